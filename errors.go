@@ -1,0 +1,543 @@
+package cognitosync
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/aws/aws-sdk-go-v2/aws/protocol/restjson"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+// NotAuthorizedException says that the caller may not ask about this pool: HTTP
+// status 403, the client's fault, not retried.
+//
+// AWS sends it when the request is signed with credentials that Amazon Cognito
+// Identity gave to an end user: this operation takes developer credentials only.
+// Sign with credentials of an IAM user or role. A denial by an IAM policy comes
+// as the unmodelled AccessDeniedException; [IsDenied] reports both.
+type NotAuthorizedException struct {
+	Message *string // what the service said; nil when it said nothing
+
+	ErrorCodeOverride *string // the code as sent, if it differs from the type's name
+}
+
+// InvalidParameterException says that the service does not take the pool id:
+// HTTP status 400, the client's fault, not retried. Correct the id.
+type InvalidParameterException struct {
+	Message *string // what the service said; nil when it said nothing
+
+	ErrorCodeOverride *string // the code as sent, if it differs from the type's name
+}
+
+// ResourceNotFoundException says that there is no such pool in this account and
+// region: HTTP status 404, the client's fault, not retried. Check that the
+// credentials belong to the pool's account and the client's region is the pool's.
+type ResourceNotFoundException struct {
+	Message *string // what the service said; nil when it said nothing
+
+	ErrorCodeOverride *string // the code as sent, if it differs from the type's name
+}
+
+// InternalErrorException says that the service failed: HTTP status 500, the
+// server's fault. The client has already tried again; try later.
+type InternalErrorException struct {
+	Message *string // what the service said; nil when it said nothing
+
+	ErrorCodeOverride *string // the code as sent, if it differs from the type's name
+}
+
+// TooManyRequestsException says that the account asks too often: HTTP status
+// 429, the client's fault. The client has already backed off and tried again;
+// ask fewer pools at a time, or choose aws.RetryModeAdaptive.
+type TooManyRequestsException struct {
+	Message *string // what the service said; nil when it said nothing
+
+	ErrorCodeOverride *string // the code as sent, if it differs from the type's name
+}
+
+var (
+	_ smithy.APIError = (*NotAuthorizedException)(nil)
+	_ smithy.APIError = (*InvalidParameterException)(nil)
+	_ smithy.APIError = (*ResourceNotFoundException)(nil)
+	_ smithy.APIError = (*InternalErrorException)(nil)
+	_ smithy.APIError = (*TooManyRequestsException)(nil)
+)
+
+// Error returns the code and the message.
+func (e *NotAuthorizedException) Error() string { return exceptionText(e) }
+
+// ErrorCode returns "NotAuthorizedException", or the override.
+func (e *NotAuthorizedException) ErrorCode() string {
+	if e == nil {
+		return codeNotAuthorized
+	}
+	return exceptionCode(e.ErrorCodeOverride, codeNotAuthorized)
+}
+
+// ErrorMessage returns the service's words, or "".
+func (e *NotAuthorizedException) ErrorMessage() string {
+	if e == nil {
+		return ""
+	}
+	return exceptionMessage(e.Message)
+}
+
+// ErrorFault returns smithy.FaultClient.
+func (*NotAuthorizedException) ErrorFault() smithy.ErrorFault { return smithy.FaultClient }
+
+// Error returns the code and the message.
+func (e *InvalidParameterException) Error() string { return exceptionText(e) }
+
+// ErrorCode returns "InvalidParameterException", or the override.
+func (e *InvalidParameterException) ErrorCode() string {
+	if e == nil {
+		return codeInvalidParameter
+	}
+	return exceptionCode(e.ErrorCodeOverride, codeInvalidParameter)
+}
+
+// ErrorMessage returns the service's words, or "".
+func (e *InvalidParameterException) ErrorMessage() string {
+	if e == nil {
+		return ""
+	}
+	return exceptionMessage(e.Message)
+}
+
+// ErrorFault returns smithy.FaultClient.
+func (*InvalidParameterException) ErrorFault() smithy.ErrorFault { return smithy.FaultClient }
+
+// Error returns the code and the message.
+func (e *ResourceNotFoundException) Error() string { return exceptionText(e) }
+
+// ErrorCode returns "ResourceNotFoundException", or the override.
+func (e *ResourceNotFoundException) ErrorCode() string {
+	if e == nil {
+		return codeResourceNotFound
+	}
+	return exceptionCode(e.ErrorCodeOverride, codeResourceNotFound)
+}
+
+// ErrorMessage returns the service's words, or "".
+func (e *ResourceNotFoundException) ErrorMessage() string {
+	if e == nil {
+		return ""
+	}
+	return exceptionMessage(e.Message)
+}
+
+// ErrorFault returns smithy.FaultClient.
+func (*ResourceNotFoundException) ErrorFault() smithy.ErrorFault { return smithy.FaultClient }
+
+// Error returns the code and the message.
+func (e *InternalErrorException) Error() string { return exceptionText(e) }
+
+// ErrorCode returns "InternalErrorException", or the override.
+func (e *InternalErrorException) ErrorCode() string {
+	if e == nil {
+		return codeInternalError
+	}
+	return exceptionCode(e.ErrorCodeOverride, codeInternalError)
+}
+
+// ErrorMessage returns the service's words, or "".
+func (e *InternalErrorException) ErrorMessage() string {
+	if e == nil {
+		return ""
+	}
+	return exceptionMessage(e.Message)
+}
+
+// ErrorFault returns smithy.FaultServer.
+func (*InternalErrorException) ErrorFault() smithy.ErrorFault { return smithy.FaultServer }
+
+// Error returns the code and the message.
+func (e *TooManyRequestsException) Error() string { return exceptionText(e) }
+
+// ErrorCode returns "TooManyRequestsException", or the override.
+func (e *TooManyRequestsException) ErrorCode() string {
+	if e == nil {
+		return codeTooManyRequests
+	}
+	return exceptionCode(e.ErrorCodeOverride, codeTooManyRequests)
+}
+
+// ErrorMessage returns the service's words, or "".
+func (e *TooManyRequestsException) ErrorMessage() string {
+	if e == nil {
+		return ""
+	}
+	return exceptionMessage(e.Message)
+}
+
+// ErrorFault returns smithy.FaultClient.
+func (*TooManyRequestsException) ErrorFault() smithy.ErrorFault { return smithy.FaultClient }
+
+func exceptionText(e smithy.APIError) string {
+	return e.ErrorCode() + ": " + printable(e.ErrorMessage(), maxErrorText)
+}
+
+func exceptionCode(override *string, name string) string {
+	if override != nil {
+		return *override
+	}
+	return name
+}
+
+func exceptionMessage(message *string) string {
+	if message == nil {
+		return ""
+	}
+	return *message
+}
+
+// ConfigurationError says that a call cannot be made with the client's settings.
+// Nothing has been sent.
+type ConfigurationError struct {
+	Setting string // the field of [Options] that is wrong, such as "Region"
+	Err     error  // what is wrong with it
+}
+
+// Error names the setting and what is wrong with it.
+func (e *ConfigurationError) Error() string {
+	return fmt.Sprintf("configuration of %s: %v", e.Setting, e.Err)
+}
+
+// Unwrap returns Err.
+func (e *ConfigurationError) Unwrap() error { return e.Err }
+
+// RegionMismatchError says that a pool's id names another region than the one
+// the client would ask, where the pool cannot be found. Nothing has been sent.
+// Set [Options.UseIdentityPoolRegion] to have each pool asked for in its region.
+type RegionMismatchError struct {
+	IdentityPoolId string // the id as it was given
+	PoolRegion     string // the region in the id
+	ClientRegion   string // the region the client is set to
+}
+
+// Error names both regions and the option that helps.
+func (e *RegionMismatchError) Error() string {
+	return fmt.Sprintf("identity pool %s is in region %s, the client asks %s: set Options.UseIdentityPoolRegion, or Options.Region to %s",
+		printable(e.IdentityPoolId, 128), e.PoolRegion, e.ClientRegion, e.PoolRegion)
+}
+
+// AttemptTimeoutError says that one attempt took longer than
+// [Options.AttemptTimeout]. It is retried while the caller's context lives.
+type AttemptTimeoutError struct {
+	AttemptTimeout time.Duration // how long the attempt was given
+}
+
+// Error says how long the attempt was given.
+func (e *AttemptTimeoutError) Error() string {
+	return fmt.Sprintf("no whole answer within the attempt timeout of %v", e.AttemptTimeout)
+}
+
+// Timeout returns true.
+func (*AttemptTimeoutError) Timeout() bool { return true }
+
+// ResponseTooLargeError says that an answer was longer than the client reads.
+type ResponseTooLargeError struct {
+	Limit int64 // the most bytes that are read of a body, after decompression
+}
+
+// Error names the limit.
+func (e *ResponseTooLargeError) Error() string {
+	return fmt.Sprintf("response body exceeds %d bytes", e.Limit)
+}
+
+// ErrorDetails is what is known of a failed call. A member that the error does
+// not tell is the zero value: an error that arose before anything was sent has
+// no Code, StatusCode or RequestID, and 0 Attempts.
+type ErrorDetails struct {
+	Code       string            // the service's error code, such as "TooManyRequestsException"
+	Message    string            // the service's words; for other errors the error's text
+	StatusCode int               // the HTTP status of the last answer
+	RequestID  string            // the id AWS support asks for
+	Attempts   int               // how many attempts were made
+	Retryable  bool              // whether the same call may succeed later, by the client's retryer
+	Fault      smithy.ErrorFault // whose fault it was, as far as the service says
+}
+
+// InspectError returns all that is known of an error of this package in one
+// step. It takes any error; nil gives the zero value.
+func InspectError(err error) ErrorDetails {
+	if err == nil {
+		return ErrorDetails{}
+	}
+	details := ErrorDetails{Message: err.Error()}
+
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		details.Code, details.Message, details.Fault = api.ErrorCode(), api.ErrorMessage(), api.ErrorFault()
+	}
+	var response *smithyhttp.ResponseError
+	if errors.As(err, &response) {
+		details.StatusCode = response.HTTPStatusCode()
+	}
+	var identified interface{ ServiceRequestID() string }
+	if errors.As(err, &identified) {
+		details.RequestID = identified.ServiceRequestID()
+	}
+	var failure *callError
+	if errors.As(err, &failure) {
+		details.Attempts, details.Retryable = failure.attempts, failure.retryable
+	}
+	return details
+}
+
+// IsDenied reports whether the service refused the caller: with a
+// [NotAuthorizedException], or with the AccessDeniedException of an IAM policy.
+func IsDenied(err error) bool {
+	code := apiErrorCode(err)
+	return code == codeNotAuthorized || code == codeAccessDenied
+}
+
+// apiErrorCode returns the service's code for err, or "" if err is no answer of
+// the service.
+func apiErrorCode(err error) string {
+	var api smithy.APIError
+	if !errors.As(err, &api) {
+		return ""
+	}
+	return api.ErrorCode()
+}
+
+// The error codes that mean something to this package.
+const (
+	codeNotAuthorized    = "NotAuthorizedException"
+	codeInvalidParameter = "InvalidParameterException"
+	codeResourceNotFound = "ResourceNotFoundException"
+	codeInternalError    = "InternalErrorException"
+	codeTooManyRequests  = "TooManyRequestsException"
+	codeAccessDenied     = "AccessDeniedException"
+
+	// Given to an answer that names no code: the SDK's own word for it, and ours
+	// for a redirect.
+	codeUnknown  = "UnknownError"
+	codeRedirect = "RedirectNotFollowed"
+)
+
+// Bounds of what an error keeps and prints of an answer.
+const (
+	maxQuote     = 512     // of a body that could not be parsed
+	maxCode      = 256     // of an error code or request id
+	maxMessage   = 2 << 10 // of a service's message
+	maxErrorText = 3 << 10 // of an error's text
+)
+
+// callError stands below the smithy.OperationError of every failed call and
+// carries what the rest of the chain does not say. Its text is the one place that
+// keeps errors short and clean, whatever the service or a proxy sent.
+type callError struct {
+	err       error
+	text      string
+	attempts  int
+	retryable bool
+}
+
+func (e *callError) Error() string { return e.text }
+
+func (e *callError) Unwrap() error { return e.err }
+
+// interruptedError is a call that the caller's context ended although another
+// attempt was due: both the interruption and what went wrong before it count.
+type interruptedError struct {
+	interruption error
+	last         error // the last attempt's error
+}
+
+func (e *interruptedError) Error() string {
+	return fmt.Sprintf("%v; the last attempt failed: %v", e.interruption, e.last)
+}
+
+func (e *interruptedError) Unwrap() []error { return []error{e.interruption, e.last} }
+
+// withLast returns err, which ended a call, beside the error of the attempt
+// before it, if there was one.
+func withLast(err, last error) error {
+	if last == nil {
+		return err
+	}
+	return &interruptedError{interruption: err, last: last}
+}
+
+// contextError returns why ctx is done: its error, and its cause where the
+// caller gave one.
+func contextError(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if cause == nil || errors.Is(err, cause) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", err, cause)
+}
+
+// wrapResponseError adds to err what the answer's head says.
+func wrapResponseError(resp *http.Response, err error) error {
+	return &awshttp.ResponseError{
+		ResponseError: &smithyhttp.ResponseError{
+			Response: &smithyhttp.Response{Response: resp},
+			Err:      err,
+		},
+		RequestID: requestID(resp.Header),
+	}
+}
+
+// requestID returns the id the service gave the request, or "". Which header
+// carries it depends on what stands in front of the service.
+func requestID(header http.Header) string {
+	for _, name := range [...]string{"X-Amzn-Requestid", "X-Amz-Request-Id", "X-Amz-Requestid"} {
+		if id := header.Get(name); id != "" {
+			return printable(id, maxCode)
+		}
+	}
+	return ""
+}
+
+// errorBody is the JSON of an error answer. The members are raw so that one of
+// an odd type does not hide the others; encoding/json takes "Message" for
+// "message", as the service's older answers need.
+type errorBody struct {
+	Code    json.RawMessage `json:"code"`
+	Type    json.RawMessage `json:"__type"`
+	Message json.RawMessage `json:"message"`
+}
+
+// decodeError makes a typed error of an answer that is no success. It cannot
+// fail: whatever came is an error of the service, with a code.
+func decodeError(resp *http.Response, body []byte, keep secrets) smithy.APIError {
+	var parsed errorBody
+	isObject := json.Unmarshal(body, &parsed) == nil
+
+	code := errorCode(resp.Header.Get("X-Amzn-Errortype"), jsonString(parsed.Code), jsonString(parsed.Type))
+	message := errorMessage(parsed.Message, resp.Header.Get("X-Amzn-Errormessage"))
+	if message == nil && len(body) > 0 && (!isObject || code == "") {
+		quoted := printable(string(body), maxQuote)
+		message = &quoted
+	}
+	if message != nil {
+		*message = keep.redact(*message)
+	}
+
+	switch code {
+	case codeNotAuthorized:
+		return &NotAuthorizedException{Message: message}
+	case codeInvalidParameter:
+		return &InvalidParameterException{Message: message}
+	case codeResourceNotFound:
+		return &ResourceNotFoundException{Message: message}
+	case codeInternalError:
+		return &InternalErrorException{Message: message}
+	case codeTooManyRequests:
+		return &TooManyRequestsException{Message: message}
+	}
+	return unmodelledError(resp, code, message)
+}
+
+// errorCode returns the first of the candidates that names a code, or "".
+func errorCode(candidates ...string) string {
+	for _, candidate := range candidates {
+		if code := strings.TrimSpace(restjson.SanitizeErrorCode(candidate)); code != "" {
+			return printable(code, maxCode)
+		}
+	}
+	return ""
+}
+
+// errorMessage returns what the service said in the body or, failing that, in a
+// header; nil when it said nothing. What is no string is quoted as it came.
+func errorMessage(raw json.RawMessage, header string) *string {
+	var text string
+	switch {
+	case len(raw) > 0 && string(raw) != "null":
+		if json.Unmarshal(raw, &text) != nil {
+			text = string(raw)
+		}
+	case header != "":
+		text = header
+	default:
+		return nil
+	}
+	text = clip(text, maxMessage)
+	return &text
+}
+
+// jsonString returns the JSON string in raw, or "" for anything else.
+func jsonString(raw json.RawMessage) (text string) {
+	if len(raw) == 0 || json.Unmarshal(raw, &text) != nil {
+		return ""
+	}
+	return text
+}
+
+// unmodelledError is an answer that is none of the five exceptions.
+func unmodelledError(resp *http.Response, code string, message *string) *smithy.GenericAPIError {
+	generic := &smithy.GenericAPIError{Code: code, Message: exceptionMessage(message)}
+	switch {
+	case resp.StatusCode >= http.StatusInternalServerError:
+		generic.Fault = smithy.FaultServer
+	case resp.StatusCode >= http.StatusBadRequest:
+		generic.Fault = smithy.FaultClient
+	}
+	if code != "" {
+		return generic
+	}
+	generic.Code = codeUnknown
+	if location := resp.Header.Get("Location"); location != "" && resp.StatusCode/100 == 3 {
+		generic.Code = codeRedirect
+		generic.Message = "redirect to " + redirectHost(location) + " not followed"
+	}
+	if generic.Message == "" {
+		generic.Message = "the answer has no body"
+	}
+	return generic
+}
+
+// redirectHost names the host that a Location header points to.
+func redirectHost(location string) string {
+	target, err := url.Parse(location)
+	switch {
+	case err != nil:
+		return "an unreadable location"
+	case target.Host == "":
+		return "another path of the same host"
+	}
+	return "host " + printable(target.Host, maxCode)
+}
+
+// printable returns s as one line of at most limit bytes and no control
+// characters. It stands in for what cannot be printed with spaces.
+func printable(s string, limit int) string {
+	s = clip(s, limit)
+	if strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }) < 0 {
+		return s
+	}
+	return strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+// clip returns s, cut to at most limit bytes between two runes.
+func clip(s string, limit int) string {
+	const ellipsis = "..."
+	if len(s) <= limit {
+		return s
+	}
+	end := limit - len(ellipsis)
+	for end > 0 && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + ellipsis
+}
