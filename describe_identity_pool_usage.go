@@ -1,0 +1,501 @@
+package cognitosync
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/encoding/httpbinding"
+	"github.com/aws/smithy-go/middleware"
+	smithyrand "github.com/aws/smithy-go/rand"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+const (
+	operationName   = "DescribeIdentityPoolUsage"
+	operationMethod = http.MethodGet
+)
+
+// attemptHeader tells the service which of how many attempts a request is.
+const attemptHeader = "Amz-Sdk-Request"
+
+// DescribeIdentityPoolUsage returns how many sync sessions and how much data an
+// identity pool holds and when it was last changed. The output is non-nil if and
+// only if the error is nil.
+//
+// It takes developer credentials with the IAM action
+// cognito-sync:DescribeIdentityPoolUsage. An option function changes the settings
+// of this call alone.
+//
+// Every error is a *smithy.OperationError. Inside, errors.As finds
+//
+//   - smithy.InvalidParamsError: no pool id, or one that could not be sent as one;
+//   - [*ConfigurationError], [*RegionMismatchError]: the client's settings do not
+//     allow the call;
+//   - [*NotAuthorizedException], [*InvalidParameterException],
+//     [*ResourceNotFoundException], [*InternalErrorException],
+//     [*TooManyRequestsException], or *smithy.GenericAPIError for any other answer
+//     that is no success: each a smithy.APIError inside a *awshttp.ResponseError,
+//     which has the HTTP status and the request id;
+//   - *smithy.DeserializationError: a success that could not be understood;
+//   - *smithyhttp.RequestSendError: no whole answer came, [*AttemptTimeoutError]
+//     if for lack of time;
+//   - *v4.SigningError: the credentials provider failed;
+//   - *smithy.CanceledError or *aws.RequestCanceledError: the context ended the
+//     call; the last attempt's error stands beside it;
+//   - *retry.MaxAttemptsError around the last error, when attempts were used up.
+//
+// For the first three nothing has been sent. [InspectError] tells what is known of
+// any of them in one step.
+//
+// Unless settings say otherwise there are at most 3 attempts of at most 15 s each,
+// with delays of at most 1 s and 2 s between them, which a Retry-After of the
+// service can lengthen by 5 s each.
+//
+// See https://docs.aws.amazon.com/cognitosync/latest/APIReference/API_DescribeIdentityPoolUsage.html.
+func (c *Client) DescribeIdentityPoolUsage(
+	ctx context.Context, params *DescribeIdentityPoolUsageInput, optFns ...func(*Options),
+) (*DescribeIdentityPoolUsageOutput, error) {
+	call := c.newCall(params, optFns)
+	ctx, end := call.startCallSpan(ctx) // telemetry.go
+
+	var r reply
+	if call.usesStack {
+		r = call.runStack(ctx) // middleware.go
+	} else {
+		r = call.run(ctx)
+	}
+
+	end(&r)
+	r.err = call.wrap(r.err) // client.go
+	if r.err != nil {
+		return nil, r.err
+	}
+	r.output.ResultMetadata = r.metadata
+	return r.output, nil
+}
+
+// DescribeIdentityPoolUsageInput names the pool.
+type DescribeIdentityPoolUsageInput struct {
+	// IdentityPoolId is the pool's id, such as
+	// "us-east-1:23EC4050-6AEA-7089-A2DD-08002EXAMPLE": its region, a colon, a GUID.
+	// It is required. AWS documents 1 to 55 characters of a certain form; only what
+	// could not be sent as one segment of a path is refused here.
+	IdentityPoolId *string
+}
+
+// DescribeIdentityPoolUsageOutput is the service's answer.
+type DescribeIdentityPoolUsageOutput struct {
+	// IdentityPoolUsage is the pool's usage; nil if the answer has none.
+	IdentityPoolUsage *IdentityPoolUsage
+
+	// ResultMetadata has what the SDK's functions look for in it: the request id
+	// (awsmiddleware.GetRequestIDMetadata), the attempts (retry.GetAttemptResults),
+	// the HTTP response (awsmiddleware.GetRawResponse), and when it came
+	// (awsmiddleware.GetResponseAt, GetServerTime).
+	ResultMetadata middleware.Metadata
+}
+
+// DescribeIdentityPoolUsageAPIClient is the operation as an interface: what code
+// that makes the call should ask for, so that it can be tested with something else
+// than a [Client].
+type DescribeIdentityPoolUsageAPIClient interface {
+	DescribeIdentityPoolUsage(context.Context, *DescribeIdentityPoolUsageInput, ...func(*Options)) (*DescribeIdentityPoolUsageOutput, error)
+}
+
+// DescribeIdentityPoolUsageFunc is a function as a
+// [DescribeIdentityPoolUsageAPIClient]: the shortest mock.
+type DescribeIdentityPoolUsageFunc func(context.Context, *DescribeIdentityPoolUsageInput, ...func(*Options)) (*DescribeIdentityPoolUsageOutput, error)
+
+// DescribeIdentityPoolUsage calls f.
+func (f DescribeIdentityPoolUsageFunc) DescribeIdentityPoolUsage(
+	ctx context.Context, params *DescribeIdentityPoolUsageInput, optFns ...func(*Options),
+) (*DescribeIdentityPoolUsageOutput, error) {
+	return f(ctx, params, optFns...)
+}
+
+var (
+	_ DescribeIdentityPoolUsageAPIClient = (*Client)(nil)
+	_ DescribeIdentityPoolUsageAPIClient = DescribeIdentityPoolUsageFunc(nil)
+)
+
+// run makes the call in a straight line: each of its steps is a function below or
+// in the file named beside it.
+func (c *call) run(ctx context.Context) reply {
+	if err := c.validate(); err != nil {
+		return reply{err: err}
+	}
+	target, err := c.resolveEndpoint(ctx) // endpoint.go
+	if err != nil {
+		return reply{err: err}
+	}
+	invocationID, err := newInvocationID()
+	if err != nil {
+		return reply{err: err}
+	}
+	return c.attempts(ctx, func(ctx context.Context) reply { // retry.go
+		return c.try(ctx, target, invocationID)
+	})
+}
+
+// try makes one attempt.
+func (c *call) try(ctx context.Context, target endpoint, invocationID string) reply {
+	if err := c.retrieveCredentials(ctx); err != nil { // signer.go
+		return reply{err: err}
+	}
+	req := c.buildRequest(ctx, target, invocationID)
+	if err := c.sign(ctx, req, emptyPayloadHash, target.signingName, target.signingRegion); err != nil {
+		return reply{err: err}
+	}
+	resp, metadata, err := c.exchange(ctx, req)
+	if err != nil {
+		return reply{err: err, metadata: metadata}
+	}
+	output, err := c.receive(ctx, resp)
+	if err != nil {
+		err = wrapResponseError(resp, err) // errors.go
+	}
+	return reply{output: output, metadata: metadata, err: err}
+}
+
+// validate refuses what could not be sent, and settings that no call can be made
+// with.
+func (c *call) validate() error {
+	invalid := smithy.InvalidParamsError{Context: operationName + "Input"}
+	if c.input == nil || c.input.IdentityPoolId == nil {
+		invalid.Add(smithy.NewErrParamRequired("IdentityPoolId"))
+		return invalid
+	}
+	if reason := unsafeID(*c.input.IdentityPoolId); reason != "" {
+		invalid.Add(&invalidIDError{context: invalid.Context, reason: reason})
+		return invalid
+	}
+	return c.err
+}
+
+// unsafeID returns why an id cannot be sent as one segment of a path, or "". Dots,
+// slashes and control characters could become another path on the way, even
+// escaped. All else is for the service to judge.
+func unsafeID(id string) string {
+	switch {
+	case strings.TrimSpace(id) == "":
+		return "must not be blank"
+	case id == "." || id == "..":
+		return "must not be a dot segment"
+	case strings.ContainsAny(id, `/\`):
+		return "must not contain a slash or backslash"
+	case strings.ContainsFunc(id, unicode.IsControl):
+		return "must not contain a control character"
+	}
+	return ""
+}
+
+// invalidIDError is the smithy.InvalidParamError of an id that could not be sent.
+type invalidIDError struct {
+	context string
+	reason  string
+}
+
+func (e *invalidIDError) Error() string { return e.Field() + " " + e.reason + "." }
+
+func (e *invalidIDError) Field() string { return e.context + ".IdentityPoolId" }
+
+func (e *invalidIDError) SetContext(context string) { e.context = context }
+
+func (e *invalidIDError) AddNestedContext(nested string) { e.context += "." + nested }
+
+// newInvocationID returns the id that all attempts of a call share.
+func newInvocationID() (string, error) {
+	id, err := smithyrand.NewUUID(rand.Reader).GetUUID()
+	if err != nil {
+		return "", fmt.Errorf("make an invocation id: %w", err)
+	}
+	return id, nil
+}
+
+// buildRequest returns the request of an attempt. Each attempt has one of its own:
+// the transport may still be reading the last one's.
+func (c *call) buildRequest(ctx context.Context, target endpoint, invocationID string) *http.Request {
+	defer c.startTimer(ctx, c.instruments.serialization)()
+	header := make(http.Header, 8)
+	header["User-Agent"] = []string{c.userAgent}
+	header["Amz-Sdk-Invocation-Id"] = []string{invocationID}
+	header[attemptHeader] = []string{c.attemptOfMax()}
+	req := &http.Request{
+		Method:     operationMethod,
+		URL:        operationURL(*c.input.IdentityPoolId),
+		Proto:      "HTTP/1.1",
+		ProtoMajor: 1,
+		ProtoMinor: 1,
+		Header:     header,
+	}
+	target.apply(req)
+	if c.inLambda {
+		addTraceID(ctx, req)
+	}
+	return req.WithContext(ctx)
+}
+
+// operationURL returns the path of a pool's usage, with the id as one segment.
+func operationURL(identityPoolID string) *url.URL {
+	return &url.URL{
+		Path:    "/identitypools/" + identityPoolID,
+		RawPath: "/identitypools/" + httpbinding.EscapePath(identityPoolID, true),
+	}
+}
+
+// addTraceID tells the service which Lambda invocation it is called from, so that a
+// function that calls itself is noticed.
+func addTraceID(ctx context.Context, req *http.Request) {
+	// It cannot fail: the request is of the type it expects, and nothing comes after.
+	_, _, _ = (&awsmiddleware.RecursionDetection{}).HandleBuild(ctx,
+		middleware.BuildInput{Request: &smithyhttp.Request{Request: req}}, endOfBuild)
+}
+
+// attemptOfMax says which of how many attempts this is.
+func (c *call) attemptOfMax() string {
+	value := "attempt=" + strconv.Itoa(c.attempt)
+	if c.maxAttempts > 0 {
+		value += "; max=" + strconv.Itoa(c.maxAttempts)
+	}
+	return value
+}
+
+// exchange sends req. The SDK's own steps note the response and its time in the
+// metadata, where the SDK's functions look for them.
+func (c *call) exchange(ctx context.Context, req *http.Request) (*http.Response, middleware.Metadata, error) {
+	timing := awsmiddleware.RecordResponseTiming{DisableClockSkewCorrection: c.DisableClockSkewCorrection}
+	_, metadata, err := awsmiddleware.AddRawResponse{}.HandleDeserialize(ctx, middleware.DeserializeInput{},
+		middleware.DeserializeHandlerFunc(func(ctx context.Context, in middleware.DeserializeInput) (middleware.DeserializeOutput, middleware.Metadata, error) {
+			return timing.HandleDeserialize(ctx, in, transmission{c, req})
+		}))
+	if err != nil {
+		return nil, metadata, err
+	}
+	noteRequestID(&metadata, c.response)
+	return c.response, metadata, nil
+}
+
+func noteRequestID(metadata *middleware.Metadata, resp *http.Response) {
+	if id := requestID(resp.Header); id != "" {
+		awsmiddleware.SetRequestIDMetadata(metadata, id)
+	}
+}
+
+// transmission is the sending of a request as the last step of a stack.
+type transmission struct {
+	call *call
+	req  *http.Request
+}
+
+func (t transmission) HandleDeserialize(context.Context, middleware.DeserializeInput) (
+	out middleware.DeserializeOutput, metadata middleware.Metadata, err error,
+) {
+	t.call.logRequest(t.req)
+	resp, err := t.call.send(t.req) // transport.go
+	if err != nil {
+		return out, metadata, err
+	}
+	t.call.logResponse(resp)
+	out.RawResponse = &smithyhttp.Response{Response: resp}
+	return out, metadata, nil
+}
+
+// receive reads an answer to its end and makes an output or an error of it.
+func (c *call) receive(ctx context.Context, resp *http.Response) (*DescribeIdentityPoolUsageOutput, error) {
+	c.response = resp
+	body, err := readBody(resp) // transport.go
+	defer c.startTimer(ctx, c.instruments.deserialization)()
+	c.logResponseBody(ctx, body)
+
+	if resp.StatusCode/100 != 2 {
+		return nil, decodeError(resp, body, c.secrets()) // errors.go
+	}
+	var tooLarge *ResponseTooLargeError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, deserializationError(err, body)
+	case err != nil:
+		return nil, sendError(ctx, fmt.Errorf("read response body: %w", err))
+	}
+	usage, err := decodeUsage(body)
+	if err != nil {
+		return nil, deserializationError(err, body)
+	}
+	return &DescribeIdentityPoolUsageOutput{IdentityPoolUsage: usage}, nil
+}
+
+func deserializationError(err error, body []byte) error {
+	return &smithy.DeserializationError{
+		Err:      fmt.Errorf("decode response body: %w", err),
+		Snapshot: bytes.Clone(body[:min(len(body), maxQuote)]),
+	}
+}
+
+// decodeUsage returns the usage in the body of a success; nil if there is none.
+func decodeUsage(body []byte) (*IdentityPoolUsage, error) {
+	if len(bytes.TrimSpace(body)) == 0 {
+		return nil, nil
+	}
+	var answer answerJSON
+	if err := json.Unmarshal(body, &answer); err != nil {
+		return nil, err
+	}
+	return answer.IdentityPoolUsage.usage(), nil
+}
+
+// answerJSON and usageJSON are the answer on the wire. encoding/json takes a member
+// of another letter case for the field, unless another field comes first that is as
+// near: that is what the lower-case fields are for, which keep nothing.
+type answerJSON struct {
+	OtherUsage        ignored `json:"identitypoolusage"`
+	IdentityPoolUsage usageJSON
+}
+
+type usageJSON struct {
+	present bool
+	usageMembersJSON
+}
+
+type usageMembersJSON struct {
+	OtherDataStorage       ignored `json:"datastorage"`
+	OtherIdentityPoolID    ignored `json:"identitypoolid"`
+	OtherLastModifiedDate  ignored `json:"lastmodifieddate"`
+	OtherSyncSessionsCount ignored `json:"syncsessionscount"`
+
+	DataStorage       wholeNumber
+	IdentityPoolId    *string
+	LastModifiedDate  epochSeconds
+	SyncSessionsCount wholeNumber
+}
+
+// UnmarshalJSON takes an object or null. A second usage in the same answer replaces
+// the first.
+func (u *usageJSON) UnmarshalJSON(text []byte) error {
+	*u = usageJSON{present: string(text) != "null"}
+	return json.Unmarshal(text, &u.usageMembersJSON)
+}
+
+// usage returns the members as the caller sees them. They stay where they were
+// decoded, in one piece of memory.
+func (u *usageJSON) usage() *IdentityPoolUsage {
+	if !u.present {
+		return nil
+	}
+	usage := &IdentityPoolUsage{IdentityPoolId: u.IdentityPoolId}
+	if u.DataStorage.present {
+		usage.DataStorage = &u.DataStorage.value
+	}
+	if u.LastModifiedDate.present {
+		usage.LastModifiedDate = &u.LastModifiedDate.value
+	}
+	if u.SyncSessionsCount.present {
+		usage.SyncSessionsCount = &u.SyncSessionsCount.value
+	}
+	return usage
+}
+
+// ignored is any JSON value, passed over.
+type ignored struct{}
+
+func (*ignored) UnmarshalJSON([]byte) error { return nil }
+
+// wholeNumber is a JSON number without a fraction, in whatever form, or null.
+type wholeNumber struct {
+	present bool
+	value   int64
+}
+
+func (n *wholeNumber) UnmarshalJSON(text []byte) (err error) {
+	*n = wholeNumber{present: string(text) != "null"}
+	if !n.present {
+		return nil
+	}
+	n.value, err = parseDecimal(string(text), 0, false)
+	return err
+}
+
+// epochSeconds is a JSON number of seconds since 1970, or null.
+type epochSeconds struct {
+	present bool
+	value   time.Time
+}
+
+func (s *epochSeconds) UnmarshalJSON(text []byte) error {
+	*s = epochSeconds{present: string(text) != "null"}
+	if !s.present {
+		return nil
+	}
+	milliseconds, err := parseDecimal(string(text), 3, true)
+	s.value = time.UnixMilli(milliseconds).UTC()
+	return err
+}
+
+// parseDecimal returns the JSON number text times 10 to the power of shift. It goes
+// by the digits, for a float64 holds neither all counts nor all milliseconds. A
+// fraction that is left is rounded, or refused. text is valid JSON.
+func parseDecimal(text string, shift int, round bool) (int64, error) {
+	if text[0] != '-' && !isDigit(text[0]) {
+		return 0, fmt.Errorf("%s is not a number", printable(text, maxCode))
+	}
+	if value, err := strconv.ParseInt(text, 10, 64); err == nil && shift == 0 {
+		return value, nil
+	}
+	outOfRange := fmt.Errorf("%s is out of range", printable(text, maxCode))
+
+	mantissa, power, _ := strings.Cut(strings.ToLower(text), "e")
+	mantissa, negative := strings.CutPrefix(mantissa, "-")
+	whole, fraction, _ := strings.Cut(mantissa, ".")
+	digits := strings.TrimLeft(whole+fraction, "0")
+	point := len(digits) - len(fraction) + shift // how many digits stand before the point
+	digits = strings.TrimRight(digits, "0")
+	if digits == "" {
+		return 0, nil
+	}
+	if power != "" {
+		exponent, err := strconv.Atoi(power)
+		if err != nil || exponent > math.MaxInt32 || exponent < math.MinInt32 {
+			return 0, outOfRange
+		}
+		point += exponent
+	}
+
+	const longest = 19 // digits of an int64
+	if point > longest {
+		return 0, outOfRange
+	}
+	up := int64(0)
+	switch {
+	case len(digits) <= point:
+		digits += strings.Repeat("0", point-len(digits))
+	case !round:
+		return 0, fmt.Errorf("%s is not a whole number", printable(text, maxCode))
+	case point < 0:
+		return 0, nil
+	default:
+		if digits[point] >= '5' {
+			up = 1
+		}
+		digits = "0" + digits[:point]
+	}
+	if negative {
+		digits, up = "-"+digits, -up
+	}
+	value, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || value > 0 && value+up < 0 || value < 0 && value+up > 0 {
+		return 0, outOfRange
+	}
+	return value + up, nil
+}

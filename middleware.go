@@ -1,0 +1,282 @@
+package cognitosync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+// runStack makes the call as [call.run] does, with the same functions as steps of a
+// smithy stack, for there is middleware that expects one. The steps have the SDK's
+// IDs and order.
+func (c *call) runStack(ctx context.Context) reply {
+	stack := middleware.NewStack(operationName, smithyhttp.NewStackRequest)
+	if err := c.addSteps(stack); err != nil {
+		return reply{err: err}
+	}
+	for _, fn := range c.APIOptions {
+		if err := fn(stack); err != nil {
+			return reply{err: err}
+		}
+	}
+
+	ctx = middleware.ClearStackValues(ctx)
+	ctx = middleware.WithServiceID(ctx, ServiceID)
+	ctx = middleware.WithOperationName(ctx, operationName)
+	ctx = middleware.SetLogger(ctx, callLogger{c})
+	result, metadata, err := middleware.DecorateHandler(middleware.HandlerFunc(c.transmit), stack).Handle(ctx, c.input)
+	if err != nil {
+		return reply{metadata: metadata, err: err}
+	}
+	output, ok := result.(*DescribeIdentityPoolUsageOutput)
+	if !ok || output == nil {
+		return reply{metadata: metadata, err: fmt.Errorf("middleware gave a result of type %T", result)}
+	}
+	return reply{output: output, metadata: metadata}
+}
+
+// addSteps puts the steps of a call on the stack, first to last.
+func (c *call) addSteps(stack *middleware.Stack) error {
+	return errors.Join(
+		stack.Initialize.Add(&awsmiddleware.RegisterServiceMetadata{
+			ServiceID:     ServiceID,
+			SigningName:   firstNonEmpty(c.signingName, defaultSigningName),
+			Region:        c.Region,
+			OperationName: operationName,
+		}, middleware.After),
+		stack.Initialize.Add(middleware.InitializeMiddlewareFunc("OperationInputValidation", c.validateStep), middleware.After),
+
+		stack.Serialize.Add(middleware.SerializeMiddlewareFunc("OperationSerializer", c.serializeStep), middleware.After),
+
+		stack.Build.Add(&awsmiddleware.ClientRequestID{}, middleware.After),
+		stack.Build.Add(newUserAgent(c.settings), middleware.After),
+		stack.Build.Add(&awsmiddleware.RecursionDetection{}, middleware.After),
+
+		stack.Finalize.Add(middleware.FinalizeMiddlewareFunc("Retry", c.retryStep), middleware.After),
+		stack.Finalize.Add(middleware.FinalizeMiddlewareFunc("GetIdentity", c.identityStep), middleware.After),
+		stack.Finalize.Add(middleware.FinalizeMiddlewareFunc("ResolveEndpointV2", c.endpointStep), middleware.After),
+		stack.Finalize.Add(&v4.ComputePayloadSHA256{}, middleware.After),
+		stack.Finalize.Add(middleware.FinalizeMiddlewareFunc("Signing", c.signStep), middleware.After),
+
+		stack.Deserialize.Add(&awsmiddleware.AddRawResponse{}, middleware.After),
+		stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("ResponseErrorWrapper", wrapErrorStep), middleware.After),
+		stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("RequestIDRetriever", requestIDStep), middleware.After),
+		stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("OperationDeserializer", c.deserializeStep), middleware.After),
+		stack.Deserialize.Add(&awsmiddleware.RecordResponseTiming{
+			DisableClockSkewCorrection: c.DisableClockSkewCorrection,
+		}, middleware.After),
+		stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("RequestResponseLogger", c.logStep), middleware.After),
+
+		c.addInterceptors(stack),
+	)
+}
+
+// hasInterceptors reports whether any of the 13 hooks has a taker.
+func hasInterceptors(in *smithyhttp.InterceptorRegistry) bool {
+	return len(in.BeforeExecution)+len(in.BeforeSerialization)+len(in.AfterSerialization)+
+		len(in.BeforeRetryLoop)+len(in.BeforeAttempt)+len(in.BeforeSigning)+len(in.AfterSigning)+
+		len(in.BeforeTransmit)+len(in.AfterTransmit)+len(in.BeforeDeserialization)+
+		len(in.AfterDeserialization)+len(in.AfterAttempt)+len(in.AfterExecution) > 0
+}
+
+// addInterceptors puts the hooks where smithy's documentation has them. All of them,
+// if any: the first hands the others what they share.
+func (c *call) addInterceptors(stack *middleware.Stack) error {
+	in := &c.Interceptors
+	if !hasInterceptors(in) {
+		return nil
+	}
+	return errors.Join(
+		stack.Initialize.Add(&smithyhttp.InterceptExecution{
+			BeforeExecution: in.BeforeExecution, AfterExecution: in.AfterExecution,
+		}, middleware.Before),
+		stack.Serialize.Insert(&smithyhttp.InterceptBeforeSerialization{Interceptors: in.BeforeSerialization}, "OperationSerializer", middleware.Before),
+		stack.Serialize.Insert(&smithyhttp.InterceptAfterSerialization{Interceptors: in.AfterSerialization}, "OperationSerializer", middleware.After),
+		stack.Finalize.Insert(&smithyhttp.InterceptBeforeRetryLoop{Interceptors: in.BeforeRetryLoop}, "Retry", middleware.Before),
+		stack.Finalize.Insert(&smithyhttp.InterceptAttempt{
+			BeforeAttempt: in.BeforeAttempt, AfterAttempt: in.AfterAttempt,
+		}, "Retry", middleware.After),
+		stack.Finalize.Insert(&smithyhttp.InterceptBeforeSigning{Interceptors: in.BeforeSigning}, "Signing", middleware.Before),
+		stack.Finalize.Insert(&smithyhttp.InterceptAfterSigning{Interceptors: in.AfterSigning}, "Signing", middleware.After),
+		stack.Deserialize.Add(&smithyhttp.InterceptTransmit{
+			BeforeTransmit: in.BeforeTransmit, AfterTransmit: in.AfterTransmit,
+		}, middleware.After),
+		// An answer passes the deserialize steps from the last to the first.
+		stack.Deserialize.Insert(&smithyhttp.InterceptBeforeDeserialization{Interceptors: in.BeforeDeserialization}, "OperationDeserializer", middleware.After),
+		stack.Deserialize.Insert(&smithyhttp.InterceptAfterDeserialization{Interceptors: in.AfterDeserialization}, "OperationDeserializer", middleware.Before),
+	)
+}
+
+func (c *call) validateStep(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (
+	out middleware.InitializeOutput, metadata middleware.Metadata, err error,
+) {
+	input, ok := in.Parameters.(*DescribeIdentityPoolUsageInput)
+	if !ok {
+		return out, metadata, fmt.Errorf("middleware gave an input of type %T", in.Parameters)
+	}
+	c.input = input
+	if err := c.validate(); err != nil {
+		return out, metadata, err
+	}
+	return next.HandleInitialize(ctx, in)
+}
+
+func (c *call) serializeStep(ctx context.Context, in middleware.SerializeInput, next middleware.SerializeHandler) (
+	out middleware.SerializeOutput, metadata middleware.Metadata, err error,
+) {
+	req, err := stackRequest(in.Request)
+	if err != nil {
+		return out, metadata, err
+	}
+	stop := c.startTimer(ctx, c.instruments.serialization)
+	req.Method, req.URL = operationMethod, operationURL(*c.input.IdentityPoolId)
+	stop()
+	return next.HandleSerialize(ctx, in)
+}
+
+// retryStep runs what comes after it once for each attempt.
+func (c *call) retryStep(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
+	out middleware.FinalizeOutput, metadata middleware.Metadata, err error,
+) {
+	req, err := stackRequest(in.Request)
+	if err != nil {
+		return out, metadata, err
+	}
+	r := c.attempts(ctx, func(ctx context.Context) (r reply) {
+		attempt := req.Clone()
+		attempt.Header.Set(attemptHeader, c.attemptOfMax())
+		out, r.metadata, r.err = next.HandleFinalize(ctx, middleware.FinalizeInput{Request: attempt})
+		return r
+	})
+	if len(c.results) > 0 {
+		recordAttempts(&r.metadata, c.results)
+	}
+	return out, r.metadata, r.err
+}
+
+func (c *call) identityStep(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
+	out middleware.FinalizeOutput, metadata middleware.Metadata, err error,
+) {
+	if err := c.retrieveCredentials(ctx); err != nil {
+		return out, metadata, err
+	}
+	return next.HandleFinalize(ctx, in)
+}
+
+func (c *call) endpointStep(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
+	out middleware.FinalizeOutput, metadata middleware.Metadata, err error,
+) {
+	req, err := stackRequest(in.Request)
+	if err != nil {
+		return out, metadata, err
+	}
+	target, err := c.resolveEndpoint(ctx)
+	if err != nil {
+		return out, metadata, err
+	}
+	target.apply(req.Request)
+	// Middleware that has set another name or region in the context is obeyed.
+	if awsmiddleware.GetSigningName(ctx) == defaultSigningName {
+		ctx = awsmiddleware.SetSigningName(ctx, target.signingName)
+	}
+	if awsmiddleware.GetSigningRegion(ctx) == "" {
+		ctx = awsmiddleware.SetSigningRegion(ctx, target.signingRegion)
+	}
+	return next.HandleFinalize(ctx, in)
+}
+
+func (c *call) signStep(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
+	out middleware.FinalizeOutput, metadata middleware.Metadata, err error,
+) {
+	req, err := stackRequest(in.Request)
+	if err != nil {
+		return out, metadata, err
+	}
+	err = c.sign(ctx, req.Request, firstNonEmpty(v4.GetPayloadHash(ctx), emptyPayloadHash),
+		awsmiddleware.GetSigningName(ctx), awsmiddleware.GetSigningRegion(ctx))
+	if err != nil {
+		return out, metadata, err
+	}
+	return next.HandleFinalize(awsmiddleware.SetSigningCredentials(ctx, c.credentials), in)
+}
+
+func wrapErrorStep(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (
+	out middleware.DeserializeOutput, metadata middleware.Metadata, err error,
+) {
+	out, metadata, err = next.HandleDeserialize(ctx, in)
+	if resp, ok := out.RawResponse.(*smithyhttp.Response); ok && err != nil {
+		err = wrapResponseError(resp.Response, err)
+	}
+	return out, metadata, err
+}
+
+func requestIDStep(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (
+	out middleware.DeserializeOutput, metadata middleware.Metadata, err error,
+) {
+	out, metadata, err = next.HandleDeserialize(ctx, in)
+	if resp, ok := out.RawResponse.(*smithyhttp.Response); ok {
+		noteRequestID(&metadata, resp.Response)
+	}
+	return out, metadata, err
+}
+
+func (c *call) deserializeStep(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (
+	out middleware.DeserializeOutput, metadata middleware.Metadata, err error,
+) {
+	out, metadata, err = next.HandleDeserialize(ctx, in)
+	if err != nil {
+		return out, metadata, err
+	}
+	resp, ok := out.RawResponse.(*smithyhttp.Response)
+	if !ok {
+		return out, metadata, fmt.Errorf("middleware gave a response of type %T", out.RawResponse)
+	}
+	output, err := c.receive(ctx, resp.Response)
+	if err != nil {
+		return out, metadata, err
+	}
+	out.Result = output
+	return out, metadata, nil
+}
+
+func (c *call) logStep(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (
+	out middleware.DeserializeOutput, metadata middleware.Metadata, err error,
+) {
+	req, err := stackRequest(in.Request)
+	if err != nil {
+		return out, metadata, err
+	}
+	c.logRequest(req.Build(ctx))
+	out, metadata, err = next.HandleDeserialize(ctx, in)
+	if resp, ok := out.RawResponse.(*smithyhttp.Response); ok && err == nil {
+		c.logResponse(resp.Response)
+	}
+	return out, metadata, err
+}
+
+// transmit sends the request: what comes after the stack's last step.
+func (c *call) transmit(ctx context.Context, input any) (output any, metadata middleware.Metadata, err error) {
+	req, err := stackRequest(input)
+	if err != nil {
+		return nil, metadata, err
+	}
+	resp, err := c.send(req.Build(ctx))
+	if err != nil {
+		return nil, metadata, err
+	}
+	return &smithyhttp.Response{Response: resp}, metadata, nil
+}
+
+// stackRequest returns the request that a step was given.
+func stackRequest(request any) (*smithyhttp.Request, error) {
+	req, ok := request.(*smithyhttp.Request)
+	if !ok {
+		return nil, fmt.Errorf("middleware gave a request of type %T", request)
+	}
+	return req, nil
+}

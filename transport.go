@@ -1,0 +1,220 @@
+package cognitosync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/defaults"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+// What the default transport keeps and takes.
+const (
+	// Enough that 256 goroutines, and a second service's worth of them, each find
+	// their connection again: the SDK's 10 a host turn most calls into TLS handshakes.
+	maxIdleConnsPerHost = 512
+	maxIdleConns        = 2048
+
+	// The service's heads are under 1 KiB. Go's own bound is 10 MiB.
+	maxResponseHeaderBytes = 256 << 10
+)
+
+// maxResponseBody is the most that is read of a body, after decompression. An
+// answer of the service has a few hundred bytes.
+const maxResponseBody = 1 << 20
+
+// guardHTTPClient returns a client that does what client does but follow
+// redirects, for the signature and the token would go along.
+func guardHTTPClient(client HTTPClient, mode aws.DefaultsMode) HTTPClient {
+	switch client := client.(type) {
+	case *http.Client:
+		if client == nil {
+			client = &http.Client{}
+		}
+		guarded := *client
+		guarded.CheckRedirect = stayPut
+		return &guarded
+	case *awshttp.BuildableClient:
+		return &http.Client{
+			Transport:     newTransport(client, mode),
+			Timeout:       client.GetTimeout(),
+			CheckRedirect: stayPut,
+		}
+	}
+	return client
+}
+
+func stayPut(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// newTransport returns the transport of a buildable client, with more idle
+// connections and the timeouts of mode where it still has the SDK's own numbers.
+func newTransport(client *awshttp.BuildableClient, mode aws.DefaultsMode) *http.Transport {
+	transport := client.GetTransport()
+	if transport.MaxIdleConnsPerHost == awshttp.DefaultHTTPTransportMaxIdleConnsPerHost {
+		transport.MaxIdleConnsPerHost = maxIdleConnsPerHost
+	}
+	if transport.MaxIdleConns == awshttp.DefaultHTTPTransportMaxIdleConns {
+		transport.MaxIdleConns = maxIdleConns
+	}
+	if transport.MaxResponseHeaderBytes == 0 {
+		transport.MaxResponseHeaderBytes = maxResponseHeaderBytes
+	}
+
+	config, err := defaults.GetModeConfiguration(mode)
+	if err != nil {
+		config = defaults.Configuration{} // the legacy mode has none
+	}
+	if timeout, ok := config.GetTLSNegotiationTimeout(); ok &&
+		transport.TLSHandshakeTimeout == awshttp.DefaultHTTPTransportTLSHandleshakeTimeout {
+		transport.TLSHandshakeTimeout = timeout
+	}
+	connectTimeout, limited := config.GetConnectTimeout()
+	readTimeout, _ := client.GetReadTimeout()
+	if limited || readTimeout > 0 {
+		transport.DialContext = dialer{
+			dial:           transport.DialContext,
+			connectTimeout: connectTimeout,
+			readTimeout:    readTimeout,
+		}.DialContext
+	}
+	return transport
+}
+
+// dialer adds the timeouts of a defaults mode and of a buildable client to dial,
+// which may be the caller's own. Zero means none.
+type dialer struct {
+	dial           func(ctx context.Context, network, address string) (net.Conn, error)
+	connectTimeout time.Duration
+	readTimeout    time.Duration
+}
+
+func (d dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	if d.connectTimeout > 0 {
+		limited, cancel := context.WithTimeout(ctx, d.connectTimeout)
+		defer cancel()
+		ctx = limited
+	}
+	dial := d.dial
+	if dial == nil {
+		dial = (&net.Dialer{}).DialContext
+	}
+	conn, err := dial(ctx, network, address)
+	if err != nil || d.readTimeout <= 0 {
+		return conn, err
+	}
+	return &impatientConn{Conn: conn, timeout: d.readTimeout}, nil
+}
+
+// impatientConn fails a read that yields nothing for the timeout: what
+// awshttp.BuildableClient.WithReadTimeout asks for.
+type impatientConn struct {
+	net.Conn
+	timeout time.Duration
+}
+
+func (c *impatientConn) Read(p []byte) (int, error) {
+	if err := c.SetReadDeadline(time.Now().Add(c.timeout)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Read(p)
+}
+
+// send sends a signed request and returns the answer with its body still to be
+// read, bounded and not nil.
+func (c *call) send(req *http.Request) (*http.Response, error) {
+	resp, err := c.httpClient.Do(req)
+	if err != nil {
+		return nil, sendError(req.Context(), err)
+	}
+	if resp == nil {
+		return nil, sendError(req.Context(), errors.New("the HTTP client returned neither a response nor an error"))
+	}
+	boundBody(resp)
+	c.response = resp
+	return resp, nil
+}
+
+// sendError says why no whole answer came: the caller gave up, the attempt took
+// too long, or the network failed.
+func sendError(ctx context.Context, err error) error {
+	var timeout *AttemptTimeoutError
+	switch {
+	case errors.As(context.Cause(ctx), &timeout):
+		return &smithyhttp.RequestSendError{Err: timeout}
+	case ctx.Err() != nil:
+		return &smithy.CanceledError{Err: contextError(ctx)}
+	}
+	return &smithyhttp.RequestSendError{Err: err}
+}
+
+// boundBody sees to it that nobody can read more of an answer than they should.
+func boundBody(resp *http.Response) {
+	switch body := resp.Body.(type) {
+	case nil:
+		resp.Body = http.NoBody
+	case *boundedBody:
+	default:
+		resp.Body = &boundedBody{ReadCloser: body, remaining: maxResponseBody}
+	}
+}
+
+// boundedBody ends with a [ResponseTooLargeError] when there is more to read than
+// anybody should.
+type boundedBody struct {
+	io.ReadCloser
+	remaining int64
+}
+
+func (b *boundedBody) Read(p []byte) (int, error) {
+	if b.remaining < 0 {
+		return 0, &ResponseTooLargeError{Limit: maxResponseBody}
+	}
+	// One byte more than allowed tells a body of just the limit from a longer one.
+	if int64(len(p)) > b.remaining+1 {
+		p = p[:b.remaining+1]
+	}
+	n, err := b.ReadCloser.Read(p)
+	b.remaining -= int64(n)
+	if b.remaining < 0 {
+		return n - 1, &ResponseTooLargeError{Limit: maxResponseBody}
+	}
+	return n, err
+}
+
+// readBody reads a body to its end, so that the connection can be used again, and
+// closes it. What was read comes back with the error, if any.
+func readBody(resp *http.Response) (body []byte, err error) {
+	boundBody(resp) // again, for middleware can put another body there
+	defer func() {
+		if closeErr := resp.Body.Close(); err == nil && closeErr != nil {
+			err = fmt.Errorf("close body: %w", closeErr)
+		}
+	}()
+	// Growing fourfold from what is announced keeps the sum of all buffers near the
+	// bound, for a body of any length.
+	size := int64(512)
+	if resp.ContentLength > 0 {
+		size = min(resp.ContentLength, 64<<10) + 1
+	}
+	body = make([]byte, 0, size)
+	for {
+		n, err := resp.Body.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		switch {
+		case err == io.EOF:
+			return body, nil
+		case err != nil:
+			return body, err
+		case len(body) == cap(body):
+			body = append(make([]byte, 0, min(4*cap(body), maxResponseBody+1)), body...)
+		}
+	}
+}
