@@ -104,6 +104,8 @@ type settings struct {
 	err            error // why no call can be made with them
 	retryer        aws.RetryerV2
 	httpClient     HTTPClient // that does not follow redirects
+	homeRegion     string     // Region, or what it stands for if it is a pseudo region
+	home           *endpoint  // of homeRegion; nil if that is for a resolver to say, or wrong
 	userAgent      string
 	retryMode      aws.RetryMode // as the User-Agent tells it
 	attemptTimeout error         // what an attempt that takes too long fails with
@@ -132,6 +134,9 @@ func (c *Client) settle(options Options) *settings {
 		usesStack:      len(options.APIOptions) > 0 || hasInterceptors(&options.Interceptors),
 	}
 	s.userAgent = buildUserAgent(s)
+	if s.homeRegion, _ = realRegion(options.Region); s.followsRules() && isHostLabel(s.homeRegion) {
+		s.home, _ = s.endpointOf(context.Background(), s.homeRegion) // an error is found again by the call
+	}
 
 	var err error
 	if base != nil && same(options.MeterProvider, base.MeterProvider) {
@@ -211,16 +216,21 @@ type call struct {
 	client *Client
 	input  *DescribeIdentityPoolUsageInput
 
-	attempt     int // counted from 1
-	maxAttempts int // 0: as many as it takes
-	skew        time.Duration
-	credentials aws.Credentials // of the attempt
-	renewed     bool            // credentials have been asked for anew
-	response    *http.Response  // of the attempt; nil until there is one
-	started     time.Time       // the attempt
-	elapsed     time.Duration   // of the attempt
-	retryable   bool            // the attempt's error is, by the retryer
-	results     []retry.AttemptResult
+	target       *endpoint
+	invocationID string        // all attempts have it
+	maxAttempts  int           // 0: as many as it takes
+	skew         time.Duration // of the service's clock, as far as it is known
+	renewed      bool          // credentials have been asked for anew
+	results      []retry.AttemptResult
+
+	// Of the attempt:
+	attempt     int // its number, from 1
+	credentials aws.Credentials
+	request     *http.Request
+	response    *http.Response // nil until there is one
+	started     time.Time
+	elapsed     time.Duration
+	retryable   bool // its error is, by the retryer
 }
 
 func (c *Client) newCall(input *DescribeIdentityPoolUsageInput, optFns []func(*Options)) *call {

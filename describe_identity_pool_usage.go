@@ -17,7 +17,6 @@ import (
 
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/smithy-go"
-	"github.com/aws/smithy-go/encoding/httpbinding"
 	"github.com/aws/smithy-go/middleware"
 	smithyrand "github.com/aws/smithy-go/rand"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -78,7 +77,7 @@ func (c *Client) DescribeIdentityPoolUsage(
 		r = call.run(ctx)
 	}
 
-	end(&r)
+	end(r.err)
 	r.err = call.wrap(r.err) // client.go
 	if r.err != nil {
 		return nil, r.err
@@ -102,9 +101,9 @@ type DescribeIdentityPoolUsageOutput struct {
 	IdentityPoolUsage *IdentityPoolUsage
 
 	// ResultMetadata has what the SDK's functions look for in it: the request id
-	// (awsmiddleware.GetRequestIDMetadata), the attempts (retry.GetAttemptResults),
-	// the HTTP response (awsmiddleware.GetRawResponse), and when it came
-	// (awsmiddleware.GetResponseAt, GetServerTime).
+	// (awsmiddleware.GetRequestIDMetadata), the attempts with their errors
+	// (retry.GetAttemptResults), the HTTP response (awsmiddleware.GetRawResponse), and
+	// when it came (awsmiddleware.GetResponseAt, GetServerTime).
 	ResultMetadata middleware.Metadata
 }
 
@@ -137,26 +136,27 @@ func (c *call) run(ctx context.Context) reply {
 	if err := c.validate(); err != nil {
 		return reply{err: err}
 	}
-	target, err := c.resolveEndpoint(ctx) // endpoint.go
-	if err != nil {
+	var err error
+	if c.target, err = c.resolveEndpoint(ctx); err != nil { // endpoint.go
 		return reply{err: err}
 	}
-	invocationID, err := newInvocationID()
-	if err != nil {
+	if c.invocationID, err = newInvocationID(); err != nil {
 		return reply{err: err}
 	}
-	return c.attempts(ctx, func(ctx context.Context) reply { // retry.go
-		return c.try(ctx, target, invocationID)
-	})
+	r := c.attempts(ctx, c.try) // retry.go
+	if r.err == nil && len(c.results) > 1 {
+		recordAttempts(&r.metadata, c.results)
+	}
+	return r
 }
 
 // try makes one attempt.
-func (c *call) try(ctx context.Context, target endpoint, invocationID string) reply {
+func (c *call) try(ctx context.Context) reply {
 	if err := c.retrieveCredentials(ctx); err != nil { // signer.go
 		return reply{err: err}
 	}
-	req := c.buildRequest(ctx, target, invocationID)
-	if err := c.sign(ctx, req, emptyPayloadHash, target.signingName, target.signingRegion); err != nil {
+	req := c.buildRequest(ctx)
+	if err := c.sign(ctx, req, emptyPayloadHash, c.target.signingName, c.target.signingRegion); err != nil {
 		return reply{err: err}
 	}
 	resp, metadata, err := c.exchange(ctx, req)
@@ -227,32 +227,36 @@ func newInvocationID() (string, error) {
 
 // buildRequest returns the request of an attempt. Each attempt has one of its own:
 // the transport may still be reading the last one's.
-func (c *call) buildRequest(ctx context.Context, target endpoint, invocationID string) *http.Request {
+func (c *call) buildRequest(ctx context.Context) *http.Request {
 	defer c.startTimer(ctx, c.instruments.serialization)()
-	header := make(http.Header, 8)
-	header["User-Agent"] = []string{c.userAgent}
-	header["Amz-Sdk-Invocation-Id"] = []string{invocationID}
-	header[attemptHeader] = []string{c.attemptOfMax()}
-	req := &http.Request{
+	values := [...]string{c.userAgent, c.invocationID, c.attemptOfMax()}
+	header := make(http.Header, 8) // three are still to come from the signer
+	header["User-Agent"] = values[0:1:1]
+	header["Amz-Sdk-Invocation-Id"] = values[1:2:2]
+	header[attemptHeader] = values[2:3:3]
+	req := (&http.Request{
 		Method:     operationMethod,
 		URL:        operationURL(*c.input.IdentityPoolId),
 		Proto:      "HTTP/1.1",
 		ProtoMajor: 1,
 		ProtoMinor: 1,
 		Header:     header,
-	}
-	target.apply(req)
+	}).WithContext(ctx)
+	c.target.apply(req)
 	if c.inLambda {
 		addTraceID(ctx, req)
 	}
-	return req.WithContext(ctx)
+	return req
 }
 
 // operationURL returns the path of a pool's usage, with the id as one segment.
 func operationURL(identityPoolID string) *url.URL {
+	// All but letters, digits and "-._~" is escaped, as the protocol wants it. Of
+	// what QueryEscape does, only the space is another matter.
+	escaped := strings.ReplaceAll(url.QueryEscape(identityPoolID), "+", "%20")
 	return &url.URL{
 		Path:    "/identitypools/" + identityPoolID,
-		RawPath: "/identitypools/" + httpbinding.EscapePath(identityPoolID, true),
+		RawPath: "/identitypools/" + escaped,
 	}
 }
 
@@ -266,21 +270,17 @@ func addTraceID(ctx context.Context, req *http.Request) {
 
 // attemptOfMax says which of how many attempts this is.
 func (c *call) attemptOfMax() string {
-	value := "attempt=" + strconv.Itoa(c.attempt)
-	if c.maxAttempts > 0 {
-		value += "; max=" + strconv.Itoa(c.maxAttempts)
+	if c.maxAttempts <= 0 {
+		return "attempt=" + strconv.Itoa(c.attempt)
 	}
-	return value
+	return "attempt=" + strconv.Itoa(c.attempt) + "; max=" + strconv.Itoa(c.maxAttempts)
 }
 
 // exchange sends req. The SDK's own steps note the response and its time in the
 // metadata, where the SDK's functions look for them.
 func (c *call) exchange(ctx context.Context, req *http.Request) (*http.Response, middleware.Metadata, error) {
-	timing := awsmiddleware.RecordResponseTiming{DisableClockSkewCorrection: c.DisableClockSkewCorrection}
-	_, metadata, err := awsmiddleware.AddRawResponse{}.HandleDeserialize(ctx, middleware.DeserializeInput{},
-		middleware.DeserializeHandlerFunc(func(ctx context.Context, in middleware.DeserializeInput) (middleware.DeserializeOutput, middleware.Metadata, error) {
-			return timing.HandleDeserialize(ctx, in, transmission{c, req})
-		}))
+	c.request = req
+	_, metadata, err := awsmiddleware.AddRawResponse{}.HandleDeserialize(ctx, middleware.DeserializeInput{}, (*timedSending)(c))
 	if err != nil {
 		return nil, metadata, err
 	}
@@ -294,23 +294,31 @@ func noteRequestID(metadata *middleware.Metadata, resp *http.Response) {
 	}
 }
 
-// transmission is the sending of a request as the last step of a stack.
-type transmission struct {
-	call *call
-	req  *http.Request
+// timedSending and sending are a call as what comes after one of the SDK's steps.
+type (
+	timedSending call
+	sending      call
+)
+
+func (s *timedSending) HandleDeserialize(ctx context.Context, in middleware.DeserializeInput) (
+	middleware.DeserializeOutput, middleware.Metadata, error,
+) {
+	step := awsmiddleware.RecordResponseTiming{DisableClockSkewCorrection: s.DisableClockSkewCorrection}
+	return step.HandleDeserialize(ctx, in, (*sending)(s))
 }
 
-func (t transmission) HandleDeserialize(context.Context, middleware.DeserializeInput) (
+func (s *sending) HandleDeserialize(context.Context, middleware.DeserializeInput) (
 	out middleware.DeserializeOutput, metadata middleware.Metadata, err error,
 ) {
-	t.call.logRequest(t.req)
-	resp, err := t.call.send(t.req) // transport.go
+	c := (*call)(s)
+	c.logRequest(c.request)
+	resp, err := c.send(c.request) // transport.go
 	if err != nil {
 		return out, metadata, err
 	}
-	t.call.logResponse(resp)
+	c.logResponse(resp)
 	out.RawResponse = &smithyhttp.Response{Response: resp}
-	return out, metadata, nil
+	return out, oneAttempt().Clone(), nil
 }
 
 // receive reads an answer to its end and makes an output or an error of it.
@@ -323,18 +331,24 @@ func (c *call) receive(ctx context.Context, resp *http.Response) (*DescribeIdent
 	if resp.StatusCode/100 != 2 {
 		return nil, decodeError(resp, body, c.secrets()) // errors.go
 	}
-	var tooLarge *ResponseTooLargeError
-	switch {
-	case errors.As(err, &tooLarge):
-		return nil, deserializationError(err, body)
-	case err != nil:
-		return nil, sendError(ctx, fmt.Errorf("read response body: %w", err))
+	if err != nil {
+		return nil, readError(ctx, err, body)
 	}
-	usage, err := decodeUsage(body)
+	output, err := decodeOutput(body)
 	if err != nil {
 		return nil, deserializationError(err, body)
 	}
-	return &DescribeIdentityPoolUsageOutput{IdentityPoolUsage: usage}, nil
+	return output, nil
+}
+
+// readError says why a success was not read to its end. One that is too long is so
+// each time; one that was cut off is a failure of the network.
+func readError(ctx context.Context, err error, body []byte) error {
+	var tooLarge *ResponseTooLargeError
+	if errors.As(err, &tooLarge) {
+		return deserializationError(err, body)
+	}
+	return sendError(ctx, fmt.Errorf("read response body: %w", err))
 }
 
 func deserializationError(err error, body []byte) error {
@@ -344,16 +358,17 @@ func deserializationError(err error, body []byte) error {
 	}
 }
 
-// decodeUsage returns the usage in the body of a success; nil if there is none.
-func decodeUsage(body []byte) (*IdentityPoolUsage, error) {
+// decodeOutput makes an output of the body of a success. An empty one says nothing.
+func decodeOutput(body []byte) (*DescribeIdentityPoolUsageOutput, error) {
 	if len(bytes.TrimSpace(body)) == 0 {
-		return nil, nil
+		return &DescribeIdentityPoolUsageOutput{}, nil
 	}
 	var answer answerJSON
 	if err := json.Unmarshal(body, &answer); err != nil {
 		return nil, err
 	}
-	return answer.IdentityPoolUsage.usage(), nil
+	answer.output.IdentityPoolUsage = answer.IdentityPoolUsage.usage()
+	return &answer.output, nil
 }
 
 // answerJSON and usageJSON are the answer on the wire. encoding/json takes a member
@@ -362,11 +377,14 @@ func decodeUsage(body []byte) (*IdentityPoolUsage, error) {
 type answerJSON struct {
 	OtherUsage        ignored `json:"identitypoolusage"`
 	IdentityPoolUsage usageJSON
+
+	output DescribeIdentityPoolUsageOutput // points to the members: all is one piece of memory
 }
 
 type usageJSON struct {
 	present bool
 	usageMembersJSON
+	result IdentityPoolUsage
 }
 
 type usageMembersJSON struct {
@@ -388,23 +406,22 @@ func (u *usageJSON) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, &u.usageMembersJSON)
 }
 
-// usage returns the members as the caller sees them. They stay where they were
-// decoded, in one piece of memory.
+// usage returns the members as the caller sees them, where they were decoded.
 func (u *usageJSON) usage() *IdentityPoolUsage {
 	if !u.present {
 		return nil
 	}
-	usage := &IdentityPoolUsage{IdentityPoolId: u.IdentityPoolId}
+	u.result.IdentityPoolId = u.IdentityPoolId
 	if u.DataStorage.present {
-		usage.DataStorage = &u.DataStorage.value
+		u.result.DataStorage = &u.DataStorage.value
 	}
 	if u.LastModifiedDate.present {
-		usage.LastModifiedDate = &u.LastModifiedDate.value
+		u.result.LastModifiedDate = &u.LastModifiedDate.value
 	}
 	if u.SyncSessionsCount.present {
-		usage.SyncSessionsCount = &u.SyncSessionsCount.value
+		u.result.SyncSessionsCount = &u.SyncSessionsCount.value
 	}
-	return usage
+	return &u.result
 }
 
 // ignored is any JSON value, passed over.
@@ -423,7 +440,7 @@ func (n *wholeNumber) UnmarshalJSON(text []byte) (err error) {
 	if !n.present {
 		return nil
 	}
-	n.value, err = parseDecimal(string(text), 0, false)
+	n.value, err = parseDecimal(text, 0, false)
 	return err
 }
 
@@ -438,7 +455,7 @@ func (s *epochSeconds) UnmarshalJSON(text []byte) error {
 	if !s.present {
 		return nil
 	}
-	milliseconds, err := parseDecimal(string(text), 3, true)
+	milliseconds, err := parseDecimal(text, 3, true)
 	s.value = time.UnixMilli(milliseconds).UTC()
 	return err
 }
@@ -446,16 +463,20 @@ func (s *epochSeconds) UnmarshalJSON(text []byte) error {
 // parseDecimal returns the JSON number text times 10 to the power of shift. It goes
 // by the digits, for a float64 holds neither all counts nor all milliseconds. A
 // fraction that is left is rounded, or refused. text is valid JSON.
-func parseDecimal(text string, shift int, round bool) (int64, error) {
+func parseDecimal(text []byte, shift int, round bool) (int64, error) {
 	if text[0] != '-' && !isDigit(text[0]) {
-		return 0, fmt.Errorf("%s is not a number", printable(text, maxCode))
+		return 0, fmt.Errorf("%s is not a number", printable(string(text), maxCode))
 	}
-	if value, err := strconv.ParseInt(text, 10, 64); err == nil && shift == 0 {
-		return value, nil
+	if shift == 0 {
+		if value, err := strconv.ParseInt(string(text), 10, 64); err == nil {
+			return value, nil
+		}
 	}
-	outOfRange := fmt.Errorf("%s is out of range", printable(text, maxCode))
 
-	mantissa, power, _ := strings.Cut(strings.ToLower(text), "e")
+	mantissa, power := string(text), ""
+	if e := strings.IndexAny(mantissa, "eE"); e >= 0 {
+		mantissa, power = mantissa[:e], mantissa[e+1:]
+	}
 	mantissa, negative := strings.CutPrefix(mantissa, "-")
 	whole, fraction, _ := strings.Cut(mantissa, ".")
 	digits := strings.TrimLeft(whole+fraction, "0")
@@ -467,21 +488,21 @@ func parseDecimal(text string, shift int, round bool) (int64, error) {
 	if power != "" {
 		exponent, err := strconv.Atoi(power)
 		if err != nil || exponent > math.MaxInt32 || exponent < math.MinInt32 {
-			return 0, outOfRange
+			return 0, outOfRange(text)
 		}
 		point += exponent
 	}
 
 	const longest = 19 // digits of an int64
 	if point > longest {
-		return 0, outOfRange
+		return 0, outOfRange(text)
 	}
 	up := int64(0)
 	switch {
 	case len(digits) <= point:
 		digits += strings.Repeat("0", point-len(digits))
 	case !round:
-		return 0, fmt.Errorf("%s is not a whole number", printable(text, maxCode))
+		return 0, fmt.Errorf("%s is not a whole number", printable(string(text), maxCode))
 	case point < 0:
 		return 0, nil
 	default:
@@ -495,7 +516,11 @@ func parseDecimal(text string, shift int, round bool) (int64, error) {
 	}
 	value, err := strconv.ParseInt(digits, 10, 64)
 	if err != nil || value > 0 && value+up < 0 || value < 0 && value+up > 0 {
-		return 0, outOfRange
+		return 0, outOfRange(text)
 	}
 	return value + up, nil
+}
+
+func outOfRange(number []byte) error {
+	return fmt.Errorf("%s is out of range", printable(string(number), maxCode))
 }

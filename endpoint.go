@@ -1,6 +1,7 @@
 package cognitosync
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -241,80 +242,86 @@ func (e *endpoint) apply(req *http.Request) {
 
 // resolveEndpoint finds the endpoint for the call's pool. Every failure is found
 // here, before anything is sent.
-func (c *call) resolveEndpoint(ctx context.Context) (endpoint, error) {
+func (c *call) resolveEndpoint(ctx context.Context) (*endpoint, error) {
 	defer c.startTimer(ctx, c.instruments.resolveEndpoint)()
-	region, fips, err := c.region()
-	if err != nil {
-		return endpoint{}, err
+	region, err := c.region()
+	switch {
+	case err != nil:
+		return nil, err
+	case c.home != nil && region == c.homeRegion:
+		return c.home, nil
 	}
-	found, err := c.legacyEndpoint(region)
+	return c.endpointOf(ctx, region)
+}
+
+// region returns the region to ask and to sign for. A pool id that names another
+// one than the client's decides, where the caller wants that, or is refused.
+func (c *call) region() (string, error) {
+	if c.homeRegion != "" && !isHostLabel(c.homeRegion) {
+		return "", &ConfigurationError{Setting: "Region", Err: fmt.Errorf(
+			"invalid input region %q: not a host label", clip(c.Region, maxQuote))}
+	}
+	id := *c.input.IdentityPoolId
+	region := poolRegion(id)
+	switch {
+	case region == "" || region == c.homeRegion:
+		return c.homeRegion, nil
+	case c.UseIdentityPoolRegion:
+		return region, nil
+	case c.homeRegion != "" && c.BaseEndpoint == nil && c.followsRules():
+		return "", &RegionMismatchError{IdentityPoolId: id, PoolRegion: region, ClientRegion: c.homeRegion}
+	}
+	return c.homeRegion, nil
+}
+
+// followsRules reports whether AWS's rules, and no code of the caller's, decide
+// about endpoints.
+func (s *settings) followsRules() bool {
+	_, ok := s.EndpointResolverV2.(defaultResolver)
+	return ok && s.legacyEndpointResolver == nil
+}
+
+// endpointOf finds the endpoint for a region; "" is none.
+func (s *settings) endpointOf(ctx context.Context, region string) (*endpoint, error) {
+	found, err := s.legacyEndpoint(region)
 	var notFound *aws.EndpointNotFoundError
-	if c.legacyEndpointResolver == nil || errors.As(err, &notFound) {
-		found, err = c.ruledEndpoint(ctx, region, fips)
+	if s.legacyEndpointResolver == nil || errors.As(err, &notFound) {
+		found, err = s.resolvedEndpoint(ctx, region)
 	}
 	if err != nil {
-		return endpoint{}, err
+		return nil, err
 	}
 	if err := checkEndpoint(&found.url); err != nil {
-		return endpoint{}, err
+		return nil, err
 	}
 	found.url.Path = strings.TrimRight(found.url.Path, "/")
 	found.url.RawPath = strings.TrimRight(found.url.RawPath, "/")
-	found.signingName = firstNonEmpty(c.signingName, found.signingName, defaultSigningName)
-	found.signingRegion = firstNonEmpty(c.signingRegion, found.signingRegion, region)
+	found.signingName = cmp.Or(s.signingName, found.signingName, defaultSigningName)
+	found.signingRegion = cmp.Or(s.signingRegion, found.signingRegion, region)
 	if found.signingRegion == "" {
-		return endpoint{}, &ConfigurationError{Setting: "Region", Err: errors.New("missing: requests are signed for a region")}
+		return nil, &ConfigurationError{Setting: "Region", Err: errors.New("missing: requests are signed for a region")}
 	}
 	return found, nil
 }
 
-// region returns the region to ask and to sign for. A pool id that names another
-// one decides, where the caller wants that, or is refused.
-func (c *call) region() (region string, fips bool, err error) {
-	region, fips = realRegion(c.Region)
-	fips = fips || c.EndpointOptions.UseFIPSEndpoint == aws.FIPSEndpointStateEnabled
-	if region != "" && !isHostLabel(region) {
-		return "", false, &ConfigurationError{Setting: "Region", Err: fmt.Errorf(
-			"invalid input region %q: not a host label", clip(c.Region, maxQuote))}
-	}
-
-	id := *c.input.IdentityPoolId
-	of := poolRegion(id)
-	switch {
-	case of == "" || of == region:
-		return region, fips, nil
-	case c.UseIdentityPoolRegion:
-		return of, fips, nil
-	case region != "" && !c.hasCustomEndpoint():
-		return "", false, &RegionMismatchError{IdentityPoolId: id, PoolRegion: of, ClientRegion: region}
-	}
-	return region, fips, nil
-}
-
-// hasCustomEndpoint reports whether something else than a region decides where
-// requests go.
-func (c *call) hasCustomEndpoint() bool {
-	_, byRules := c.EndpointResolverV2.(defaultResolver)
-	return c.BaseEndpoint != nil || c.legacyEndpointResolver != nil || !byRules
-}
-
-// ruledEndpoint asks EndpointResolverV2.
-func (c *call) ruledEndpoint(ctx context.Context, region string, fips bool) (endpoint, error) {
+// resolvedEndpoint asks EndpointResolverV2.
+func (s *settings) resolvedEndpoint(ctx context.Context, region string) (*endpoint, error) {
+	_, pseudo := realRegion(s.Region)
 	params := EndpointParameters{
-		UseFIPS:      aws.Bool(fips),
-		UseDualStack: aws.Bool(c.EndpointOptions.UseDualStackEndpoint == aws.DualStackEndpointStateEnabled),
-		Endpoint:     c.BaseEndpoint,
+		UseFIPS:      aws.Bool(pseudo || s.EndpointOptions.UseFIPSEndpoint == aws.FIPSEndpointStateEnabled),
+		UseDualStack: aws.Bool(s.EndpointOptions.UseDualStackEndpoint == aws.DualStackEndpointStateEnabled),
+		Endpoint:     s.BaseEndpoint,
 	}
 	if region != "" {
 		params.Region = aws.String(region)
 	}
-	resolved, err := c.EndpointResolverV2.ResolveEndpoint(ctx, params)
+	resolved, err := s.EndpointResolverV2.ResolveEndpoint(ctx, params)
 	if err != nil {
-		return endpoint{}, &ConfigurationError{Setting: endpointSetting(params), Err: fmt.Errorf("resolve endpoint: %w", err)}
+		return nil, &ConfigurationError{Setting: endpointSetting(params), Err: fmt.Errorf("resolve endpoint: %w", err)}
 	}
 
-	found := endpoint{url: resolved.URI, headers: resolved.Headers}
-	if c.EndpointOptions.DisableHTTPS && found.url.Scheme == "https" {
+	found := &endpoint{url: resolved.URI, headers: resolved.Headers}
+	if s.EndpointOptions.DisableHTTPS && found.url.Scheme == "https" {
 		found.url.Scheme = "http"
 	}
 	schemes, _ := smithyauth.GetAuthOptions(&resolved.Properties)
@@ -362,26 +369,26 @@ func legacyResolverFromConfig(cfg aws.Config) legacyEndpointResolver {
 
 // legacyEndpoint asks the deprecated resolver, which comes first where there is
 // one. Its EndpointNotFoundError leaves the choice to EndpointResolverV2.
-func (c *call) legacyEndpoint(region string) (endpoint, error) {
-	if c.legacyEndpointResolver == nil {
-		return endpoint{}, nil
+func (s *settings) legacyEndpoint(region string) (*endpoint, error) {
+	if s.legacyEndpointResolver == nil {
+		return nil, nil
 	}
-	options := c.EndpointOptions
-	if region != c.Region {
+	options := s.EndpointOptions
+	if region != s.Region {
 		options.ResolvedRegion = region
 	}
-	resolved, err := c.legacyEndpointResolver(region, options)
+	resolved, err := s.legacyEndpointResolver(region, options)
 	if err != nil {
-		return endpoint{}, &ConfigurationError{Setting: "EndpointResolver", Err: fmt.Errorf("resolve endpoint: %w", err)}
+		return nil, &ConfigurationError{Setting: "EndpointResolver", Err: fmt.Errorf("resolve endpoint: %w", err)}
 	}
 	uri, err := url.Parse(resolved.URL)
 	if err != nil {
-		return endpoint{}, &ConfigurationError{Setting: "EndpointResolver", Err: err}
+		return nil, &ConfigurationError{Setting: "EndpointResolver", Err: err}
 	}
-	if c.EndpointOptions.DisableHTTPS && !resolved.HostnameImmutable && uri.Scheme == "https" {
+	if s.EndpointOptions.DisableHTTPS && !resolved.HostnameImmutable && uri.Scheme == "https" {
 		uri.Scheme = "http"
 	}
-	return endpoint{url: *uri, signingName: resolved.SigningName, signingRegion: resolved.SigningRegion}, nil
+	return &endpoint{url: *uri, signingName: resolved.SigningName, signingRegion: resolved.SigningRegion}, nil
 }
 
 // checkEndpoint refuses a URL that a request cannot be sent to as it stands.
@@ -402,13 +409,4 @@ func checkEndpoint(u *url.URL) error {
 		return nil
 	}
 	return &ConfigurationError{Setting: "BaseEndpoint", Err: fmt.Errorf("endpoint %q: %s", printable(u.Redacted(), maxQuote), reason)}
-}
-
-func firstNonEmpty(values ...string) string {
-	for _, value := range values {
-		if value != "" {
-			return value
-		}
-	}
-	return ""
 }

@@ -1,6 +1,7 @@
 package cognitosync
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,7 +46,7 @@ func (c *call) addSteps(stack *middleware.Stack) error {
 	return errors.Join(
 		stack.Initialize.Add(&awsmiddleware.RegisterServiceMetadata{
 			ServiceID:     ServiceID,
-			SigningName:   firstNonEmpty(c.signingName, defaultSigningName),
+			SigningName:   cmp.Or(c.signingName, defaultSigningName),
 			Region:        c.Region,
 			OperationName: operationName,
 		}, middleware.After),
@@ -197,7 +198,7 @@ func (c *call) signStep(ctx context.Context, in middleware.FinalizeInput, next m
 	if err != nil {
 		return out, metadata, err
 	}
-	err = c.sign(ctx, req.Request, firstNonEmpty(v4.GetPayloadHash(ctx), emptyPayloadHash),
+	err = c.sign(ctx, req.Request, cmp.Or(v4.GetPayloadHash(ctx), emptyPayloadHash),
 		awsmiddleware.GetSigningName(ctx), awsmiddleware.GetSigningRegion(ctx))
 	if err != nil {
 		return out, metadata, err

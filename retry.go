@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -181,10 +182,6 @@ const (
 // decide says what follows an attempt. It is a pure function of the outcome: no
 // clock, no chance, no quota.
 func decide(o outcome) verdict {
-	var (
-		skew    *clockSkewError
-		renewed *renewedCredentialsError
-	)
 	switch {
 	case o.err == nil:
 		return verdictDone
@@ -196,10 +193,20 @@ func decide(o outcome) verdict {
 		return verdictExhausted
 	case o.callerDone:
 		return verdictCanceled
-	case errors.As(o.err, &skew), errors.As(o.err, &renewed):
-		return verdictRetryNow // what was wrong has been put right: nothing to wait for
+	case isPutRight(o.err):
+		return verdictRetryNow
 	}
 	return verdictRetry
+}
+
+// isPutRight reports whether what caused err, the clock or the credentials, is no
+// longer so: there is nothing to wait for.
+func isPutRight(err error) bool {
+	var (
+		skew    *clockSkewError
+		renewed *renewedCredentialsError
+	)
+	return errors.As(err, &skew) || errors.As(err, &renewed)
 }
 
 // attempts calls attempt until its reply is final. It is the one attempt loop: the
@@ -334,6 +341,13 @@ func recordAttempts(metadata *middleware.Metadata, results []retry.AttemptResult
 	}
 	*metadata = noted
 }
+
+// oneAttempt is the metadata of a call that succeeded at once, but for what the
+// answer adds to it.
+var oneAttempt = sync.OnceValue(func() (metadata middleware.Metadata) {
+	recordAttempts(&metadata, make([]retry.AttemptResult, 1))
+	return metadata
+})
 
 // attemptScript fails all attempts but the last, and lets each failure be retried
 // at once.

@@ -76,7 +76,7 @@ func (e *renewedCredentialsError) RetryableError() bool { return true }
 // One goroutine of the client does so at a time, and looks first whether another
 // has just done it: a hundred calls that meet the expiry refresh once.
 func (c *call) renewCredentials(ctx context.Context, failure error) error {
-	if c.renewed || !expiredTokenCodes[apiErrorCode(failure)] {
+	if failure == nil || c.renewed || !expiredTokenCodes[apiErrorCode(failure)] {
 		return failure
 	}
 	c.renewed = true

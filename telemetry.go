@@ -134,7 +134,7 @@ func (s secrets) redact(text string) string {
 
 // observe tells what came of an attempt and what follows.
 func (c *call) observe(ctx context.Context, r *reply, what verdict, delay time.Duration) {
-	if c.usesStack {
+	if c.usesStack || r.err != nil || len(c.results) > 0 {
 		c.results = append(c.results, retry.AttemptResult{
 			Err:              r.err,
 			Retryable:        c.retryable,
@@ -196,13 +196,13 @@ func newTracer(provider tracing.TracerProvider) tracing.Tracer {
 }
 
 // startCallSpan starts the span of a call, and its clock. end ends both.
-func (c *call) startCallSpan(ctx context.Context) (_ context.Context, end func(*reply)) {
+func (c *call) startCallSpan(ctx context.Context) (_ context.Context, end func(error)) {
 	if c.tracer == nil && c.instruments.callDuration == nil {
-		return ctx, func(*reply) {}
+		return ctx, func(error) {}
 	}
 	stop := c.startTimer(ctx, c.instruments.callDuration)
 	if c.tracer == nil {
-		return ctx, func(*reply) { stop() }
+		return ctx, func(error) { stop() }
 	}
 	ctx, span := c.tracer.StartSpan(tracing.WithOperationTracer(ctx, c.tracer), ServiceID+"."+operationName, func(o *tracing.SpanOptions) {
 		o.Kind = tracing.SpanKindClient
@@ -210,10 +210,10 @@ func (c *call) startCallSpan(ctx context.Context) (_ context.Context, end func(*
 		o.Properties.Set("rpc.service", ServiceID)
 		o.Properties.Set("rpc.method", operationName)
 	})
-	return ctx, func(r *reply) {
+	return ctx, func(err error) {
 		stop()
 		span.SetProperty("operation.attempts", c.attempt)
-		c.endSpan(span, r.err)
+		c.endSpan(span, err)
 	}
 }
 

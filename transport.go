@@ -1,6 +1,7 @@
 package cognitosync
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,22 +38,28 @@ func guardHTTPClient(client HTTPClient, mode aws.DefaultsMode) HTTPClient {
 	switch client := client.(type) {
 	case *http.Client:
 		if client == nil {
-			client = &http.Client{}
+			client = http.DefaultClient // what its zero value would do
 		}
-		guarded := *client
-		guarded.CheckRedirect = stayPut
-		return &guarded
+		return guard(*client)
 	case *awshttp.BuildableClient:
-		return &http.Client{
-			Transport:     newTransport(client, mode),
-			Timeout:       client.GetTimeout(),
-			CheckRedirect: stayPut,
-		}
+		return guard(http.Client{Transport: newTransport(client, mode), Timeout: client.GetTimeout()})
 	}
 	return client
 }
 
-func stayPut(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+func guard(client http.Client) HTTPClient {
+	if client.Timeout == 0 && client.Jar == nil {
+		// All that is left of the client is redirects: do without it.
+		return roundTripper{cmp.Or(client.Transport, http.DefaultTransport)}
+	}
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &client
+}
+
+// roundTripper sends a request once, whatever the answer.
+type roundTripper struct{ http.RoundTripper }
+
+func (t roundTripper) Do(req *http.Request) (*http.Response, error) { return t.RoundTrip(req) }
 
 // newTransport returns the transport of a buildable client, with more idle
 // connections and the timeouts of mode where it still has the SDK's own numbers.
