@@ -222,6 +222,7 @@ type call struct {
 	skew         time.Duration // of the service's clock, as far as it is known
 	renewed      bool          // credentials have been asked for anew
 	results      []retry.AttemptResult
+	firstResult  [1]retry.AttemptResult // where results begin: mostly there is but one
 
 	// Of the attempt:
 	attempt     int // its number, from 1
@@ -230,7 +231,7 @@ type call struct {
 	response    *http.Response // nil until there is one
 	started     time.Time
 	elapsed     time.Duration
-	retryable   bool // its error is, by the retryer
+	retryable   bool // its error is, by the retryer; not asked of an interruption
 }
 
 func (c *Client) newCall(input *DescribeIdentityPoolUsageInput, optFns []func(*Options)) *call {
@@ -238,6 +239,7 @@ func (c *Client) newCall(input *DescribeIdentityPoolUsageInput, optFns []func(*O
 		input = &DescribeIdentityPoolUsageInput{}
 	}
 	call := &call{settings: c.settings, client: c, input: input}
+	call.results = call.firstResult[:0]
 	if len(optFns) > 0 {
 		options := c.Options()
 		for _, fn := range optFns {

@@ -144,9 +144,7 @@ func (c *call) run(ctx context.Context) reply {
 		return reply{err: err}
 	}
 	r := c.attempts(ctx, c.try) // retry.go
-	if r.err == nil && len(c.results) > 1 {
-		recordAttempts(&r.metadata, c.results)
-	}
+	c.noteAttempts(&r)
 	return r
 }
 

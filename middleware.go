@@ -30,7 +30,7 @@ func (c *call) runStack(ctx context.Context) reply {
 	ctx = middleware.WithServiceID(ctx, ServiceID)
 	ctx = middleware.WithOperationName(ctx, operationName)
 	ctx = middleware.SetLogger(ctx, callLogger{c})
-	result, metadata, err := middleware.DecorateHandler(middleware.HandlerFunc(c.transmit), stack).Handle(ctx, c.input)
+	result, metadata, err := middleware.DecorateHandler((*transmission)(c), stack).Handle(ctx, c.input)
 	if err != nil {
 		return reply{metadata: metadata, err: err}
 	}
@@ -50,28 +50,28 @@ func (c *call) addSteps(stack *middleware.Stack) error {
 			Region:        c.Region,
 			OperationName: operationName,
 		}, middleware.After),
-		stack.Initialize.Add(middleware.InitializeMiddlewareFunc("OperationInputValidation", c.validateStep), middleware.After),
+		stack.Initialize.Add((*validateStep)(c), middleware.After),
 
-		stack.Serialize.Add(middleware.SerializeMiddlewareFunc("OperationSerializer", c.serializeStep), middleware.After),
+		stack.Serialize.Add((*serializeStep)(c), middleware.After),
 
 		stack.Build.Add(&awsmiddleware.ClientRequestID{}, middleware.After),
 		stack.Build.Add(newUserAgent(c.settings), middleware.After),
 		stack.Build.Add(&awsmiddleware.RecursionDetection{}, middleware.After),
 
-		stack.Finalize.Add(middleware.FinalizeMiddlewareFunc("Retry", c.retryStep), middleware.After),
-		stack.Finalize.Add(middleware.FinalizeMiddlewareFunc("GetIdentity", c.identityStep), middleware.After),
-		stack.Finalize.Add(middleware.FinalizeMiddlewareFunc("ResolveEndpointV2", c.endpointStep), middleware.After),
+		stack.Finalize.Add((*retryStep)(c), middleware.After),
+		stack.Finalize.Add((*identityStep)(c), middleware.After),
+		stack.Finalize.Add((*endpointStep)(c), middleware.After),
 		stack.Finalize.Add(&v4.ComputePayloadSHA256{}, middleware.After),
-		stack.Finalize.Add(middleware.FinalizeMiddlewareFunc("Signing", c.signStep), middleware.After),
+		stack.Finalize.Add((*signStep)(c), middleware.After),
 
 		stack.Deserialize.Add(&awsmiddleware.AddRawResponse{}, middleware.After),
-		stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("ResponseErrorWrapper", wrapErrorStep), middleware.After),
-		stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("RequestIDRetriever", requestIDStep), middleware.After),
-		stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("OperationDeserializer", c.deserializeStep), middleware.After),
+		stack.Deserialize.Add(wrapErrorStep{}, middleware.After),
+		stack.Deserialize.Add(requestIDStep{}, middleware.After),
+		stack.Deserialize.Add((*deserializeStep)(c), middleware.After),
 		stack.Deserialize.Add(&awsmiddleware.RecordResponseTiming{
 			DisableClockSkewCorrection: c.DisableClockSkewCorrection,
 		}, middleware.After),
-		stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("RequestResponseLogger", c.logStep), middleware.After),
+		stack.Deserialize.Add((*logStep)(c), middleware.After),
 
 		c.addInterceptors(stack),
 	)
@@ -113,23 +113,42 @@ func (c *call) addInterceptors(stack *middleware.Stack) error {
 	)
 }
 
-func (c *call) validateStep(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (
+// The steps are a call seen from one side each, so that they need no memory of their
+// own.
+type (
+	validateStep    call
+	serializeStep   call
+	retryStep       call
+	identityStep    call
+	endpointStep    call
+	signStep        call
+	deserializeStep call
+	logStep         call
+	wrapErrorStep   struct{}
+	requestIDStep   struct{}
+)
+
+func (*validateStep) ID() string { return "OperationInputValidation" }
+
+func (s *validateStep) HandleInitialize(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (
 	out middleware.InitializeOutput, metadata middleware.Metadata, err error,
 ) {
-	input, ok := in.Parameters.(*DescribeIdentityPoolUsageInput)
-	if !ok {
-		return out, metadata, fmt.Errorf("middleware gave an input of type %T", in.Parameters)
-	}
-	c.input = input
-	if err := c.validate(); err != nil {
+	c := (*call)(s)
+	if err := c.takeInput(in.Parameters); err != nil {
 		return out, metadata, err
 	}
 	return next.HandleInitialize(ctx, in)
 }
 
-func (c *call) serializeStep(ctx context.Context, in middleware.SerializeInput, next middleware.SerializeHandler) (
+func (*serializeStep) ID() string { return "OperationSerializer" }
+
+func (s *serializeStep) HandleSerialize(ctx context.Context, in middleware.SerializeInput, next middleware.SerializeHandler) (
 	out middleware.SerializeOutput, metadata middleware.Metadata, err error,
 ) {
+	c := (*call)(s)
+	if err := c.takeInput(in.Parameters); err != nil {
+		return out, metadata, err
+	}
 	req, err := stackRequest(in.Request)
 	if err != nil {
 		return out, metadata, err
@@ -140,10 +159,13 @@ func (c *call) serializeStep(ctx context.Context, in middleware.SerializeInput, 
 	return next.HandleSerialize(ctx, in)
 }
 
-// retryStep runs what comes after it once for each attempt.
-func (c *call) retryStep(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
+func (*retryStep) ID() string { return "Retry" }
+
+// HandleFinalize runs what comes after it once for each attempt.
+func (s *retryStep) HandleFinalize(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
 	out middleware.FinalizeOutput, metadata middleware.Metadata, err error,
 ) {
+	c := (*call)(s)
 	req, err := stackRequest(in.Request)
 	if err != nil {
 		return out, metadata, err
@@ -154,24 +176,28 @@ func (c *call) retryStep(ctx context.Context, in middleware.FinalizeInput, next 
 		out, r.metadata, r.err = next.HandleFinalize(ctx, middleware.FinalizeInput{Request: attempt})
 		return r
 	})
-	if len(c.results) > 0 {
-		recordAttempts(&r.metadata, c.results)
-	}
+	c.noteAttempts(&r)
 	return out, r.metadata, r.err
 }
 
-func (c *call) identityStep(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
+func (*identityStep) ID() string { return "GetIdentity" }
+
+func (s *identityStep) HandleFinalize(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
 	out middleware.FinalizeOutput, metadata middleware.Metadata, err error,
 ) {
+	c := (*call)(s)
 	if err := c.retrieveCredentials(ctx); err != nil {
 		return out, metadata, err
 	}
 	return next.HandleFinalize(ctx, in)
 }
 
-func (c *call) endpointStep(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
+func (*endpointStep) ID() string { return "ResolveEndpointV2" }
+
+func (s *endpointStep) HandleFinalize(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
 	out middleware.FinalizeOutput, metadata middleware.Metadata, err error,
 ) {
+	c := (*call)(s)
 	req, err := stackRequest(in.Request)
 	if err != nil {
 		return out, metadata, err
@@ -182,7 +208,7 @@ func (c *call) endpointStep(ctx context.Context, in middleware.FinalizeInput, ne
 	}
 	target.apply(req.Request)
 	// Middleware that has set another name or region in the context is obeyed.
-	if awsmiddleware.GetSigningName(ctx) == defaultSigningName {
+	if name := awsmiddleware.GetSigningName(ctx); name == defaultSigningName && name != target.signingName {
 		ctx = awsmiddleware.SetSigningName(ctx, target.signingName)
 	}
 	if awsmiddleware.GetSigningRegion(ctx) == "" {
@@ -191,9 +217,12 @@ func (c *call) endpointStep(ctx context.Context, in middleware.FinalizeInput, ne
 	return next.HandleFinalize(ctx, in)
 }
 
-func (c *call) signStep(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
+func (*signStep) ID() string { return "Signing" }
+
+func (s *signStep) HandleFinalize(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
 	out middleware.FinalizeOutput, metadata middleware.Metadata, err error,
 ) {
+	c := (*call)(s)
 	req, err := stackRequest(in.Request)
 	if err != nil {
 		return out, metadata, err
@@ -206,7 +235,9 @@ func (c *call) signStep(ctx context.Context, in middleware.FinalizeInput, next m
 	return next.HandleFinalize(awsmiddleware.SetSigningCredentials(ctx, c.credentials), in)
 }
 
-func wrapErrorStep(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (
+func (wrapErrorStep) ID() string { return "ResponseErrorWrapper" }
+
+func (wrapErrorStep) HandleDeserialize(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (
 	out middleware.DeserializeOutput, metadata middleware.Metadata, err error,
 ) {
 	out, metadata, err = next.HandleDeserialize(ctx, in)
@@ -216,7 +247,9 @@ func wrapErrorStep(ctx context.Context, in middleware.DeserializeInput, next mid
 	return out, metadata, err
 }
 
-func requestIDStep(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (
+func (requestIDStep) ID() string { return "RequestIDRetriever" }
+
+func (requestIDStep) HandleDeserialize(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (
 	out middleware.DeserializeOutput, metadata middleware.Metadata, err error,
 ) {
 	out, metadata, err = next.HandleDeserialize(ctx, in)
@@ -226,9 +259,12 @@ func requestIDStep(ctx context.Context, in middleware.DeserializeInput, next mid
 	return out, metadata, err
 }
 
-func (c *call) deserializeStep(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (
+func (*deserializeStep) ID() string { return "OperationDeserializer" }
+
+func (s *deserializeStep) HandleDeserialize(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (
 	out middleware.DeserializeOutput, metadata middleware.Metadata, err error,
 ) {
+	c := (*call)(s)
 	out, metadata, err = next.HandleDeserialize(ctx, in)
 	if err != nil {
 		return out, metadata, err
@@ -245,14 +281,19 @@ func (c *call) deserializeStep(ctx context.Context, in middleware.DeserializeInp
 	return out, metadata, nil
 }
 
-func (c *call) logStep(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (
+func (*logStep) ID() string { return "RequestResponseLogger" }
+
+func (s *logStep) HandleDeserialize(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (
 	out middleware.DeserializeOutput, metadata middleware.Metadata, err error,
 ) {
-	req, err := stackRequest(in.Request)
-	if err != nil {
-		return out, metadata, err
+	c := (*call)(s)
+	if c.logsRequests() {
+		req, err := stackRequest(in.Request)
+		if err != nil {
+			return out, metadata, err
+		}
+		c.logRequest(req.Build(ctx))
 	}
-	c.logRequest(req.Build(ctx))
 	out, metadata, err = next.HandleDeserialize(ctx, in)
 	if resp, ok := out.RawResponse.(*smithyhttp.Response); ok && err == nil {
 		c.logResponse(resp.Response)
@@ -260,8 +301,12 @@ func (c *call) logStep(ctx context.Context, in middleware.DeserializeInput, next
 	return out, metadata, err
 }
 
-// transmit sends the request: what comes after the stack's last step.
-func (c *call) transmit(ctx context.Context, input any) (output any, metadata middleware.Metadata, err error) {
+// transmission is what comes after the stack's last step.
+type transmission call
+
+// Handle sends the request.
+func (t *transmission) Handle(ctx context.Context, input any) (output any, metadata middleware.Metadata, err error) {
+	c := (*call)(t)
 	req, err := stackRequest(input)
 	if err != nil {
 		return nil, metadata, err
@@ -270,7 +315,18 @@ func (c *call) transmit(ctx context.Context, input any) (output any, metadata mi
 	if err != nil {
 		return nil, metadata, err
 	}
-	return &smithyhttp.Response{Response: resp}, metadata, nil
+	return &smithyhttp.Response{Response: resp}, oneAttempt().Clone(), nil
+}
+
+// takeInput makes the parameters of a step the call's input: middleware can change
+// them, and what it makes of them is validated too.
+func (c *call) takeInput(parameters any) error {
+	input, ok := parameters.(*DescribeIdentityPoolUsageInput)
+	if !ok {
+		return fmt.Errorf("middleware gave an input of type %T", parameters)
+	}
+	c.input = input
+	return c.validate()
 }
 
 // stackRequest returns the request that a step was given.

@@ -143,6 +143,10 @@ func retryAfter(header http.Header, now time.Time) (time.Duration, bool) {
 		return time.Duration(min(seconds, most)) * time.Second, true
 	}
 	if date, err := http.ParseTime(value); err == nil {
+		// The server means its own clock, where it tells it.
+		if serverNow, err := http.ParseTime(header.Get("Date")); err == nil {
+			now = serverNow
+		}
 		return date.Sub(now), true
 	}
 	return 0, false
@@ -227,14 +231,17 @@ func (c *call) attempts(ctx context.Context, attempt func(context.Context) reply
 			r.err = fmt.Errorf("%w; release token: %w", r.err, err)
 		}
 
-		c.retryable = r.err != nil && c.retryer.IsErrorRetryable(r.err)
+		interrupted := ctx.Err() != nil && errors.Is(r.err, ctx.Err())
+		if !interrupted {
+			c.retryable = r.err != nil && c.retryer.IsErrorRetryable(r.err)
+		}
 		what := decide(outcome{
 			err:         r.err,
 			attempt:     c.attempt,
 			maxAttempts: c.maxAttempts,
 			retryable:   c.retryable,
 			callerDone:  ctx.Err() != nil,
-			interrupted: ctx.Err() != nil && errors.Is(r.err, ctx.Err()),
+			interrupted: interrupted,
 		})
 		var delay time.Duration
 		if what == verdictRetry || what == verdictRetryNow {
@@ -268,11 +275,13 @@ func (c *call) attempts(ctx context.Context, attempt func(context.Context) reply
 
 // takeAttemptToken asks the retryer for leave to send. In adaptive mode it waits.
 func (c *call) takeAttemptToken(ctx context.Context) (release func(error) error, err error) {
-	if ctx.Err() != nil {
-		return nil, &smithy.CanceledError{Err: contextError(ctx)}
+	if ctx.Err() == nil {
+		release, err = c.retryer.GetAttemptToken(ctx)
 	}
-	release, err = c.retryer.GetAttemptToken(ctx)
-	if err != nil {
+	switch {
+	case ctx.Err() != nil && release == nil:
+		return nil, &smithy.CanceledError{Err: contextError(ctx)}
+	case err != nil:
 		return nil, fmt.Errorf("get attempt token: %w", err)
 	}
 	return release, nil
@@ -326,6 +335,14 @@ func (c *call) limitAttempt(ctx context.Context) (context.Context, context.Cance
 		return ctx, func() {}
 	}
 	return context.WithTimeoutCause(ctx, c.AttemptTimeout, c.attemptTimeout)
+}
+
+// noteAttempts puts in the metadata of a call what its attempts came to. A call that
+// succeeded at once has it there already, from [oneAttempt].
+func (c *call) noteAttempts(r *reply) {
+	if len(c.results) > 1 || r.err != nil && len(c.results) > 0 {
+		recordAttempts(&r.metadata, c.results)
+	}
 }
 
 // recordAttempts puts results where retry.GetAttemptResults looks for them. Only

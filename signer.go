@@ -36,6 +36,9 @@ func (c *call) retrieveCredentials(ctx context.Context) (err error) {
 	c.credentials, err = c.Credentials.Retrieve(ctx)
 	switch {
 	case err != nil:
+		if timeout := attemptTimeout(ctx); timeout != nil {
+			err = timeout
+		}
 		return &v4.SigningError{Err: fmt.Errorf("retrieve credentials: %w", err)}
 	case !c.credentials.HasKeys():
 		return &ConfigurationError{Setting: "Credentials", Err: errors.New(
@@ -69,6 +72,19 @@ type renewedCredentialsError struct{ error }
 func (e *renewedCredentialsError) Unwrap() error        { return e.error }
 func (e *renewedCredentialsError) RetryableError() bool { return true }
 
+// renewalError is an expired-token answer after which the provider had nothing to
+// give. Signing with the old credentials again would not help.
+type renewalError struct {
+	failure error // the answer
+	err     error // the provider's
+}
+
+func (e *renewalError) Error() string {
+	return fmt.Sprintf("%v; retrieve other credentials: %v", e.failure, e.err)
+}
+func (e *renewalError) Unwrap() []error      { return []error{e.failure, e.err} }
+func (e *renewalError) RetryableError() bool { return false }
+
 // renewCredentials sees to it that the next attempt does not sign with the
 // credentials that failure says have expired. It returns failure, marked when
 // there are other credentials now and beside the provider's error when it has one.
@@ -80,6 +96,8 @@ func (c *call) renewCredentials(ctx context.Context, failure error) error {
 		return failure
 	}
 	c.renewed = true
+	ctx, cancel := c.limitAttempt(ctx) // a provider that hangs must not hang the call
+	defer cancel()
 
 	select {
 	case c.client.renewing <- struct{}{}:
@@ -95,7 +113,7 @@ func (c *call) renewCredentials(ctx context.Context, failure error) error {
 	}
 	switch {
 	case err != nil:
-		return fmt.Errorf("%w; retrieve other credentials: %w", failure, err)
+		return &renewalError{failure: failure, err: err}
 	case sameKeys(current, used):
 		return failure
 	}

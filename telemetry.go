@@ -34,7 +34,7 @@ type telemetry struct {
 
 // logRequest writes the request as it is about to be sent. It has no body.
 func (c *call) logRequest(req *http.Request) {
-	if !c.ClientLogMode.IsRequest() && !c.ClientLogMode.IsRequestWithBody() {
+	if !c.logsRequests() {
 		return
 	}
 	dump, err := httputil.DumpRequestOut(req, false)
@@ -43,6 +43,10 @@ func (c *call) logRequest(req *http.Request) {
 		return
 	}
 	c.logf(req.Context(), logging.Debug, "Request\n%s", dump)
+}
+
+func (c *call) logsRequests() bool {
+	return c.ClientLogMode.IsRequest() || c.ClientLogMode.IsRequestWithBody()
 }
 
 // logResponse writes the head of the answer.
@@ -134,14 +138,12 @@ func (s secrets) redact(text string) string {
 
 // observe tells what came of an attempt and what follows.
 func (c *call) observe(ctx context.Context, r *reply, what verdict, delay time.Duration) {
-	if c.usesStack || r.err != nil || len(c.results) > 0 {
-		c.results = append(c.results, retry.AttemptResult{
-			Err:              r.err,
-			Retryable:        c.retryable,
-			Retried:          what == verdictRetry || what == verdictRetryNow,
-			ResponseMetadata: r.metadata,
-		})
-	}
+	c.results = append(c.results, retry.AttemptResult{
+		Err:              r.err,
+		Retryable:        c.retryable,
+		Retried:          what == verdictRetry || what == verdictRetryNow,
+		ResponseMetadata: r.metadata,
+	})
 	if c.ClientLogMode.IsRetries() && r.err != nil {
 		c.logf(ctx, logging.Debug, "%s/%s attempt %d of %d failed, %s, delay %v: %v",
 			ServiceID, operationName, c.attempt, c.maxAttempts, what, delay, r.err)

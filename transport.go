@@ -152,14 +152,23 @@ func (c *call) send(req *http.Request) (*http.Response, error) {
 // sendError says why no whole answer came: the caller gave up, the attempt took
 // too long, or the network failed.
 func sendError(ctx context.Context, err error) error {
-	var timeout *AttemptTimeoutError
-	switch {
-	case errors.As(context.Cause(ctx), &timeout):
+	if timeout := attemptTimeout(ctx); timeout != nil {
 		return &smithyhttp.RequestSendError{Err: timeout}
-	case ctx.Err() != nil:
+	}
+	if ctx.Err() != nil {
 		return &smithy.CanceledError{Err: contextError(ctx)}
 	}
 	return &smithyhttp.RequestSendError{Err: err}
+}
+
+// attemptTimeout returns what an attempt fails with whose time is up, or nil if it is
+// not. The caller's own deadline is something else.
+func attemptTimeout(ctx context.Context) error {
+	var timeout *AttemptTimeoutError
+	if errors.As(context.Cause(ctx), &timeout) {
+		return timeout
+	}
+	return nil
 }
 
 // boundBody sees to it that nobody can read more of an answer than they should.
