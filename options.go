@@ -87,8 +87,9 @@ type Options struct {
 	EndpointResolverV2 EndpointResolverV2
 
 	// HTTPClient sends the requests. The default is the SDK's awshttp.BuildableClient,
-	// which LoadDefaultConfig puts there too. Where its transport still has the SDK's
-	// own numbers, more idle connections are kept than those allow for.
+	// which LoadDefaultConfig gives where it gives one. Where its transport still has
+	// the SDK's own numbers, there are at most 256 connections a host, and all of them
+	// are kept while idle.
 	//
 	// Redirects are never followed, for they would carry credentials elsewhere: of an
 	// *http.Client or an awshttp.BuildableClient the client uses a copy that does not

@@ -19,10 +19,12 @@ import (
 
 // What the default transport keeps and takes.
 const (
-	// Enough that 256 goroutines, and a second service's worth of them, each find
-	// their connection again: the SDK's 10 a host turn most calls into TLS handshakes.
-	maxIdleConnsPerHost = 512
-	maxIdleConns        = 2048
+	// 256 goroutines each have a connection and find it again; more share them. The
+	// SDK keeps 10 a host, which turns most calls into TLS handshakes, and opens up to
+	// 2048: while the first 256 are being opened, net/http would start twice as many.
+	maxConnsPerHost     = 256
+	maxIdleConnsPerHost = maxConnsPerHost
+	maxIdleConns        = 4 * maxConnsPerHost // for clients that ask several regions
 
 	// The service's heads are under 1 KiB. Go's own bound is 10 MiB.
 	maxResponseHeaderBytes = 256 << 10
@@ -61,10 +63,13 @@ type roundTripper struct{ http.RoundTripper }
 
 func (t roundTripper) Do(req *http.Request) (*http.Response, error) { return t.RoundTrip(req) }
 
-// newTransport returns the transport of a buildable client, with more idle
-// connections and the timeouts of mode where it still has the SDK's own numbers.
+// newTransport returns the transport of a buildable client, with our numbers of
+// connections and the timeouts of mode where it still has the SDK's own.
 func newTransport(client *awshttp.BuildableClient, mode aws.DefaultsMode) *http.Transport {
 	transport := client.GetTransport()
+	if transport.MaxConnsPerHost == awshttp.DefaultHTTPTransportMaxConnsPerHost {
+		transport.MaxConnsPerHost = maxConnsPerHost
+	}
 	if transport.MaxIdleConnsPerHost == awshttp.DefaultHTTPTransportMaxIdleConnsPerHost {
 		transport.MaxIdleConnsPerHost = maxIdleConnsPerHost
 	}

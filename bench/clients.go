@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/aws-sdk-go-v2/service/codeguruprofiler"
+	awsv1 "github.com/aws/aws-sdk-go/aws"
+	cognitosyncv1 "github.com/aws/aws-sdk-go/service/cognitosync"
+	"github.com/aws/smithy-go/middleware"
+
+	"github.com/cognitosync/cognitosync-go"
+)
+
+// A call asks once, and returns an error unless it got the answer and understood it.
+type call func(ctx context.Context) error
+
+// A client is one way to ask Amazon Cognito Sync, or its like, one question.
+type client struct {
+	// name is the client's name in tables and charts.
+	name string
+	// what says in a few words what is measured.
+	what string
+	// program is the package path, below this module's, of the smallest program that uses the client. It is empty for a
+	// client that shares another one's program.
+	program string
+	// ours reports whether it is this module's.
+	ours bool
+	// construct makes the client anew from settings, and returns its call.
+	construct func(settings) call
+}
+
+// The clients that the others are compared with.
+const (
+	bareName  = "bare"
+	sdkV2Name = "aws-sdk-go-v2"
+)
+
+// clients are all that is measured, in the order of the tables.
+var clients = []client{
+	{
+		name:      bareName,
+		what:      "the least a Go program writes by hand: net/http, v4.SignHTTP, encoding/json; no retries, no extra headers, no bounds",
+		program:   "internal/smallest/bare",
+		construct: bare,
+	},
+	{
+		name:      "aws-sdk-go",
+		what:      "service/cognitosync of version 1, the same operation",
+		program:   "internal/smallest/sdkv1",
+		construct: sdkV1,
+	},
+	{
+		name: sdkV2Name,
+		what: "service/codeguruprofiler, DescribeProfilingGroup: the same generator, protocol, verb and shape." +
+			" The SDK's own cognitosync module could not be fetched",
+		program:   "internal/smallest/sdkv2",
+		construct: sdkV2,
+	},
+	{
+		name:      "cognitosync-go",
+		what:      "this module",
+		program:   "internal/smallest/cognitosync",
+		ours:      true,
+		construct: direct,
+	},
+	{
+		name:      "cognitosync-go, stack",
+		what:      "this module with one smithy middleware that does nothing, which takes the call through a smithy stack",
+		ours:      true,
+		construct: throughStack,
+	},
+}
+
+// emptyHash is the SHA-256 of the empty body, in hexadecimal.
+const emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+// bare does by hand what cannot be left out.
+func bare(s settings) call {
+	type usage struct {
+		IdentityPoolUsage struct {
+			IdentityPoolId    string
+			DataStorage       int64
+			SyncSessionsCount int64
+			LastModifiedDate  float64
+		}
+	}
+	httpClient := s.httpClient
+	if httpClient == nil {
+		httpClient = http.DefaultClient
+	}
+	endpoint := s.endpoint
+	if endpoint == "" {
+		endpoint = "https://cognito-sync." + s.config.Region + ".amazonaws.com"
+	}
+	signer := v4.NewSigner()
+
+	return func(ctx context.Context) error {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint+usagePath+url.QueryEscape(poolID), nil)
+		if err != nil {
+			return err
+		}
+		creds, err := s.config.Credentials.Retrieve(ctx)
+		if err != nil {
+			return err
+		}
+		err = signer.SignHTTP(ctx, creds, req, emptyHash, "cognito-sync", s.config.Region, time.Now())
+		if err != nil {
+			return err
+		}
+		resp, err := httpClient.Do(req)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			return fmt.Errorf("the service answered %s", resp.Status)
+		}
+		var out usage
+		if err := json.NewDecoder(resp.Body).Decode(&out); err != nil {
+			return err
+		}
+		u := out.IdentityPoolUsage
+		modified := time.UnixMilli(int64(math.Round(u.LastModifiedDate * 1000)))
+		return checkUsage(&u.IdentityPoolId, &u.DataStorage, &u.SyncSessionsCount, &modified)
+	}
+}
+
+// sdkV1 is version 1 of AWS's SDK.
+func sdkV1(s settings) call {
+	c := cognitosyncv1.New(s.session)
+	return func(ctx context.Context) error {
+		out, err := c.DescribeIdentityPoolUsageWithContext(ctx, &cognitosyncv1.DescribeIdentityPoolUsageInput{
+			IdentityPoolId: awsv1.String(poolID),
+		})
+		if err != nil {
+			return err
+		}
+		u := out.IdentityPoolUsage
+		if u == nil {
+			return errWrongAnswer
+		}
+		return checkUsage(u.IdentityPoolId, u.DataStorage, u.SyncSessionsCount, u.LastModifiedDate)
+	}
+}
+
+// sdkV2 is version 2 of AWS's SDK, with a sibling of the operation.
+func sdkV2(s settings) call {
+	c := codeguruprofiler.NewFromConfig(s.config)
+	return func(ctx context.Context) error {
+		out, err := c.DescribeProfilingGroup(ctx, &codeguruprofiler.DescribeProfilingGroupInput{
+			ProfilingGroupName: aws.String(poolID),
+		})
+		if err != nil {
+			return err
+		}
+		g := out.ProfilingGroup
+		if g == nil || aws.ToString(g.Name) != poolID || aws.ToTime(g.UpdatedAt).Unix() != lastModified ||
+			g.Arn == nil || g.AgentOrchestrationConfig == nil || !aws.ToBool(g.AgentOrchestrationConfig.ProfilingEnabled) {
+			return errWrongAnswer
+		}
+		return nil
+	}
+}
+
+// direct is this module's client as it comes.
+func direct(s settings) call {
+	return ours(cognitosync.NewFromConfig(s.config))
+}
+
+// throughStack is this module's client with a middleware, for which it runs the call as a smithy stack.
+func throughStack(s settings) call {
+	return ours(cognitosync.NewFromConfig(s.config, func(o *cognitosync.Options) {
+		o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
+			return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("PassOn", passOn), middleware.After)
+		})
+	}))
+}
+
+// passOn is a middleware that does nothing.
+func passOn(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (
+	middleware.InitializeOutput, middleware.Metadata, error,
+) {
+	return next.HandleInitialize(ctx, in)
+}
+
+// ours is a call of c.
+func ours(c *cognitosync.Client) call {
+	return func(ctx context.Context) error {
+		out, err := c.DescribeIdentityPoolUsage(ctx, &cognitosync.DescribeIdentityPoolUsageInput{
+			IdentityPoolId: aws.String(poolID),
+		})
+		if err != nil {
+			return err
+		}
+		u := out.IdentityPoolUsage
+		if u == nil {
+			return errWrongAnswer
+		}
+		return checkUsage(u.IdentityPoolId, u.DataStorage, u.SyncSessionsCount, u.LastModifiedDate)
+	}
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// A roundTripper is a function as an [http.RoundTripper].
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// eachClient runs test for every client, constructed over the transport.
+func eachClient(t *testing.T, transport func() http.RoundTripper, test func(*testing.T, client, http.RoundTripper, call)) {
+	t.Helper()
+	for _, c := range clients {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			rt := transport()
+			s, err := loadSettings(t.Context(), "", rt)
+			require.NoError(t, err)
+			test(t, c, rt, c.construct(s))
+		})
+	}
+}
+
+func TestClientsMakeTheCall(t *testing.T) {
+	t.Parallel()
+	type recorder struct {
+		http.RoundTripper
+		requests *[]*http.Request
+	}
+	newRecorder := func() http.RoundTripper {
+		requests := new([]*http.Request)
+		inner := newStub()
+		return recorder{requests: requests, RoundTripper: roundTripper(func(req *http.Request) (*http.Response, error) {
+			*requests = append(*requests, req)
+			return inner.RoundTrip(req)
+		})}
+	}
+	eachClient(t, newRecorder, func(t *testing.T, c client, rt http.RoundTripper, do call) {
+		require.NoError(t, do(t.Context()))
+
+		requests := *rt.(recorder).requests
+		require.Len(t, requests, 1)
+		req := requests[0]
+		host, path, signingName := "cognito-sync.us-east-1.amazonaws.com", usagePath, "cognito-sync"
+		if c.name == sdkV2Name {
+			host, path, signingName = "codeguru-profiler.us-east-1.amazonaws.com", groupPath, "codeguru-profiler"
+		}
+		assert.Equal(t, http.MethodGet, req.Method)
+		assert.Equal(t, "https://"+host+path+"us-east-1%3A23EC4050-6AEA-7089-A2DD-08002EXAMPLE", req.URL.String())
+		assert.Zero(t, req.ContentLength)
+		assert.Equal(t, sessionToken, req.Header.Get("X-Amz-Security-Token"))
+		requireSigned(t, req, signingName)
+	})
+}
+
+// requireSigned checks req's signature by making it again from what is signed.
+func requireSigned(t *testing.T, req *http.Request, signingName string) {
+	t.Helper()
+	_, rest, found := strings.Cut(req.Header.Get("Authorization"), "SignedHeaders=")
+	require.True(t, found, req.Header.Get("Authorization"))
+	signed, _, _ := strings.Cut(rest, ",")
+
+	again, err := http.NewRequest(req.Method, req.URL.String(), nil)
+	require.NoError(t, err)
+	for _, name := range strings.Split(signed, ";") {
+		if name != "host" {
+			again.Header.Set(name, req.Header.Get(name))
+		}
+	}
+	at, err := time.Parse("20060102T150405Z", req.Header.Get("X-Amz-Date"))
+	require.NoError(t, err)
+	credentials := aws.Credentials{AccessKeyID: accessKeyID, SecretAccessKey: secretKey, SessionToken: sessionToken}
+	require.NoError(t, v4.NewSigner().SignHTTP(t.Context(), credentials, again, emptyHash, signingName, region, at))
+	assert.Equal(t, again.Header.Get("Authorization"), req.Header.Get("Authorization"))
+}
+
+// A client that does not look at what it gets must not be timed.
+func TestClientsNoticeOtherAnswers(t *testing.T) {
+	t.Parallel()
+	otherID := strings.NewReplacer(poolID, "us-east-1:other")
+	tests := []struct {
+		name   string
+		status int
+		change func(string) string
+	}{
+		{"refused", http.StatusBadRequest, func(string) string { return `{"message":"no"}` }},
+		{"refused with an answer", http.StatusBadRequest, func(answer string) string { return answer }},
+		{"nothing", http.StatusOK, func(string) string { return `{}` }},
+		{"another id", http.StatusOK, otherID.Replace},
+		{"another date", http.StatusOK, strings.NewReplacer("1.413231134115E9", "1.5E9", "2014-10-13", "2015-10-13").Replace},
+		{"cut off", http.StatusOK, func(answer string) string { return answer[:len(answer)-3] }},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			changing := func() http.RoundTripper {
+				inner := newStub()
+				return roundTripper(func(req *http.Request) (*http.Response, error) {
+					resp, err := inner.RoundTrip(req)
+					if err != nil {
+						return nil, err
+					}
+					answer, err := io.ReadAll(resp.Body)
+					if err != nil {
+						return nil, err
+					}
+					changed := test.change(string(answer))
+					resp.StatusCode = test.status
+					resp.Body = io.NopCloser(strings.NewReader(changed))
+					resp.ContentLength = int64(len(changed))
+					resp.Header.Del("Content-Length")
+					return resp, nil
+				})
+			}
+			eachClient(t, changing, func(t *testing.T, _ client, _ http.RoundTripper, do call) {
+				require.Error(t, do(t.Context()))
+			})
+		})
+	}
+}
+
+func TestStub(t *testing.T) {
+	t.Parallel()
+
+	t.Run("answers are alike", func(t *testing.T) {
+		t.Parallel()
+		assert.Len(t, groupAnswer, len(usageAnswer))
+		assert.Equal(t, [2]int{2, 5}, objectsAndMembers(t, usageAnswer))
+		assert.Equal(t, [2]int{2, 5}, objectsAndMembers(t, groupAnswer))
+	})
+
+	t.Run("knows nothing else", func(t *testing.T) {
+		t.Parallel()
+		for _, path := range []string{"/", "/" + poolID, usagePath, usagePath + "other", groupPath + poolID + "/agent"} {
+			req, err := http.NewRequest(http.MethodGet, "https://example.com"+path, nil)
+			require.NoError(t, err)
+			_, err = newStub().RoundTrip(req)
+			require.ErrorContains(t, err, "nothing at "+req.URL.Path)
+		}
+	})
+}
+
+// objectsAndMembers counts the objects in a JSON text and the members of all of them.
+func objectsAndMembers(t *testing.T, text string) [2]int {
+	t.Helper()
+	var value any
+	require.NoError(t, json.Unmarshal([]byte(text), &value))
+	var counts [2]int
+	var visit func(any)
+	visit = func(v any) {
+		if object, ok := v.(map[string]any); ok {
+			counts[0]++
+			counts[1] += len(object)
+			for _, member := range object {
+				visit(member)
+			}
+		}
+	}
+	visit(value)
+	return counts
+}

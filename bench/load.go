@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"math"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+)
+
+// A traffic is what goroutines that call one after the other get out of one client.
+type traffic struct {
+	perSecond   float64
+	p50, p99    float64 // nanoseconds of one call
+	connections float64 // opened in all
+	bytes       float64 // allocated by the client's process for one call
+	allocs      float64 // likewise
+}
+
+// measureTraffic drives c with its default HTTP client against the fake service on loopback, from that many goroutines
+// for d. The service is new, so all connections to it are this client's, and ends afterwards, which closes them.
+func measureTraffic(ctx context.Context, c client, id *identity, goroutines int, d time.Duration) (traffic, error) {
+	s, err := startServer(ctx, id, goroutines)
+	if err != nil {
+		return traffic{}, err
+	}
+	t, err := driveEndpoint(ctx, c, s.endpoint, goroutines, d)
+	connections, stopErr := s.stop()
+	t.connections = float64(connections)
+	return t, errors.Join(err, stopErr)
+}
+
+// driveEndpoint constructs c with its default HTTP client for endpoint and drives it.
+func driveEndpoint(ctx context.Context, c client, endpoint string, goroutines int, d time.Duration) (traffic, error) {
+	s, err := loadSettings(ctx, endpoint, nil)
+	if err != nil {
+		return traffic{}, err
+	}
+	return drive(ctx, c.construct(s), goroutines, d)
+}
+
+// drive calls from that many goroutines for d, after each has made one call.
+func drive(ctx context.Context, do call, goroutines int, d time.Duration) (traffic, error) {
+	err := onGoroutines(ctx, goroutines, func(ctx context.Context, _ int) error { return do(ctx) })
+	if err != nil {
+		return traffic{}, err
+	}
+
+	// The durations are kept in memory that is there before the clock starts: no call over a socket is faster than this.
+	const fastest = 10 * time.Microsecond
+	durations := make([][]time.Duration, goroutines)
+	for i := range durations {
+		durations[i] = make([]time.Duration, 0, int(d/fastest)/goroutines)
+	}
+
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	start := time.Now()
+	err = onGoroutines(ctx, goroutines, func(ctx context.Context, i int) error {
+		for now := start; now.Sub(start) < d; {
+			if err := do(ctx); err != nil {
+				return err
+			}
+			done := time.Now()
+			durations[i] = append(durations[i], done.Sub(now))
+			now = done
+		}
+		return nil
+	})
+	elapsed := time.Since(start)
+	runtime.ReadMemStats(&after)
+	if err != nil {
+		return traffic{}, err
+	}
+
+	all := slices.Concat(durations...)
+	slices.Sort(all)
+	n := float64(len(all))
+	return traffic{
+		perSecond: n / elapsed.Seconds(),
+		p50:       float64(quantile(all, 0.50)),
+		p99:       float64(quantile(all, 0.99)),
+		bytes:     float64(after.TotalAlloc-before.TotalAlloc) / n,
+		allocs:    float64(after.Mallocs-before.Mallocs) / n,
+	}, nil
+}
+
+// onGoroutines runs f n times at once, with 0 to n-1, and returns when all have ended. The first error is returned and
+// cancels the others' context.
+func onGoroutines(ctx context.Context, n int, f func(ctx context.Context, i int) error) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			if err := f(ctx, i); err != nil {
+				stop(err)
+			}
+		}()
+	}
+	wg.Wait()
+	return context.Cause(ctx)
+}
+
+// quantile returns the smallest of the sorted values that at least the share q of them does not exceed; 0 of none.
+func quantile(sorted []time.Duration, q float64) time.Duration {
+	if len(sorted) == 0 {
+		return 0
+	}
+	return sorted[max(0, int(math.Ceil(q*float64(len(sorted))))-1)]
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestMain(m *testing.M) {
+	// The children of the tests are this test binary.
+	if played, err := playRole(os.Args, os.Stdin, os.Stdout); played {
+		exitOn(err)
+		return
+	}
+	exitOn(forgetAWS())
+	// A program with the race detector waits a second before it ends, and there are many children.
+	exitOn(os.Setenv("GORACE", strings.TrimSpace(os.Getenv("GORACE")+" atexit_sleep_ms=0")))
+	os.Exit(m.Run())
+}
+
+// briefly is a plan that measures everything once, for as short as can be.
+var briefly = plan{
+	rounds:     1,
+	cost:       time.Nanosecond,
+	traffic:    time.Millisecond,
+	goroutines: []int{1, 4},
+	inFlight:   []int{2},
+}
+
+func TestRun(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "made", "on", "the", "way")
+	var out, progress bytes.Buffer
+
+	require.NoError(t, run(t.Context(), briefly, dir, &out, &progress))
+
+	written, err := os.ReadFile(filepath.Join(dir, markdownFile))
+	require.NoError(t, err)
+	assert.Equal(t, out.String(), string(written))
+	assert.NotContains(t, out.String(), "NaN")
+	assert.NotContains(t, out.String(), "Inf")
+	for _, c := range clients {
+		rows := strings.Count(out.String(), "| "+c.name+" |")
+		want := 2 + 2*len(briefly.goroutines) + 1 // costs, traffic, in flight
+		if c.program != "" {
+			want++
+		}
+		assert.Equal(t, want, rows, c.name)
+	}
+	drawn, err := os.ReadFile(filepath.Join(dir, chartFile))
+	require.NoError(t, err)
+	requireXML(t, string(drawn))
+	assert.Contains(t, progress.String(), "4 goroutines over TLS")
+}
+
+func TestRunFails(t *testing.T) {
+	t.Parallel()
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	var out bytes.Buffer
+
+	err := run(canceled, briefly, t.TempDir(), &out, io.Discard)
+
+	require.ErrorIs(t, err, context.Canceled)
+	assert.Empty(t, out.String())
+}
+
+func TestPlans(t *testing.T) {
+	t.Parallel()
+	assert.True(t, quickPlan.quick)
+	assert.False(t, fullPlan.quick)
+	for _, p := range []plan{fullPlan, quickPlan} {
+		assert.Equal(t, []int{1, 16, 64, 256}, p.goroutines)
+		assert.Positive(t, p.rounds)
+		assert.Positive(t, p.cost)
+		assert.Positive(t, p.traffic)
+		assert.NotEmpty(t, p.inFlight)
+	}
+}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"fmt"
+	"html"
+	"strings"
+)
+
+// Measures of the chart, in pixels.
+const (
+	chartWidth  = 880
+	panelWidth  = 410
+	panelGap    = 28 // also the margin at the left and right
+	panelHeight = 172
+	barHeight   = 16
+	barPitch    = 24
+	barLeft     = 148 // from the panel's left edge; the names stand to the left of it
+	barLongest  = 190
+)
+
+// chartHead begins the chart. The colours follow the reader's light or dark scheme; the background is the chart's own, so
+// that it can be read on any page.
+const chartHead = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %[1]d %[2]d" width="%[1]d" height="%[2]d" role="img" aria-labelledby="title desc">
+<title id="title">What a DescribeIdentityPoolUsage call costs</title>
+<desc id="desc">%[3]s</desc>
+<style>
+text { fill: #1f2328; font: 12px system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif; }
+.panel { font-size: 14px; font-weight: 600; }
+.hint { fill: #59636e; }
+.back { fill: #ffffff; }
+.bar { fill: #afb8c1; }
+.ours { fill: #1f6feb; }
+@media (prefers-color-scheme: dark) {
+text { fill: #e6edf3; }
+.hint { fill: #9198a1; }
+.back { fill: #0d1117; }
+.bar { fill: #4b535d; }
+.ours { fill: #58a6ff; }
+}
+</style>
+<rect class="back" width="%[1]d" height="%[2]d" rx="6"/>
+`
+
+// A panel is one of the chart's bar charts.
+type panel struct {
+	title string
+	hint  string
+	bars  []bar
+}
+
+// A bar is one client's figure.
+type bar struct {
+	name  string
+	value float64
+	text  string // the value as it is shown
+	ours  bool
+}
+
+// chart returns the results that matter most as an SVG image.
+func chart(r results) string {
+	most := r.plan.goroutines[len(r.plan.goroutines)-1]
+	bars := func(value func(i int) float64, text func(float64) string) []bar {
+		all := make([]bar, len(r.clients))
+		for i, c := range r.clients {
+			v := value(i)
+			all[i] = bar{name: c.name, value: v, text: text(v), ours: c.ours}
+		}
+		return all
+	}
+	panels := []panel{
+		{
+			"Time of a call", "stubbed transport; less is better",
+			bars(func(i int) float64 { return r.stub[i].nanoseconds }, duration),
+		},
+		{
+			"Allocations of a call", "stubbed transport; less is better",
+			bars(func(i int) float64 { return r.stub[i].allocs }, thousands),
+		},
+		{
+			"Calls a second", count(most, "goroutine") + " over TLS; more is better",
+			bars(func(i int) float64 { return r.tls[most][i].perSecond }, thousands),
+		},
+		{
+			"Connections", fmt.Sprintf("%s over TLS, opened in %s; less is better", count(most, "goroutine"), r.plan.traffic),
+			bars(func(i int) float64 { return r.tls[most][i].connections }, thousands),
+		},
+	}
+
+	var described []string
+	for _, p := range panels {
+		described = append(described, p.describe())
+	}
+	rows := (len(panels) + 1) / 2
+	var b strings.Builder
+	fmt.Fprintf(&b, chartHead, chartWidth, rows*panelHeight, html.EscapeString(strings.Join(described, " ")))
+	for i, p := range panels {
+		p.draw(&b, panelGap+(i%2)*(panelWidth+panelGap), panelGap/2+(i/2)*panelHeight)
+	}
+	b.WriteString("</svg>\n")
+	return b.String()
+}
+
+// describe returns the panel in words, for those who do not see it.
+func (p panel) describe() string {
+	figures := make([]string, len(p.bars))
+	for i, bar := range p.bars {
+		figures[i] = bar.name + " " + bar.text
+	}
+	return fmt.Sprintf("%s (%s): %s.", p.title, p.hint, strings.Join(figures, "; "))
+}
+
+// draw writes the panel with its upper left corner at x, y.
+func (p panel) draw(b *strings.Builder, x, y int) {
+	longest := 0.0
+	for _, bar := range p.bars {
+		longest = max(longest, bar.value)
+	}
+	fmt.Fprintf(b, "<g transform=\"translate(%d %d)\">\n", x, y)
+	fmt.Fprintf(b, "<text y=\"16\"><tspan class=\"panel\">%s</tspan><tspan class=\"hint\" dx=\"8\">%s</tspan></text>\n",
+		html.EscapeString(p.title), html.EscapeString(p.hint))
+	for i, bar := range p.bars {
+		top := 30 + i*barPitch
+		base := top + barHeight - 4
+		length := 0.0
+		if longest > 0 {
+			length = bar.value / longest * barLongest
+		}
+		class := "bar"
+		if bar.ours {
+			class = "ours"
+		}
+		fmt.Fprintf(b, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">%s</text>\n", barLeft-8, base, html.EscapeString(bar.name))
+		fmt.Fprintf(b, "<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"%d\" rx=\"2\"/>\n", class, barLeft, top, length, barHeight)
+		fmt.Fprintf(b, "<text x=\"%.1f\" y=\"%d\">%s</text>\n", barLeft+length+6, base, html.EscapeString(bar.text))
+	}
+	b.WriteString("</g>\n")
+}
