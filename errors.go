@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws/protocol/restjson"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -276,17 +277,11 @@ func InspectError(err error) ErrorDetails {
 	}
 	details := ErrorDetails{Message: err.Error()}
 
-	var api smithy.APIError
-	if errors.As(err, &api) {
+	if api, ok := ofService[smithy.APIError](err); ok {
 		details.Code, details.Message, details.Fault = api.ErrorCode(), api.ErrorMessage(), api.ErrorFault()
 	}
-	var response *smithyhttp.ResponseError
-	if errors.As(err, &response) {
-		details.StatusCode = response.HTTPStatusCode()
-	}
-	var identified interface{ ServiceRequestID() string }
-	if errors.As(err, &identified) {
-		details.RequestID = identified.ServiceRequestID()
+	if response, ok := ofService[*awshttp.ResponseError](err); ok {
+		details.StatusCode, details.RequestID = response.HTTPStatusCode(), response.ServiceRequestID()
 	}
 	var failure *callError
 	if errors.As(err, &failure) {
@@ -305,11 +300,33 @@ func IsDenied(err error) bool {
 // apiErrorCode returns the service's code for err, or "" if err is no answer of
 // the service.
 func apiErrorCode(err error) string {
-	var api smithy.APIError
-	if !errors.As(err, &api) {
-		return ""
+	if api, ok := ofService[smithy.APIError](err); ok {
+		return api.ErrorCode()
 	}
-	return api.ErrorCode()
+	return ""
+}
+
+// ofService finds an error of type T in err as errors.As does, but not what a
+// credentials provider has put there: a provider asks services of its own, whose
+// answers look just the same.
+func ofService[T error](err error) (found T, ok bool) {
+	if found, ok = err.(T); ok {
+		return found, true
+	}
+	switch err := err.(type) {
+	case *v4.SigningError: // of the provider
+	case *renewalError: // partly of the provider
+		return ofService[T](err.failure)
+	case interface{ Unwrap() error }:
+		return ofService[T](err.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, err := range err.Unwrap() {
+			if found, ok = ofService[T](err); ok {
+				return found, true
+			}
+		}
+	}
+	return found, false
 }
 
 // The error codes that mean something to this package.

@@ -227,8 +227,10 @@ func (s *signStep) HandleFinalize(ctx context.Context, in middleware.FinalizeInp
 	if err != nil {
 		return out, metadata, err
 	}
+	// Middleware in another step's place need not have said what to sign for.
 	err = c.sign(ctx, req.Request, cmp.Or(v4.GetPayloadHash(ctx), emptyPayloadHash),
-		awsmiddleware.GetSigningName(ctx), awsmiddleware.GetSigningRegion(ctx))
+		cmp.Or(awsmiddleware.GetSigningName(ctx), defaultSigningName),
+		cmp.Or(awsmiddleware.GetSigningRegion(ctx), c.signingRegion, c.homeRegion))
 	if err != nil {
 		return out, metadata, err
 	}

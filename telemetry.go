@@ -2,7 +2,6 @@ package cognitosync
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -191,7 +190,8 @@ func (c *call) logAttempt(ctx context.Context, err error, what verdict, delay ti
 
 // newTracer returns the provider's tracer, or nil if it records nothing.
 func newTracer(provider tracing.TracerProvider) tracing.Tracer {
-	if _, ok := provider.(*tracing.NopTracerProvider); ok {
+	switch provider.(type) {
+	case tracing.NopTracerProvider, *tracing.NopTracerProvider:
 		return nil
 	}
 	return provider.Tracer(scope)
@@ -239,13 +239,13 @@ func (c *call) endSpan(span tracing.Span, err error) {
 		}
 	}
 	span.SetProperty("error", err != nil)
-	span.SetStatus(tracing.SpanStatusOK)
-	if err != nil {
+	if err == nil {
+		span.SetStatus(tracing.SpanStatusOK)
+	} else {
 		span.SetStatus(tracing.SpanStatusError)
 		span.SetProperty("exception.type", exceptionType(err))
 		span.SetProperty("exception.message", printable(c.secrets().redact(err.Error()), maxErrorText))
-		var api smithy.APIError
-		if errors.As(err, &api) {
+		if api, ok := ofService[smithy.APIError](err); ok {
 			span.SetProperty("api.error_code", api.ErrorCode())
 			span.SetProperty("api.error_message", c.secrets().redact(api.ErrorMessage()))
 			span.SetProperty("api.error_fault", api.ErrorFault().String())
@@ -279,7 +279,8 @@ type instruments struct {
 
 // newInstruments makes the instruments, unless the provider records nothing.
 func newInstruments(provider metrics.MeterProvider) (in instruments, err error) {
-	if _, ok := provider.(metrics.NopMeterProvider); ok {
+	switch provider.(type) {
+	case metrics.NopMeterProvider, *metrics.NopMeterProvider:
 		return instruments{}, nil
 	}
 	meter := provider.Meter(scope)
