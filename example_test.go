@@ -1,0 +1,351 @@
+package cognitosync_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/cognitosync/cognitosync-go"
+	"github.com/cognitosync/cognitosync-go/cognitosynctest"
+)
+
+// The pool that most examples ask for, as in AWS's own documentation.
+const examplePool = "us-east-1:23EC4050-6AEA-7089-A2DD-08002EXAMPLE"
+
+// startExampleServer starts a fake service that has examplePool.
+func startExampleServer() *cognitosynctest.Server {
+	server, err := cognitosynctest.Start(func(o *cognitosynctest.Options) {
+		o.Pools = []cognitosynctest.Pool{{
+			IdentityPoolId:   examplePool,
+			DataStorage:      aws.Int64(0),
+			LastModifiedDate: aws.Time(time.UnixMilli(1_413_231_134_115)),
+		}}
+	})
+	if err != nil {
+		panic(err)
+	}
+	return server
+}
+
+// A call against the fake service of package cognitosynctest. Against AWS only
+// the configuration differs: cfg, err := config.LoadDefaultConfig(ctx).
+func Example() {
+	server, err := cognitosynctest.Start()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer server.Close()
+	server.SetPool(cognitosynctest.Pool{
+		IdentityPoolId:    "us-east-1:23EC4050-6AEA-7089-A2DD-08002EXAMPLE",
+		SyncSessionsCount: aws.Int64(12),
+		DataStorage:       aws.Int64(4096),
+		LastModifiedDate:  aws.Time(time.UnixMilli(1_413_231_134_115)),
+	})
+	cfg := server.Config()
+
+	client := cognitosync.NewFromConfig(cfg)
+	out, err := client.DescribeIdentityPoolUsage(context.Background(), &cognitosync.DescribeIdentityPoolUsageInput{
+		IdentityPoolId: aws.String("us-east-1:23EC4050-6AEA-7089-A2DD-08002EXAMPLE"),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	usage := out.IdentityPoolUsage
+	fmt.Println("sessions:", *usage.SyncSessionsCount)
+	fmt.Println("storage:", *usage.DataStorage)
+	fmt.Println("modified:", usage.LastModifiedDate)
+	// Output:
+	// sessions: 12
+	// storage: 4096
+	// modified: 2014-10-13 20:12:14.115 +0000 UTC
+}
+
+// What aws.Config says holds; option functions build on it.
+func ExampleNewFromConfig() {
+	cfg := aws.Config{ // as config.LoadDefaultConfig(ctx) returns it
+		Region:           "eu-west-1",
+		AppID:            "inventory",
+		RetryMaxAttempts: 5,
+	}
+	client := cognitosync.NewFromConfig(cfg, func(o *cognitosync.Options) {
+		o.AttemptTimeout = 2 * time.Second
+	})
+
+	options := client.Options()
+	fmt.Println(options.Region, options.AppID, options.Retryer.MaxAttempts(), options.AttemptTimeout)
+	// Output: eu-west-1 inventory 5 2s
+}
+
+func ExampleNew() {
+	server := startExampleServer()
+	defer server.Close()
+
+	client := cognitosync.New(cognitosync.Options{
+		Region:       "us-east-1",
+		Credentials:  cognitosynctest.DefaultCredentials().Provider(),
+		BaseEndpoint: aws.String(server.URL()),
+	})
+	out, err := client.DescribeIdentityPoolUsage(context.Background(), &cognitosync.DescribeIdentityPoolUsageInput{
+		IdentityPoolId: aws.String(examplePool),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(*out.IdentityPoolUsage.IdentityPoolId)
+	// Output: us-east-1:23EC4050-6AEA-7089-A2DD-08002EXAMPLE
+}
+
+// The service may leave any member out, and that is not zero.
+func ExampleClient_DescribeIdentityPoolUsage() {
+	server := startExampleServer()
+	defer server.Close()
+
+	client := cognitosync.NewFromConfig(server.Config())
+	out, err := client.DescribeIdentityPoolUsage(context.Background(), &cognitosync.DescribeIdentityPoolUsageInput{
+		IdentityPoolId: aws.String(examplePool),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	text := func(count *int64) string {
+		if count == nil {
+			return "unknown"
+		}
+		return strconv.FormatInt(*count, 10)
+	}
+	if usage := out.IdentityPoolUsage; usage != nil {
+		fmt.Println("storage:", text(usage.DataStorage))
+		fmt.Println("sessions:", text(usage.SyncSessionsCount))
+	}
+	// Output:
+	// storage: 0
+	// sessions: unknown
+}
+
+// Errors are told apart as with any client of the SDK.
+func Example_errors() {
+	server := startExampleServer()
+	defer server.Close()
+	server.Script("us-east-1:odd", cognitosynctest.Error(400, "OddException", "odd"))
+	server.Script(examplePool, cognitosynctest.Repeat(3, cognitosynctest.OK().CutAfter(10)))
+
+	client := cognitosync.NewFromConfig(server.Config())
+	for _, id := range []string{"us-east-1:none", "us-east-1:odd", examplePool, "us-east-1/none"} {
+		_, err := client.DescribeIdentityPoolUsage(context.Background(), &cognitosync.DescribeIdentityPoolUsageInput{
+			IdentityPoolId: aws.String(id),
+		})
+		var (
+			notFound *cognitosync.ResourceNotFoundException
+			answer   smithy.APIError
+			sending  *smithyhttp.RequestSendError
+			invalid  smithy.InvalidParamsError
+		)
+		switch {
+		case errors.As(err, &notFound):
+			fmt.Println("no such pool:", notFound.ErrorMessage())
+		case errors.As(err, &answer):
+			fmt.Println("the service said no:", answer.ErrorCode())
+		case errors.As(err, &sending):
+			fmt.Println("no whole answer came, after attempts:", cognitosync.InspectError(err).Attempts)
+		case errors.As(err, &invalid):
+			fmt.Println("nothing was sent")
+		}
+	}
+	// Output:
+	// no such pool: IdentityPool 'us-east-1:none' not found.
+	// the service said no: OddException
+	// no whole answer came, after attempts: 3
+	// nothing was sent
+}
+
+func ExampleInspectError() {
+	server := startExampleServer()
+	defer server.Close()
+	server.Script(examplePool, cognitosynctest.Throttle(3))
+
+	client := cognitosync.NewFromConfig(server.Config())
+	_, err := client.DescribeIdentityPoolUsage(context.Background(), &cognitosync.DescribeIdentityPoolUsageInput{
+		IdentityPoolId: aws.String(examplePool),
+	})
+
+	details := cognitosync.InspectError(err)
+	fmt.Println(details.Code, details.StatusCode, details.Fault)
+	fmt.Println("message:", details.Message)
+	fmt.Println("request id:", details.RequestID)
+	fmt.Println("attempts:", details.Attempts)
+	fmt.Println("may succeed later:", details.Retryable)
+	// Output:
+	// TooManyRequestsException 429 client
+	// message: Rate exceeded
+	// request id: 00000000-0000-4000-8000-000000000003
+	// attempts: 3
+	// may succeed later: true
+}
+
+// A denial by an IAM policy has another code than the service's own.
+func ExampleIsDenied() {
+	server := startExampleServer()
+	defer server.Close()
+	server.Script(examplePool, cognitosynctest.AccessDenied(), cognitosynctest.NotAuthorized(), cognitosynctest.InvalidParameter())
+
+	client := cognitosync.NewFromConfig(server.Config())
+	for range 3 {
+		_, err := client.DescribeIdentityPoolUsage(context.Background(), &cognitosync.DescribeIdentityPoolUsageInput{
+			IdentityPoolId: aws.String(examplePool),
+		})
+		fmt.Println(cognitosync.InspectError(err).Code, cognitosync.IsDenied(err))
+	}
+	// Output:
+	// AccessDeniedException true
+	// NotAuthorizedException true
+	// InvalidParameterException false
+}
+
+// An option function of a call holds for that call alone. Here it is one that is
+// worth more attempts.
+func Example_callOptions() {
+	server := startExampleServer()
+	defer server.Close()
+	server.Script(examplePool, cognitosynctest.Throttle(4))
+
+	client := cognitosync.NewFromConfig(server.Config())
+	_, err := client.DescribeIdentityPoolUsage(context.Background(), &cognitosync.DescribeIdentityPoolUsageInput{
+		IdentityPoolId: aws.String(examplePool),
+	}, func(o *cognitosync.Options) {
+		o.Retryer = retry.AddWithMaxAttempts(o.Retryer, 5)
+	})
+
+	fmt.Println("error:", err)
+	fmt.Println("attempts:", server.Requests().Count())
+	fmt.Println("attempts of other calls:", client.Options().Retryer.MaxAttempts())
+	// Output:
+	// error: <nil>
+	// attempts: 5
+	// attempts of other calls: 3
+}
+
+// One client goes over the pools of all regions.
+func ExampleOptions_useIdentityPoolRegion() {
+	server, err := cognitosynctest.Start(func(o *cognitosynctest.Options) {
+		o.AnyRegion = true
+		o.Pools = []cognitosynctest.Pool{{IdentityPoolId: "eu-west-1:1f2e"}, {IdentityPoolId: "ap-south-1:3d4c"}}
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer server.Close()
+
+	client := cognitosync.NewFromConfig(server.Config(), func(o *cognitosync.Options) {
+		o.UseIdentityPoolRegion = true
+	})
+	for _, id := range []string{"eu-west-1:1f2e", "ap-south-1:3d4c"} {
+		out, err := client.DescribeIdentityPoolUsage(context.Background(), &cognitosync.DescribeIdentityPoolUsageInput{
+			IdentityPoolId: aws.String(id),
+		})
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println("found", *out.IdentityPoolUsage.IdentityPoolId)
+	}
+	// Output:
+	// found eu-west-1:1f2e
+	// found ap-south-1:3d4c
+}
+
+// Without UseIdentityPoolRegion a pool of another region is noticed before anything
+// is sent.
+func ExampleRegionMismatchError() {
+	client := cognitosync.New(cognitosync.Options{
+		Region:      "us-east-1",
+		Credentials: cognitosynctest.DefaultCredentials().Provider(),
+	})
+	_, err := client.DescribeIdentityPoolUsage(context.Background(), &cognitosync.DescribeIdentityPoolUsageInput{
+		IdentityPoolId: aws.String("eu-west-1:1f2e"),
+	})
+
+	var mismatch *cognitosync.RegionMismatchError
+	if errors.As(err, &mismatch) {
+		fmt.Println("asked", mismatch.ClientRegion, "for a pool of", mismatch.PoolRegion)
+	}
+	// Output: asked us-east-1 for a pool of eu-west-1
+}
+
+// An attempt that hangs is given up, and made again while there are attempts left.
+func ExampleOptions_attemptTimeout() {
+	server := startExampleServer()
+	defer server.Close()
+	server.Script(examplePool, cognitosynctest.Forever(cognitosynctest.Stall()))
+
+	client := cognitosync.NewFromConfig(server.Config(), func(o *cognitosync.Options) {
+		o.AttemptTimeout = 10 * time.Millisecond
+	})
+	_, err := client.DescribeIdentityPoolUsage(context.Background(), &cognitosync.DescribeIdentityPoolUsageInput{
+		IdentityPoolId: aws.String(examplePool),
+	})
+
+	var timeout *cognitosync.AttemptTimeoutError
+	if errors.As(err, &timeout) {
+		fmt.Println(cognitosync.InspectError(err).Attempts, "attempts,", timeout)
+	}
+	// Output: 3 attempts, no whole answer within the attempt timeout of 10ms
+}
+
+// Middleware of smithy works here, as in every client of the SDK.
+func ExampleWithAPIOptions() {
+	server := startExampleServer()
+	defer server.Close()
+
+	client := cognitosync.NewFromConfig(server.Config(), cognitosync.WithAPIOptions(
+		smithyhttp.AddHeaderValue("X-Team", "inventory"),
+	))
+	_, err := client.DescribeIdentityPoolUsage(context.Background(), &cognitosync.DescribeIdentityPoolUsageInput{
+		IdentityPoolId: aws.String(examplePool),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("X-Team:", server.Requests().Last().Header.Get("X-Team"))
+	// Output: X-Team: inventory
+}
+
+// Code that asks for the interface can be tested with a function.
+func ExampleDescribeIdentityPoolUsageFunc() {
+	isEmpty := func(ctx context.Context, client cognitosync.DescribeIdentityPoolUsageAPIClient, id string) (bool, error) {
+		out, err := client.DescribeIdentityPoolUsage(ctx, &cognitosync.DescribeIdentityPoolUsageInput{IdentityPoolId: &id})
+		if err != nil {
+			return false, err
+		}
+		storage := out.IdentityPoolUsage.DataStorage
+		return storage != nil && *storage == 0, nil
+	}
+
+	mock := cognitosync.DescribeIdentityPoolUsageFunc(func(
+		_ context.Context, in *cognitosync.DescribeIdentityPoolUsageInput, _ ...func(*cognitosync.Options),
+	) (*cognitosync.DescribeIdentityPoolUsageOutput, error) {
+		if *in.IdentityPoolId == "us-east-1:none" {
+			return nil, &cognitosync.ResourceNotFoundException{Message: aws.String("no such pool")}
+		}
+		return &cognitosync.DescribeIdentityPoolUsageOutput{
+			IdentityPoolUsage: &cognitosync.IdentityPoolUsage{DataStorage: aws.Int64(0)},
+		}, nil
+	})
+	fmt.Println(isEmpty(context.Background(), mock, "us-east-1:1f2e"))
+	fmt.Println(isEmpty(context.Background(), mock, "us-east-1:none"))
+	// Output:
+	// true <nil>
+	// false ResourceNotFoundException: no such pool
+}

@@ -1,0 +1,116 @@
+// Command otel shows the two ways to see the calls of a client in OpenTelemetry, on
+// a fake service:
+//
+//   - through otelaws, the middleware for clients of the AWS SDK, for programs that
+//     have it for their other clients: a span for each call;
+//   - through the client's own TracerProvider and MeterProvider, which are smithy's
+//     and need a small bridge: a span for each call, one for each of its attempts,
+//     and metrics.
+//
+// It prints spans and metrics as they would be exported.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"go.opentelemetry.io/contrib/instrumentation/github.com/aws/aws-sdk-go-v2/otelaws"
+	"go.opentelemetry.io/otel/exporters/stdout/stdoutmetric"
+	"go.opentelemetry.io/otel/exporters/stdout/stdouttrace"
+	"go.opentelemetry.io/otel/metric"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/cognitosync/cognitosync-go"
+	"github.com/cognitosync/cognitosync-go/cognitosynctest"
+)
+
+func main() {
+	if err := run(context.Background(), os.Stdout); err != nil {
+		fmt.Fprintf(os.Stderr, "otel: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+// run makes the calls and writes their spans and metrics to w.
+func run(ctx context.Context, w io.Writer) (err error) {
+	spans, err := stdouttrace.New(stdouttrace.WithWriter(w), stdouttrace.WithPrettyPrint())
+	if err != nil {
+		return err
+	}
+	tracers := sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans), sdktrace.WithSampler(sdktrace.AlwaysSample()))
+	defer func() { err = errors.Join(err, tracers.Shutdown(ctx)) }()
+
+	numbers, err := stdoutmetric.New(stdoutmetric.WithWriter(w), stdoutmetric.WithPrettyPrint())
+	if err != nil {
+		return err
+	}
+	meters := sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewPeriodicReader(numbers)))
+	defer func() { err = errors.Join(err, meters.Shutdown(ctx)) }() // prints the metrics
+
+	return makeCalls(ctx, tracers, meters)
+}
+
+// makeCalls makes, for each way, a call that succeeds at once and one that is
+// retried, each pair inside a span of the program.
+func makeCalls(ctx context.Context, tracers trace.TracerProvider, meters metric.MeterProvider) error {
+	server, err := cognitosynctest.Start()
+	if err != nil {
+		return err
+	}
+	defer server.Close()
+	cfg := server.Config()
+
+	tracer := tracers.Tracer("github.com/cognitosync/cognitosync-go/examples/otel")
+	for _, way := range []struct {
+		name   string
+		client *cognitosync.Client
+	}{
+		{"through otelaws", withOtelaws(cfg, tracers)},
+		{"through the client's providers", withProviders(cfg, tracers, meters)},
+	} {
+		ctx, span := tracer.Start(ctx, way.name)
+		err := describePools(ctx, server, way.client)
+		span.End()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// withOtelaws returns a client that otelaws watches. With the aws.Config that all
+// clients of a program share, it takes one line for all of them.
+func withOtelaws(cfg aws.Config, tracers trace.TracerProvider) *cognitosync.Client {
+	otelaws.AppendMiddlewares(&cfg.APIOptions, otelaws.WithTracerProvider(tracers))
+	return cognitosync.NewFromConfig(cfg)
+}
+
+// withProviders returns a client that reports to OpenTelemetry itself.
+func withProviders(cfg aws.Config, tracers trace.TracerProvider, meters metric.MeterProvider) *cognitosync.Client {
+	return cognitosync.NewFromConfig(cfg, func(o *cognitosync.Options) {
+		o.TracerProvider = tracerProvider{tracers}
+		o.MeterProvider = meterProvider{meters}
+	})
+}
+
+// describePools asks for a pool that is answered at once, and for one that the
+// service throttles first.
+func describePools(ctx context.Context, server *cognitosynctest.Server, client *cognitosync.Client) error {
+	const quiet, busy = "us-east-1:00000000-0000-0000-0000-000000000001", "us-east-1:00000000-0000-0000-0000-000000000002"
+	server.SetPool(cognitosynctest.Pool{IdentityPoolId: quiet, SyncSessionsCount: aws.Int64(3)})
+	server.SetPool(cognitosynctest.Pool{IdentityPoolId: busy, SyncSessionsCount: aws.Int64(12_345)})
+	server.Script(busy, cognitosynctest.Throttle(1))
+
+	for _, id := range []string{quiet, busy} {
+		if _, err := client.DescribeIdentityPoolUsage(ctx, &cognitosync.DescribeIdentityPoolUsageInput{IdentityPoolId: &id}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
