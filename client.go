@@ -20,6 +20,7 @@ package cognitosync
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"os"
 	"reflect"
@@ -118,6 +119,9 @@ type settings struct {
 // the client's what it does not change.
 func (c *Client) settle(options Options) *settings {
 	base := c.settings // nil while the client is being made
+	if base != nil && options.HTTPClient == nil {
+		options.HTTPClient = base.HTTPClient // rather than one whose connections serve one call
+	}
 	options.fillDefaults()
 	if limit := options.RetryMaxAttempts; limit > 0 && (base == nil || limit != base.RetryMaxAttempts) {
 		options.Retryer = limitAttempts(options.Retryer, limit)
@@ -258,14 +262,23 @@ func (c *call) wrap(err error) error {
 	if err == nil {
 		return nil
 	}
-	return &smithy.OperationError{
-		ServiceID:     ServiceID,
-		OperationName: operationName,
-		Err: &callError{
-			err:       err,
-			text:      printable(c.secrets().redact(strings.TrimSpace(err.Error())), maxErrorText),
-			attempts:  c.attempt,
-			retryable: c.retryable,
-		},
+	failure := &callError{
+		err:       err,
+		text:      printable(c.secrets().redact(strings.TrimSpace(err.Error())), maxErrorText),
+		attempts:  c.attempt,
+		retryable: c.retryable,
 	}
+	if isSettled(err) {
+		failure.attempts = 0 // a stack finds it in its first
+	}
+	return &smithy.OperationError{ServiceID: ServiceID, OperationName: operationName, Err: failure}
+}
+
+// isSettled reports whether err was certain before anything could be sent.
+func isSettled(err error) bool {
+	var (
+		setting *ConfigurationError
+		region  *RegionMismatchError
+	)
+	return errors.As(err, &setting) || errors.As(err, &region)
 }

@@ -2,6 +2,8 @@ package cognitosync
 
 import (
 	"bytes"
+	"compress/flate"
+	"compress/gzip"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -16,6 +18,7 @@ import (
 	"unicode"
 
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 	smithyrand "github.com/aws/smithy-go/rand"
@@ -268,7 +271,10 @@ func addTraceID(ctx context.Context, req *http.Request) {
 
 // attemptOfMax says which of how many attempts this is.
 func (c *call) attemptOfMax() string {
-	if c.maxAttempts <= 0 {
+	switch {
+	case c.attempt == 1 && c.maxAttempts == retry.DefaultMaxAttempts:
+		return "attempt=1; max=3" // nearly always so
+	case c.maxAttempts <= 0:
 		return "attempt=" + strconv.Itoa(c.attempt)
 	}
 	return "attempt=" + strconv.Itoa(c.attempt) + "; max=" + strconv.Itoa(c.maxAttempts)
@@ -322,11 +328,15 @@ func (s *sending) HandleDeserialize(context.Context, middleware.DeserializeInput
 // receive reads an answer to its end and makes an output or an error of it.
 func (c *call) receive(ctx context.Context, resp *http.Response) (*DescribeIdentityPoolUsageOutput, error) {
 	c.response = resp
-	body, err := readBody(resp) // transport.go
+	success, limit := resp.StatusCode/100 == 2, int64(maxErrorBody)
+	if success {
+		limit = maxResponseBody
+	}
+	body, err := readBody(resp, limit) // transport.go
 	defer c.startTimer(ctx, c.instruments.deserialization)()
 	c.logResponseBody(ctx, body)
 
-	if resp.StatusCode/100 != 2 {
+	if !success {
 		return nil, decodeError(resp, body, c.secrets()) // errors.go
 	}
 	if err != nil {
@@ -339,11 +349,15 @@ func (c *call) receive(ctx context.Context, resp *http.Response) (*DescribeIdent
 	return output, nil
 }
 
-// readError says why a success was not read to its end. One that is too long is so
-// each time; one that was cut off is a failure of the network.
+// readError says why a success was not read to its end. One that is too long, or
+// compressed wrongly, is malformed; one that was cut off is a failure of the network.
 func readError(ctx context.Context, err error, body []byte) error {
-	var tooLarge *ResponseTooLargeError
-	if errors.As(err, &tooLarge) {
+	var (
+		tooLarge *ResponseTooLargeError
+		corrupt  flate.CorruptInputError
+	)
+	if errors.As(err, &tooLarge) || errors.As(err, &corrupt) ||
+		errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) {
 		return deserializationError(err, body)
 	}
 	return sendError(ctx, fmt.Errorf("read response body: %w", err))
@@ -365,27 +379,29 @@ func decodeOutput(body []byte) (*DescribeIdentityPoolUsageOutput, error) {
 	if err := json.Unmarshal(body, &answer); err != nil {
 		return nil, err
 	}
-	answer.output.IdentityPoolUsage = answer.IdentityPoolUsage.usage()
+	if len(answer.IdentityPoolUsage) == 0 || string(answer.IdentityPoolUsage) == "null" {
+		return &answer.output, nil
+	}
+	if err := json.Unmarshal(answer.IdentityPoolUsage, &answer.usage); err != nil {
+		return nil, err
+	}
+	answer.output.IdentityPoolUsage = answer.usage.result()
 	return &answer.output, nil
 }
 
-// answerJSON and usageJSON are the answer on the wire. encoding/json takes a member
-// of another letter case for the field, unless another field comes first that is as
-// near: that is what the lower-case fields are for, which keep nothing.
+// answerJSON and usageJSON are the answer on the wire, and where the output's parts
+// stay: all is one piece of memory. encoding/json takes a member of another letter
+// case for the field, unless another field comes first that is as near: that is what
+// the lower-case fields are for, which keep nothing.
 type answerJSON struct {
 	OtherUsage        ignored `json:"identitypoolusage"`
-	IdentityPoolUsage usageJSON
+	IdentityPoolUsage lastJSON
 
-	output DescribeIdentityPoolUsageOutput // points to the members: all is one piece of memory
+	usage  usageJSON
+	output DescribeIdentityPoolUsageOutput
 }
 
 type usageJSON struct {
-	present bool
-	usageMembersJSON
-	result IdentityPoolUsage
-}
-
-type usageMembersJSON struct {
 	OtherDataStorage       ignored `json:"datastorage"`
 	OtherIdentityPoolID    ignored `json:"identitypoolid"`
 	OtherLastModifiedDate  ignored `json:"lastmodifieddate"`
@@ -395,31 +411,33 @@ type usageMembersJSON struct {
 	IdentityPoolId    *string
 	LastModifiedDate  epochSeconds
 	SyncSessionsCount wholeNumber
+
+	usage IdentityPoolUsage
 }
 
-// UnmarshalJSON takes an object or null. A second usage in the same answer replaces
-// the first.
-func (u *usageJSON) UnmarshalJSON(text []byte) error {
-	*u = usageJSON{present: string(text) != "null"}
-	return json.Unmarshal(text, &u.usageMembersJSON)
-}
-
-// usage returns the members as the caller sees them, where they were decoded.
-func (u *usageJSON) usage() *IdentityPoolUsage {
-	if !u.present {
-		return nil
-	}
-	u.result.IdentityPoolId = u.IdentityPoolId
+// result returns the members as the caller sees them.
+func (u *usageJSON) result() *IdentityPoolUsage {
+	u.usage.IdentityPoolId = u.IdentityPoolId
 	if u.DataStorage.present {
-		u.result.DataStorage = &u.DataStorage.value
+		u.usage.DataStorage = &u.DataStorage.value
 	}
 	if u.LastModifiedDate.present {
-		u.result.LastModifiedDate = &u.LastModifiedDate.value
+		u.usage.LastModifiedDate = &u.LastModifiedDate.value
 	}
 	if u.SyncSessionsCount.present {
-		u.result.SyncSessionsCount = &u.SyncSessionsCount.value
+		u.usage.SyncSessionsCount = &u.SyncSessionsCount.value
 	}
-	return &u.result
+	return &u.usage
+}
+
+// lastJSON is any JSON value, still to be decoded: so that a second usage in one
+// answer replaces the first and is not mixed with it. It is not copied, for it is
+// decoded while the body is still at hand.
+type lastJSON []byte
+
+func (l *lastJSON) UnmarshalJSON(text []byte) error {
+	*l = text
+	return nil
 }
 
 // ignored is any JSON value, passed over.
@@ -463,62 +481,79 @@ func (s *epochSeconds) UnmarshalJSON(text []byte) error {
 // fraction that is left is rounded, or refused. text is valid JSON.
 func parseDecimal(text []byte, shift int, round bool) (int64, error) {
 	if text[0] != '-' && !isDigit(text[0]) {
-		return 0, fmt.Errorf("%s is not a number", printable(string(text), maxCode))
+		return 0, badNumber(text, "not a number")
 	}
-	if shift == 0 {
+	if shift == 0 && len(text) <= len("-9223372036854775808") {
 		if value, err := strconv.ParseInt(string(text), 10, 64); err == nil {
 			return value, nil
 		}
 	}
 
-	mantissa, power := string(text), ""
-	if e := strings.IndexAny(mantissa, "eE"); e >= 0 {
-		mantissa, power = mantissa[:e], mantissa[e+1:]
+	mantissa, power := text, []byte(nil)
+	if e := bytes.IndexAny(text, "eE"); e >= 0 {
+		mantissa, power = text[:e], text[e+1:]
 	}
-	mantissa, negative := strings.CutPrefix(mantissa, "-")
-	whole, fraction, _ := strings.Cut(mantissa, ".")
-	digits := strings.TrimLeft(whole+fraction, "0")
+	mantissa, negative := bytes.CutPrefix(mantissa, []byte("-"))
+	whole, fraction, _ := bytes.Cut(mantissa, []byte("."))
+	digits := make([]byte, 0, 32)
+	digits = bytes.TrimLeft(append(append(digits, whole...), fraction...), "0")
 	point := len(digits) - len(fraction) + shift // how many digits stand before the point
-	digits = strings.TrimRight(digits, "0")
-	if digits == "" {
+	digits = bytes.TrimRight(digits, "0")
+	if len(digits) == 0 {
 		return 0, nil
 	}
-	if power != "" {
-		exponent, err := strconv.Atoi(power)
+	if power != nil {
+		exponent, err := strconv.Atoi(string(power))
 		if err != nil || exponent > math.MaxInt32 || exponent < math.MinInt32 {
-			return 0, outOfRange(text)
+			return 0, badNumber(text, "out of range")
 		}
 		point += exponent
 	}
 
-	const longest = 19 // digits of an int64
-	if point > longest {
-		return 0, outOfRange(text)
-	}
+	const zeros = "0000000000000000000" // as many as an int64 has digits
 	up := int64(0)
 	switch {
+	case point > len(zeros):
+		return 0, badNumber(text, "out of range")
 	case len(digits) <= point:
-		digits += strings.Repeat("0", point-len(digits))
+		digits = append(digits, zeros[:point-len(digits)]...)
 	case !round:
-		return 0, fmt.Errorf("%s is not a whole number", printable(string(text), maxCode))
+		return 0, badNumber(text, "not a whole number")
 	case point < 0:
 		return 0, nil
 	default:
 		if digits[point] >= '5' {
 			up = 1
 		}
-		digits = "0" + digits[:point]
+		digits = digits[:point]
 	}
+	value, err := parseDigits(digits, negative)
 	if negative {
-		digits, up = "-"+digits, -up
+		up = -up
 	}
-	value, err := strconv.ParseInt(digits, 10, 64)
 	if err != nil || value > 0 && value+up < 0 || value < 0 && value+up > 0 {
-		return 0, outOfRange(text)
+		return 0, badNumber(text, "out of range")
 	}
 	return value + up, nil
 }
 
-func outOfRange(number []byte) error {
-	return fmt.Errorf("%s is out of range", printable(string(number), maxCode))
+// parseDigits returns the number that the digits make, with the sign; 0 for none.
+func parseDigits(digits []byte, negative bool) (int64, error) {
+	if len(digits) == 0 {
+		return 0, nil
+	}
+	magnitude, err := strconv.ParseUint(string(digits), 10, 64)
+	switch {
+	case err != nil:
+		return 0, err
+	case negative && magnitude <= -math.MinInt64:
+		return -int64(magnitude), nil // also right for the smallest, which has no positive
+	case magnitude > math.MaxInt64:
+		return 0, strconv.ErrRange
+	}
+	return int64(magnitude), nil
+}
+
+func badNumber(text []byte, reason string) error {
+	return fmt.Errorf("%s is %s", printable(string(text[:min(len(text), 64)]), maxCode), reason)
 }

@@ -1,6 +1,7 @@
 package cognitosync
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -441,6 +442,13 @@ func decodeError(resp *http.Response, body []byte, keep secrets) smithy.APIError
 		quoted := printable(string(body), maxQuote)
 		message = &quoted
 	}
+	if location := resp.Header.Get("Location"); location != "" && resp.StatusCode/100 == 3 {
+		notice := "redirect to " + redirectHost(location) + " not followed"
+		if said := exceptionMessage(message); said != "" {
+			notice += ": " + said
+		}
+		message, code = &notice, cmp.Or(code, codeRedirect)
+	}
 	if message != nil {
 		*message = keep.redact(*message)
 	}
@@ -505,16 +513,9 @@ func unmodelledError(resp *http.Response, code string, message *string) *smithy.
 	case resp.StatusCode >= http.StatusBadRequest:
 		generic.Fault = smithy.FaultClient
 	}
-	if code != "" {
-		return generic
-	}
-	generic.Code = codeUnknown
-	if location := resp.Header.Get("Location"); location != "" && resp.StatusCode/100 == 3 {
-		generic.Code = codeRedirect
-		generic.Message = "redirect to " + redirectHost(location) + " not followed"
-	}
-	if generic.Message == "" {
-		generic.Message = "the answer has no body"
+	if code == "" {
+		generic.Code = codeUnknown
+		generic.Message = cmp.Or(generic.Message, "the answer has no body")
 	}
 	return generic
 }

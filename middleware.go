@@ -61,7 +61,7 @@ func (c *call) addSteps(stack *middleware.Stack) error {
 		stack.Finalize.Add((*retryStep)(c), middleware.After),
 		stack.Finalize.Add((*identityStep)(c), middleware.After),
 		stack.Finalize.Add((*endpointStep)(c), middleware.After),
-		stack.Finalize.Add(&v4.ComputePayloadSHA256{}, middleware.After),
+		stack.Finalize.Add(hashStep{}, middleware.After),
 		stack.Finalize.Add((*signStep)(c), middleware.After),
 
 		stack.Deserialize.Add(&awsmiddleware.AddRawResponse{}, middleware.After),
@@ -124,6 +124,7 @@ type (
 	signStep        call
 	deserializeStep call
 	logStep         call
+	hashStep        struct{}
 	wrapErrorStep   struct{}
 	requestIDStep   struct{}
 )
@@ -215,6 +216,19 @@ func (s *endpointStep) HandleFinalize(ctx context.Context, in middleware.Finaliz
 		ctx = awsmiddleware.SetSigningRegion(ctx, target.signingRegion)
 	}
 	return next.HandleFinalize(ctx, in)
+}
+
+// ID is the SDK's for the hash of the body, which may be swapped for another.
+func (hashStep) ID() string { return (&v4.ComputePayloadSHA256{}).ID() }
+
+func (hashStep) HandleFinalize(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
+	out middleware.FinalizeOutput, metadata middleware.Metadata, err error,
+) {
+	if req, ok := in.Request.(*smithyhttp.Request); !ok || req.GetStream() != nil {
+		// There is no body, unless middleware has put one there.
+		return (&v4.ComputePayloadSHA256{}).HandleFinalize(ctx, in, next)
+	}
+	return next.HandleFinalize(v4.SetPayloadHash(ctx, emptyPayloadHash), in)
 }
 
 func (*signStep) ID() string { return "Signing" }
@@ -317,6 +331,8 @@ func (t *transmission) Handle(ctx context.Context, input any) (output any, metad
 	if err != nil {
 		return nil, metadata, err
 	}
+	// Middleware may read it before we do.
+	resp.Body = &boundedBody{ReadCloser: resp.Body, limit: maxResponseBody, remaining: maxResponseBody}
 	return &smithyhttp.Response{Response: resp}, oneAttempt().Clone(), nil
 }
 

@@ -26,13 +26,17 @@ const (
 	maxIdleConnsPerHost = maxConnsPerHost
 	maxIdleConns        = 4 * maxConnsPerHost // for clients that ask several regions
 
-	// The service's heads are under 1 KiB. Go's own bound is 10 MiB.
-	maxResponseHeaderBytes = 256 << 10
+	// The service's heads are under 1 KiB. Go's own bound is 10 MiB, and many small
+	// fields take twenty times their length.
+	maxResponseHeaderBytes = 32 << 10
 )
 
-// maxResponseBody is the most that is read of a body, after decompression. An
-// answer of the service has a few hundred bytes.
-const maxResponseBody = 1 << 20
+// The most that is read of a body, after decompression. An answer of the service has
+// a few hundred bytes; of an error that has more, the beginning will do.
+const (
+	maxResponseBody = 1 << 20
+	maxErrorBody    = 64 << 10
+)
 
 // guardHTTPClient returns a client that does what client does but follow
 // redirects, for the signature and the token would go along.
@@ -139,8 +143,8 @@ func (c *impatientConn) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
-// send sends a signed request and returns the answer with its body still to be
-// read, bounded and not nil.
+// send sends a signed request and returns the answer with its body, never nil, still
+// to be read.
 func (c *call) send(req *http.Request) (*http.Response, error) {
 	resp, err := c.httpClient.Do(req)
 	if err != nil {
@@ -149,7 +153,9 @@ func (c *call) send(req *http.Request) (*http.Response, error) {
 	if resp == nil {
 		return nil, sendError(req.Context(), errors.New("the HTTP client returned neither a response nor an error"))
 	}
-	boundBody(resp)
+	if resp.Body == nil {
+		resp.Body = http.NoBody
+	}
 	c.response = resp
 	return resp, nil
 }
@@ -176,27 +182,17 @@ func attemptTimeout(ctx context.Context) error {
 	return nil
 }
 
-// boundBody sees to it that nobody can read more of an answer than they should.
-func boundBody(resp *http.Response) {
-	switch body := resp.Body.(type) {
-	case nil:
-		resp.Body = http.NoBody
-	case *boundedBody:
-	default:
-		resp.Body = &boundedBody{ReadCloser: body, remaining: maxResponseBody}
-	}
-}
-
 // boundedBody ends with a [ResponseTooLargeError] when there is more to read than
 // anybody should.
 type boundedBody struct {
 	io.ReadCloser
+	limit     int64
 	remaining int64
 }
 
 func (b *boundedBody) Read(p []byte) (int, error) {
 	if b.remaining < 0 {
-		return 0, &ResponseTooLargeError{Limit: maxResponseBody}
+		return 0, &ResponseTooLargeError{Limit: b.limit}
 	}
 	// One byte more than allowed tells a body of just the limit from a longer one.
 	if int64(len(p)) > b.remaining+1 {
@@ -205,29 +201,30 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.remaining -= int64(n)
 	if b.remaining < 0 {
-		return n - 1, &ResponseTooLargeError{Limit: maxResponseBody}
+		return n - 1, &ResponseTooLargeError{Limit: b.limit}
 	}
 	return n, err
 }
 
 // readBody reads a body to its end, so that the connection can be used again, and
-// closes it. What was read comes back with the error, if any.
-func readBody(resp *http.Response) (body []byte, err error) {
-	boundBody(resp) // again, for middleware can put another body there
+// closes it. What was read comes back with the error, if any: a
+// [ResponseTooLargeError] if there are more than limit bytes.
+func readBody(resp *http.Response, limit int64) (body []byte, err error) {
+	bounded := boundedBody{ReadCloser: resp.Body, limit: limit, remaining: limit}
 	defer func() {
-		if closeErr := resp.Body.Close(); err == nil && closeErr != nil {
+		if closeErr := bounded.Close(); err == nil && closeErr != nil {
 			err = fmt.Errorf("close body: %w", closeErr)
 		}
 	}()
-	// Growing fourfold from what is announced keeps the sum of all buffers near the
-	// bound, for a body of any length.
+	// Mostly the first buffer is large enough. Growing in few and large steps keeps
+	// the sum of all of them near the limit, for a body of any length.
 	size := int64(512)
 	if resp.ContentLength > 0 {
-		size = min(resp.ContentLength, 64<<10) + 1
+		size = min(resp.ContentLength, limit) + 1
 	}
 	body = make([]byte, 0, size)
 	for {
-		n, err := resp.Body.Read(body[len(body):cap(body)])
+		n, err := bounded.Read(body[len(body):cap(body)])
 		body = body[:len(body)+n]
 		switch {
 		case err == io.EOF:
@@ -235,7 +232,7 @@ func readBody(resp *http.Response) (body []byte, err error) {
 		case err != nil:
 			return body, err
 		case len(body) == cap(body):
-			body = append(make([]byte, 0, min(4*cap(body), maxResponseBody+1)), body...)
+			body = append(make([]byte, 0, min(64*int64(cap(body)), limit+1)), body...)
 		}
 	}
 }
