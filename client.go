@@ -264,7 +264,7 @@ func (c *call) wrap(err error) error {
 	}
 	failure := &callError{
 		err:       err,
-		text:      printable(c.secrets().redact(strings.TrimSpace(err.Error())), maxErrorText),
+		text:      printable(c.secrets().quote(strings.TrimSpace(err.Error()), maxErrorText), maxErrorText),
 		attempts:  c.attempt,
 		retryable: c.retryable,
 	}

@@ -106,7 +106,8 @@ type DescribeIdentityPoolUsageOutput struct {
 	// ResultMetadata has what the SDK's functions look for in it: the request id
 	// (awsmiddleware.GetRequestIDMetadata), the attempts with their errors
 	// (retry.GetAttemptResults), the HTTP response (awsmiddleware.GetRawResponse), and
-	// when it came (awsmiddleware.GetResponseAt, GetServerTime).
+	// when it came (awsmiddleware.GetResponseAt, GetServerTime). If there was but one
+	// attempt, what is known of it stands here and not once more in its result.
 	ResultMetadata middleware.Metadata
 }
 
@@ -311,7 +312,7 @@ func (s *timedSending) HandleDeserialize(ctx context.Context, in middleware.Dese
 	return step.HandleDeserialize(ctx, in, (*sending)(s))
 }
 
-func (s *sending) HandleDeserialize(context.Context, middleware.DeserializeInput) (
+func (s *sending) HandleDeserialize(ctx context.Context, _ middleware.DeserializeInput) (
 	out middleware.DeserializeOutput, metadata middleware.Metadata, err error,
 ) {
 	c := (*call)(s)
@@ -320,7 +321,7 @@ func (s *sending) HandleDeserialize(context.Context, middleware.DeserializeInput
 	if err != nil {
 		return out, metadata, err
 	}
-	c.logResponse(resp)
+	c.logResponse(ctx, resp)
 	out.RawResponse = &smithyhttp.Response{Response: resp}
 	return out, oneAttempt().Clone(), nil
 }
@@ -340,33 +341,33 @@ func (c *call) receive(ctx context.Context, resp *http.Response) (*DescribeIdent
 		return nil, decodeError(resp, body, c.secrets()) // errors.go
 	}
 	if err != nil {
-		return nil, readError(ctx, err, body)
+		return nil, c.readError(ctx, err, body)
 	}
 	output, err := decodeOutput(body)
 	if err != nil {
-		return nil, deserializationError(err, body)
+		return nil, c.deserializationError(err, body)
 	}
 	return output, nil
 }
 
 // readError says why a success was not read to its end. One that is too long, or
 // compressed wrongly, is malformed; one that was cut off is a failure of the network.
-func readError(ctx context.Context, err error, body []byte) error {
+func (c *call) readError(ctx context.Context, err error, body []byte) error {
 	var (
 		tooLarge *ResponseTooLargeError
 		corrupt  flate.CorruptInputError
 	)
 	if errors.As(err, &tooLarge) || errors.As(err, &corrupt) ||
 		errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) {
-		return deserializationError(err, body)
+		return c.deserializationError(err, body)
 	}
 	return sendError(ctx, fmt.Errorf("read response body: %w", err))
 }
 
-func deserializationError(err error, body []byte) error {
+func (c *call) deserializationError(err error, body []byte) error {
 	return &smithy.DeserializationError{
 		Err:      fmt.Errorf("decode response body: %w", err),
-		Snapshot: bytes.Clone(body[:min(len(body), maxQuote)]),
+		Snapshot: []byte(c.secrets().quote(string(body[:min(len(body), maxErrorBody)]), maxQuote)),
 	}
 }
 
@@ -481,7 +482,7 @@ func (s *epochSeconds) UnmarshalJSON(text []byte) error {
 // fraction that is left is rounded, or refused. text is valid JSON.
 func parseDecimal(text []byte, shift int, round bool) (int64, error) {
 	if text[0] != '-' && !isDigit(text[0]) {
-		return 0, badNumber(text, "not a number")
+		return 0, errors.New("not a number")
 	}
 	if shift == 0 && len(text) <= len("-9223372036854775808") {
 		if value, err := strconv.ParseInt(string(text), 10, 64); err == nil {

@@ -294,8 +294,8 @@ func InspectError(err error) ErrorDetails {
 // IsDenied reports whether the service refused the caller: with a
 // [NotAuthorizedException], or with the AccessDeniedException of an IAM policy.
 func IsDenied(err error) bool {
-	code := apiErrorCode(err)
-	return code == codeNotAuthorized || code == codeAccessDenied
+	_, notAuthorized := ofService[*NotAuthorizedException](err)
+	return notAuthorized || apiErrorCode(err) == codeAccessDenied
 }
 
 // apiErrorCode returns the service's code for err, or "" if err is no answer of
@@ -437,9 +437,12 @@ func decodeError(resp *http.Response, body []byte, keep secrets) smithy.APIError
 	isObject := json.Unmarshal(body, &parsed) == nil
 
 	code := errorCode(resp.Header.Get("X-Amzn-Errortype"), jsonString(parsed.Code), jsonString(parsed.Type))
+	code = printable(keep.quote(code, maxCode), maxCode)
 	message := errorMessage(parsed.Message, resp.Header.Get("X-Amzn-Errormessage"))
-	if message == nil && len(body) > 0 && (!isObject || code == "") {
-		quoted := printable(string(body), maxQuote)
+	if message != nil {
+		*message = keep.quote(*message, maxMessage)
+	} else if len(body) > 0 && (!isObject || code == "") {
+		quoted := printable(keep.quote(string(body), maxQuote), maxQuote)
 		message = &quoted
 	}
 	if location := resp.Header.Get("Location"); location != "" && resp.StatusCode/100 == 3 {
@@ -448,9 +451,6 @@ func decodeError(resp *http.Response, body []byte, keep secrets) smithy.APIError
 			notice += ": " + said
 		}
 		message, code = &notice, cmp.Or(code, codeRedirect)
-	}
-	if message != nil {
-		*message = keep.redact(*message)
 	}
 
 	switch code {
@@ -472,7 +472,7 @@ func decodeError(resp *http.Response, body []byte, keep secrets) smithy.APIError
 func errorCode(candidates ...string) string {
 	for _, candidate := range candidates {
 		if code := strings.TrimSpace(restjson.SanitizeErrorCode(candidate)); code != "" {
-			return printable(code, maxCode)
+			return code
 		}
 	}
 	return ""
@@ -492,7 +492,6 @@ func errorMessage(raw json.RawMessage, header string) *string {
 	default:
 		return nil
 	}
-	text = clip(text, maxMessage)
 	return &text
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
@@ -29,6 +30,9 @@ func (c *call) runStack(ctx context.Context) reply {
 	ctx = middleware.ClearStackValues(ctx)
 	ctx = middleware.WithServiceID(ctx, ServiceID)
 	ctx = middleware.WithOperationName(ctx, operationName)
+	ctx = awsmiddleware.SetServiceID(ctx, ServiceID)
+	ctx = awsmiddleware.SetRegion(ctx, c.toldRegion())
+	ctx = awsmiddleware.SetOperationName(ctx, operationName)
 	ctx = middleware.SetLogger(ctx, callLogger{c})
 	result, metadata, err := middleware.DecorateHandler((*transmission)(c), stack).Handle(ctx, c.input)
 	if err != nil {
@@ -41,14 +45,23 @@ func (c *call) runStack(ctx context.Context) reply {
 	return reply{output: output, metadata: metadata}
 }
 
+// toldRegion returns the region as middleware is told it: the one that will be asked,
+// as far as that can be said.
+func (c *call) toldRegion() string {
+	if c.input.IdentityPoolId != nil {
+		if region, err := c.region(); err == nil {
+			return region
+		}
+	}
+	return c.Region
+}
+
 // addSteps puts the steps of a call on the stack, first to last.
 func (c *call) addSteps(stack *middleware.Stack) error {
 	return errors.Join(
+		// The rest of it is in the context from the beginning.
 		stack.Initialize.Add(&awsmiddleware.RegisterServiceMetadata{
-			ServiceID:     ServiceID,
-			SigningName:   cmp.Or(c.signingName, defaultSigningName),
-			Region:        c.Region,
-			OperationName: operationName,
+			SigningName: cmp.Or(c.signingName, defaultSigningName),
 		}, middleware.After),
 		stack.Initialize.Add((*validateStep)(c), middleware.After),
 
@@ -113,6 +126,19 @@ func (c *call) addInterceptors(stack *middleware.Stack) error {
 	)
 }
 
+// showInterceptors has the interceptors see, and change, the request of the attempt:
+// the step that shows them one is run by itself.
+func showInterceptors(ctx context.Context, attempt *smithyhttp.Request) {
+	// It cannot fail: it has no interceptor to run, and nothing comes after.
+	_, _, _ = (&smithyhttp.InterceptAfterSerialization{}).HandleSerialize(ctx,
+		middleware.SerializeInput{Request: attempt}, endOfSerialize)
+}
+
+// endOfSerialize is what comes after a serialize step that is run by itself.
+var endOfSerialize = middleware.SerializeHandlerFunc(func(context.Context, middleware.SerializeInput) (middleware.SerializeOutput, middleware.Metadata, error) {
+	return middleware.SerializeOutput{}, middleware.Metadata{}, nil
+})
+
 // The steps are a call seen from one side each, so that they need no memory of their
 // own.
 type (
@@ -174,6 +200,9 @@ func (s *retryStep) HandleFinalize(ctx context.Context, in middleware.FinalizeIn
 	r := c.attempts(ctx, func(ctx context.Context) (r reply) {
 		attempt := req.Clone()
 		attempt.Header.Set(attemptHeader, c.attemptOfMax())
+		if hasInterceptors(&c.Interceptors) {
+			showInterceptors(ctx, attempt)
+		}
 		out, r.metadata, r.err = next.HandleFinalize(ctx, middleware.FinalizeInput{Request: attempt})
 		return r
 	})
@@ -224,8 +253,10 @@ func (hashStep) ID() string { return (&v4.ComputePayloadSHA256{}).ID() }
 func (hashStep) HandleFinalize(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
 	out middleware.FinalizeOutput, metadata middleware.Metadata, err error,
 ) {
-	if req, ok := in.Request.(*smithyhttp.Request); !ok || req.GetStream() != nil {
-		// There is no body, unless middleware has put one there.
+	switch req, ok := in.Request.(*smithyhttp.Request); {
+	case v4.GetPayloadHash(ctx) != "": // middleware has said it
+		return next.HandleFinalize(ctx, in)
+	case !ok || req.GetStream() != nil: // middleware has put a body there
 		return (&v4.ComputePayloadSHA256{}).HandleFinalize(ctx, in, next)
 	}
 	return next.HandleFinalize(v4.SetPayloadHash(ctx, emptyPayloadHash), in)
@@ -257,8 +288,8 @@ func (wrapErrorStep) HandleDeserialize(ctx context.Context, in middleware.Deseri
 	out middleware.DeserializeOutput, metadata middleware.Metadata, err error,
 ) {
 	out, metadata, err = next.HandleDeserialize(ctx, in)
-	if resp, ok := out.RawResponse.(*smithyhttp.Response); ok && err != nil {
-		err = wrapResponseError(resp.Response, err)
+	if resp := rawResponse(out); resp != nil && err != nil {
+		err = wrapResponseError(resp, err)
 	}
 	return out, metadata, err
 }
@@ -269,8 +300,8 @@ func (requestIDStep) HandleDeserialize(ctx context.Context, in middleware.Deseri
 	out middleware.DeserializeOutput, metadata middleware.Metadata, err error,
 ) {
 	out, metadata, err = next.HandleDeserialize(ctx, in)
-	if resp, ok := out.RawResponse.(*smithyhttp.Response); ok {
-		noteRequestID(&metadata, resp.Response)
+	if resp := rawResponse(out); resp != nil {
+		noteRequestID(&metadata, resp)
 	}
 	return out, metadata, err
 }
@@ -285,11 +316,11 @@ func (s *deserializeStep) HandleDeserialize(ctx context.Context, in middleware.D
 	if err != nil {
 		return out, metadata, err
 	}
-	resp, ok := out.RawResponse.(*smithyhttp.Response)
-	if !ok {
+	resp := rawResponse(out)
+	if resp == nil {
 		return out, metadata, fmt.Errorf("middleware gave a response of type %T", out.RawResponse)
 	}
-	output, err := c.receive(ctx, resp.Response)
+	output, err := c.receive(ctx, resp)
 	if err != nil {
 		return out, metadata, err
 	}
@@ -311,8 +342,8 @@ func (s *logStep) HandleDeserialize(ctx context.Context, in middleware.Deseriali
 		c.logRequest(req.Build(ctx))
 	}
 	out, metadata, err = next.HandleDeserialize(ctx, in)
-	if resp, ok := out.RawResponse.(*smithyhttp.Response); ok && err == nil {
-		c.logResponse(resp.Response)
+	if resp := rawResponse(out); resp != nil && err == nil {
+		c.logResponse(ctx, resp)
 	}
 	return out, metadata, err
 }
@@ -354,4 +385,12 @@ func stackRequest(request any) (*smithyhttp.Request, error) {
 		return nil, fmt.Errorf("middleware gave a request of type %T", request)
 	}
 	return req, nil
+}
+
+// rawResponse returns the response that a step was given, or nil.
+func rawResponse(out middleware.DeserializeOutput) *http.Response {
+	if resp, ok := out.RawResponse.(*smithyhttp.Response); ok && resp != nil {
+		return resp.Response
+	}
+	return nil
 }

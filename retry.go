@@ -256,8 +256,8 @@ func (c *call) attempts(ctx context.Context, attempt func(context.Context) reply
 			r.err = &retry.MaxAttemptsError{Attempt: c.attempt, Err: r.err}
 			return r
 		case verdictCanceled:
-			if !errors.Is(r.err, ctx.Err()) {
-				last = r.err
+			if !interrupted || apiErrorCode(r.err) != "" {
+				last = r.err // it has an answer of the service
 			}
 			r.err = withLast(&smithy.CanceledError{Err: contextError(ctx)}, last)
 			return r

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
@@ -36,6 +37,13 @@ func (c *call) logRequest(req *http.Request) {
 	if !c.logsRequests() {
 		return
 	}
+	// A signer or middleware of the caller's may put there what no pattern knows.
+	req = req.Clone(req.Context())
+	for _, name := range [...]string{"Authorization", "Proxy-Authorization", "X-Amz-Security-Token", "Cookie"} {
+		if req.Header.Get(name) != "" {
+			req.Header.Set(name, redacted)
+		}
+	}
 	dump, err := httputil.DumpRequestOut(req, false)
 	if err != nil {
 		c.logf(req.Context(), logging.Warn, "cannot log the request: %v", err)
@@ -49,16 +57,16 @@ func (c *call) logsRequests() bool {
 }
 
 // logResponse writes the head of the answer.
-func (c *call) logResponse(resp *http.Response) {
+func (c *call) logResponse(ctx context.Context, resp *http.Response) {
 	if !c.ClientLogMode.IsResponse() && !c.ClientLogMode.IsResponseWithBody() {
 		return
 	}
 	dump, err := httputil.DumpResponse(resp, false)
 	if err != nil {
-		c.logf(context.Background(), logging.Warn, "cannot log the response: %v", err)
+		c.logf(ctx, logging.Warn, "cannot log the response: %v", err)
 		return
 	}
-	c.logf(context.Background(), logging.Debug, "Response\n%s", dump)
+	c.logf(ctx, logging.Debug, "Response\n%s", dump)
 }
 
 // logResponseBody writes what has been read of the answer's body.
@@ -120,19 +128,51 @@ var confidential = sync.OnceValue(func() *regexp.Regexp {
 		`(authorization["']?\s*[:=]\s*["'\[]*)(?:AWS4-HMAC-SHA256[^\r\n]*?signature=[0-9a-f]+|[^\s"'\]]+)`,
 		`(x-amz-security-token["']?\s*[:=]\s*["'\[]*)[^\s"'\]]+`,
 		`(x-amz-signature=|signature=)[0-9a-f]{16,}`,
-		`(aws4_request(?:\s|\\n)+)[0-9a-f]{64}`,
+		`(aws4_request(?:\s|\\[rn])+)[0-9a-f]{64}`,
 	}, "|"))
 })
 
 // redact returns text without the secrets, and without headers and signatures that
-// carry them.
+// carry them. It must come before anything that cuts the text off, for half a secret
+// would not be found.
 func (s secrets) redact(text string) string {
+	const shortest = 8 // what is shorter is no key of AWS's, and part of too many words
 	for _, secret := range [...]string{s.secretAccessKey, s.sessionToken} {
-		if secret != "" {
-			text = strings.ReplaceAll(text, secret, redacted)
+		// The longest part without signs is in every spelling, and almost no text has it.
+		if part := longestWord(secret); len(secret) >= shortest && strings.Contains(text, part) {
+			text = spellings(secret).ReplaceAllLiteralString(text, redacted)
 		}
 	}
 	return confidential().ReplaceAllString(text, "${1}${2}${3}${4}"+redacted)
+}
+
+// quote returns at most limit bytes of text, redacted. It looks no further than it
+// must to find what begins there.
+func (s secrets) quote(text string, limit int) string {
+	return clip(s.redact(clip(text, limit+8<<10)), limit)
+}
+
+// spellings matches a secret as it stands, and escaped as for JSON, HTML or a URL.
+func spellings(secret string) *regexp.Regexp {
+	var pattern strings.Builder
+	for i := range len(secret) {
+		switch b := secret[i]; {
+		case isLetter(b), isDigit(b):
+			pattern.WriteByte(b)
+		default:
+			fmt.Fprintf(&pattern, `(?:\\?%s|(?i:%%%02x|\\u00%02x|&#x%02x;|&#%d;))`, regexp.QuoteMeta(string(rune(b))), b, b, b, b)
+		}
+	}
+	return regexp.MustCompile(pattern.String())
+}
+
+func longestWord(text string) (longest string) {
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r > unicode.MaxASCII || !isLetter(byte(r)) && !isDigit(byte(r)) }) {
+		if len(word) > len(longest) {
+			longest = word
+		}
+	}
+	return longest
 }
 
 // observe tells what came of an attempt and what follows.
@@ -181,7 +221,7 @@ func (c *call) logAttempt(ctx context.Context, err error, what verdict, delay ti
 		slog.Duration("delay", delay),
 		slog.String("reason", string(what)))
 	if err != nil {
-		attrs = append(attrs, slog.String("error", printable(c.secrets().redact(err.Error()), maxErrorText)))
+		attrs = append(attrs, slog.String("error", printable(c.secrets().quote(err.Error(), maxErrorText), maxErrorText)))
 	}
 	c.StructuredLogger.LogAttrs(ctx, level, "cognitosync attempt", attrs...)
 }
@@ -244,10 +284,10 @@ func (c *call) endSpan(span tracing.Span, err error) {
 	} else {
 		span.SetStatus(tracing.SpanStatusError)
 		span.SetProperty("exception.type", exceptionType(err))
-		span.SetProperty("exception.message", printable(c.secrets().redact(err.Error()), maxErrorText))
+		span.SetProperty("exception.message", printable(c.secrets().quote(err.Error(), maxErrorText), maxErrorText))
 		if api, ok := ofService[smithy.APIError](err); ok {
 			span.SetProperty("api.error_code", api.ErrorCode())
-			span.SetProperty("api.error_message", c.secrets().redact(api.ErrorMessage()))
+			span.SetProperty("api.error_message", c.secrets().quote(api.ErrorMessage(), maxMessage))
 			span.SetProperty("api.error_fault", api.ErrorFault().String())
 		}
 	}
