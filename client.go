@@ -24,9 +24,11 @@ import (
 	"net/http"
 	"os"
 	"reflect"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
+	"weak"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
@@ -56,7 +58,7 @@ type Client struct {
 
 	clock    clockOffset   // learned from the service's answers
 	renewing chan struct{} // holds one token while credentials are being renewed
-	guarded  sync.Map      // HTTPClient by guardKey
+	guarded  *sync.Map     // HTTPClient by guardKey
 	sleep    func(context.Context, time.Duration) error
 }
 
@@ -67,6 +69,7 @@ type Client struct {
 func New(options Options, optFns ...func(*Options)) *Client {
 	client := &Client{
 		renewing: make(chan struct{}, 1),
+		guarded:  new(sync.Map),
 		sleep:    smithytime.SleepWithContext,
 	}
 	options = options.Copy()
@@ -159,22 +162,26 @@ func same(a, b any) bool {
 
 // guardKey names a buildable client and the mode that its transport was made for.
 type guardKey struct {
-	client *awshttp.BuildableClient
+	client weak.Pointer[awshttp.BuildableClient]
 	mode   aws.DefaultsMode
 }
 
-// guard returns a client that does not follow redirects. A buildable client gets one
-// for good, also if a call brings it: its connections are to be used again.
+// guard returns a client that does not follow redirects. A buildable client has one
+// for as long as it lives, also if a call brings it: its connections are to be used
+// again.
 func (c *Client) guard(client HTTPClient, mode aws.DefaultsMode) HTTPClient {
 	buildable, ok := client.(*awshttp.BuildableClient)
 	if !ok {
 		return guardHTTPClient(client, mode)
 	}
-	key := guardKey{buildable, mode}
-	if guarded, ok := c.guarded.Load(key); ok {
-		return guarded.(HTTPClient)
+	key := guardKey{weak.Make(buildable), mode}
+	guarded, known := c.guarded.Load(key)
+	if !known {
+		guarded, known = c.guarded.LoadOrStore(key, guardHTTPClient(client, mode))
 	}
-	guarded, _ := c.guarded.LoadOrStore(key, guardHTTPClient(client, mode))
+	if all := c.guarded; !known {
+		runtime.AddCleanup(buildable, func(key guardKey) { all.Delete(key) }, key)
+	}
 	return guarded.(HTTPClient)
 }
 
@@ -220,6 +227,7 @@ type call struct {
 	client *Client
 	input  *DescribeIdentityPoolUsageInput
 
+	region       string // to ask and to sign for
 	target       *endpoint
 	invocationID string        // all attempts have it
 	maxAttempts  int           // 0: as many as it takes

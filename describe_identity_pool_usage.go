@@ -106,8 +106,9 @@ type DescribeIdentityPoolUsageOutput struct {
 	// ResultMetadata has what the SDK's functions look for in it: the request id
 	// (awsmiddleware.GetRequestIDMetadata), the attempts with their errors
 	// (retry.GetAttemptResults), the HTTP response (awsmiddleware.GetRawResponse), and
-	// when it came (awsmiddleware.GetResponseAt, GetServerTime). If there was but one
-	// attempt, what is known of it stands here and not once more in its result.
+	// when it came (awsmiddleware.GetResponseAt, GetServerTime). The result of an attempt
+	// that succeeded at once is the same for all such calls, not to be changed: what is
+	// known of it stands here.
 	ResultMetadata middleware.Metadata
 }
 
@@ -172,8 +173,8 @@ func (c *call) try(ctx context.Context) reply {
 	return reply{output: output, metadata: metadata, err: err}
 }
 
-// validate refuses what could not be sent, and settings that no call can be made
-// with.
+// validate refuses what could not be sent, settings that no call can be made with, and
+// pools that the client would look for in the wrong region.
 func (c *call) validate() error {
 	invalid := smithy.InvalidParamsError{Context: operationName + "Input"}
 	if c.input == nil || c.input.IdentityPoolId == nil {
@@ -184,7 +185,12 @@ func (c *call) validate() error {
 		invalid.Add(&invalidIDError{context: invalid.Context, reason: reason})
 		return invalid
 	}
-	return c.err
+	if c.err != nil {
+		return c.err
+	}
+	var err error
+	c.region, err = c.chooseRegion() // endpoint.go
+	return err
 }
 
 // unsafeID returns why an id cannot be sent as one segment of a path, or "". Dots,

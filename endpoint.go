@@ -226,6 +226,7 @@ type endpoint struct {
 	headers       http.Header
 	signingName   string
 	signingRegion string
+	setting       string // the field of Options that it comes from
 }
 
 // apply directs a request that has the operation's path to the endpoint.
@@ -244,19 +245,15 @@ func (e *endpoint) apply(req *http.Request) {
 // here, before anything is sent.
 func (c *call) resolveEndpoint(ctx context.Context) (*endpoint, error) {
 	defer c.startTimer(ctx, c.instruments.resolveEndpoint)()
-	region, err := c.region()
-	switch {
-	case err != nil:
-		return nil, err
-	case c.home != nil && region == c.homeRegion:
+	if c.home != nil && c.region == c.homeRegion {
 		return c.home, nil
 	}
-	return c.endpointOf(ctx, region)
+	return c.endpointOf(ctx, c.region)
 }
 
-// region returns the region to ask and to sign for. A pool id that names another
-// one than the client's decides, where the caller wants that, or is refused.
-func (c *call) region() (string, error) {
+// chooseRegion returns the region to ask and to sign for. A pool id that names
+// another one than the client's decides, where the caller wants that, or is refused.
+func (c *call) chooseRegion() (string, error) {
 	if c.homeRegion != "" && !isHostLabel(c.homeRegion) {
 		return "", &ConfigurationError{Setting: "Region", Err: fmt.Errorf(
 			"invalid input region %q: not a host label", clip(c.Region, maxQuote))}
@@ -291,8 +288,9 @@ func (s *settings) endpointOf(ctx context.Context, region string) (*endpoint, er
 	if err != nil {
 		return nil, err
 	}
-	if err := checkEndpoint(&found.url); err != nil {
-		return nil, err
+	if reason := unusableURL(&found.url); reason != "" {
+		return nil, &ConfigurationError{Setting: found.setting, Err: fmt.Errorf(
+			"endpoint %q: %s", printable(found.url.Redacted(), maxQuote), reason)}
 	}
 	found.url.Path = strings.TrimRight(found.url.Path, "/")
 	found.url.RawPath = strings.TrimRight(found.url.RawPath, "/")
@@ -317,10 +315,10 @@ func (s *settings) resolvedEndpoint(ctx context.Context, region string) (*endpoi
 	}
 	resolved, err := s.EndpointResolverV2.ResolveEndpoint(ctx, params)
 	if err != nil {
-		return nil, &ConfigurationError{Setting: endpointSetting(params), Err: fmt.Errorf("resolve endpoint: %w", err)}
+		return nil, &ConfigurationError{Setting: s.endpointSetting(params), Err: fmt.Errorf("resolve endpoint: %w", err)}
 	}
 
-	found := &endpoint{url: resolved.URI, headers: resolved.Headers}
+	found := &endpoint{url: resolved.URI, headers: resolved.Headers, setting: s.endpointSetting(params)}
 	if s.EndpointOptions.DisableHTTPS && found.url.Scheme == "https" {
 		found.url.Scheme = "http"
 	}
@@ -338,15 +336,16 @@ func (s *settings) resolvedEndpoint(ctx context.Context, region string) (*endpoi
 // schemeSigV4 is smithy's name for the only way this service is signed for.
 const schemeSigV4 = "aws.auth#sigv4"
 
-// endpointSetting names the field that a resolver's refusal is most likely about.
-func endpointSetting(params EndpointParameters) string {
+// endpointSetting names the field that decides about a resolver's answer.
+func (s *settings) endpointSetting(params EndpointParameters) string {
+	_, rules := s.EndpointResolverV2.(defaultResolver)
 	switch {
+	case !rules:
+		return "EndpointResolverV2"
 	case params.Endpoint != nil:
 		return "BaseEndpoint"
-	case params.Region == nil:
-		return "Region"
 	}
-	return "EndpointResolverV2"
+	return "Region"
 }
 
 // legacyEndpointResolver is the deprecated resolver of an aws.Config.
@@ -388,25 +387,22 @@ func (s *settings) legacyEndpoint(region string) (*endpoint, error) {
 	if s.EndpointOptions.DisableHTTPS && !resolved.HostnameImmutable && uri.Scheme == "https" {
 		uri.Scheme = "http"
 	}
-	return &endpoint{url: *uri, signingName: resolved.SigningName, signingRegion: resolved.SigningRegion}, nil
+	return &endpoint{setting: "EndpointResolver", url: *uri, signingName: resolved.SigningName, signingRegion: resolved.SigningRegion}, nil
 }
 
-// checkEndpoint refuses a URL that a request cannot be sent to as it stands.
-func checkEndpoint(u *url.URL) error {
-	var reason string
+// unusableURL returns why requests cannot be sent to a URL as it stands, or "".
+func unusableURL(u *url.URL) string {
 	switch {
 	case u.Scheme != "https" && u.Scheme != "http":
-		reason = "the scheme must be http or https"
+		return "the scheme must be http or https"
 	case u.Hostname() == "":
-		reason = "it has no host"
+		return "it has no host"
 	case u.User != nil:
-		reason = "it has user information"
+		return "it has user information"
 	case u.RawQuery != "" || u.ForceQuery:
-		reason = "it has a query"
+		return "it has a query"
 	case u.Fragment != "":
-		reason = "it has a fragment"
-	default:
-		return nil
+		return "it has a fragment"
 	}
-	return &ConfigurationError{Setting: "BaseEndpoint", Err: fmt.Errorf("endpoint %q: %s", printable(u.Redacted(), maxQuote), reason)}
+	return ""
 }

@@ -212,11 +212,19 @@ type ConfigurationError struct {
 
 // Error names the setting and what is wrong with it.
 func (e *ConfigurationError) Error() string {
+	if e == nil {
+		return "configuration error"
+	}
 	return fmt.Sprintf("configuration of %s: %v", e.Setting, e.Err)
 }
 
 // Unwrap returns Err.
-func (e *ConfigurationError) Unwrap() error { return e.Err }
+func (e *ConfigurationError) Unwrap() error {
+	if e == nil {
+		return nil
+	}
+	return e.Err
+}
 
 // RegionMismatchError says that a pool's id names another region than the one
 // the client would ask, where the pool cannot be found. Nothing has been sent.
@@ -229,6 +237,9 @@ type RegionMismatchError struct {
 
 // Error names both regions and the option that helps.
 func (e *RegionMismatchError) Error() string {
+	if e == nil {
+		return "region mismatch"
+	}
 	return fmt.Sprintf("identity pool %s is in region %s, the client asks %s: set Options.UseIdentityPoolRegion, or Options.Region to %s",
 		printable(e.IdentityPoolId, 128), e.PoolRegion, e.ClientRegion, e.PoolRegion)
 }
@@ -241,6 +252,9 @@ type AttemptTimeoutError struct {
 
 // Error says how long the attempt was given.
 func (e *AttemptTimeoutError) Error() string {
+	if e == nil {
+		return "attempt timeout"
+	}
 	return fmt.Sprintf("no whole answer within the attempt timeout of %v", e.AttemptTimeout)
 }
 
@@ -254,6 +268,9 @@ type ResponseTooLargeError struct {
 
 // Error names the limit.
 func (e *ResponseTooLargeError) Error() string {
+	if e == nil {
+		return "response too large"
+	}
 	return fmt.Sprintf("response body exceeds %d bytes", e.Limit)
 }
 
@@ -437,7 +454,6 @@ func decodeError(resp *http.Response, body []byte, keep secrets) smithy.APIError
 	isObject := json.Unmarshal(body, &parsed) == nil
 
 	code := errorCode(resp.Header.Get("X-Amzn-Errortype"), jsonString(parsed.Code), jsonString(parsed.Type))
-	code = printable(keep.quote(code, maxCode), maxCode)
 	message := errorMessage(parsed.Message, resp.Header.Get("X-Amzn-Errormessage"))
 	if message != nil {
 		*message = keep.quote(*message, maxMessage)
@@ -465,7 +481,7 @@ func decodeError(resp *http.Response, body []byte, keep secrets) smithy.APIError
 	case codeTooManyRequests:
 		return &TooManyRequestsException{Message: message}
 	}
-	return unmodelledError(resp, code, message)
+	return unmodelledError(resp, printable(keep.quote(code, maxCode), maxCode), message)
 }
 
 // errorCode returns the first of the candidates that names a code, or "".

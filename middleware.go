@@ -49,7 +49,7 @@ func (c *call) runStack(ctx context.Context) reply {
 // as far as that can be said.
 func (c *call) toldRegion() string {
 	if c.input.IdentityPoolId != nil {
-		if region, err := c.region(); err == nil {
+		if region, err := c.chooseRegion(); err == nil {
 			return region
 		}
 	}

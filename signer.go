@@ -34,23 +34,30 @@ func checkCredentials(provider aws.CredentialsProvider) error {
 func (c *call) retrieveCredentials(ctx context.Context) (err error) {
 	defer c.startTimer(ctx, c.instruments.resolveIdentity)()
 	c.credentials, err = c.Credentials.Retrieve(ctx)
-	switch {
-	case err != nil:
-		if timeout := attemptTimeout(ctx); timeout != nil {
-			err = timeout
-		}
-		return &v4.SigningError{Err: fmt.Errorf("retrieve credentials: %w", err)}
-	case !c.credentials.HasKeys():
-		return &ConfigurationError{Setting: "Credentials", Err: errors.New(
-			"the provider gave no access key or no secret key")}
+	if err == nil {
+		return c.checkKeys()
 	}
-	return nil
+	if timeout := attemptTimeout(ctx); timeout != nil {
+		err = timeout
+	}
+	return &v4.SigningError{Err: fmt.Errorf("retrieve credentials: %w", err)}
+}
+
+func (c *call) checkKeys() error {
+	if c.credentials.HasKeys() {
+		return nil
+	}
+	return &ConfigurationError{Setting: "Credentials", Err: errors.New(
+		"the provider gave no access key or no secret key")}
 }
 
 // sign signs req as it stands; nothing of it but unsigned headers may change
 // afterwards.
 func (c *call) sign(ctx context.Context, req *http.Request, payloadHash, signingName, signingRegion string) error {
 	defer c.startTimer(ctx, c.instruments.signing)()
+	if err := c.checkKeys(); err != nil {
+		return err
+	}
 	err := c.HTTPSignerV4.SignHTTP(ctx, c.credentials, req, payloadHash, signingName, signingRegion,
 		time.Now().Add(c.skew), c.signerOptions()...)
 	if err != nil {

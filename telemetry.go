@@ -136,7 +136,7 @@ var confidential = sync.OnceValue(func() *regexp.Regexp {
 // carry them. It must come before anything that cuts the text off, for half a secret
 // would not be found.
 func (s secrets) redact(text string) string {
-	const shortest = 8 // what is shorter is no key of AWS's, and part of too many words
+	const shortest = 16 // what is shorter is no key of AWS's, and part of too many words
 	for _, secret := range [...]string{s.secretAccessKey, s.sessionToken} {
 		// The longest part without signs is in every spelling, and almost no text has it.
 		if part := longestWord(secret); len(secret) >= shortest && strings.Contains(text, part) {

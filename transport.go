@@ -57,8 +57,36 @@ func guard(client http.Client) HTTPClient {
 		// All that is left of the client is redirects: do without it.
 		return roundTripper{cmp.Or(client.Transport, http.DefaultTransport)}
 	}
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &client
+	client.Transport = withoutLocation{cmp.Or(client.Transport, http.DefaultTransport)}
+	return &locationClient{client}
+}
+
+// locationClient is an http.Client that does not see where a redirect points, and so
+// has nothing to follow, and nothing to object to. Its answers have it all the same.
+type locationClient struct{ http.Client }
+
+// hiddenLocation is no name that a header field of an answer can have.
+const hiddenLocation = "location, hidden"
+
+func (c *locationClient) Do(req *http.Request) (*http.Response, error) {
+	resp, err := c.Client.Do(req)
+	if resp != nil && resp.Header[hiddenLocation] != nil {
+		resp.Header["Location"] = resp.Header[hiddenLocation]
+		delete(resp.Header, hiddenLocation)
+	}
+	return resp, err
+}
+
+type withoutLocation struct{ http.RoundTripper }
+
+func (t withoutLocation) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := t.RoundTripper.RoundTrip(req)
+	if resp != nil && resp.Header["Location"] != nil {
+		resp.Header = resp.Header.Clone() // it may be the transport's for many answers
+		resp.Header[hiddenLocation] = resp.Header["Location"]
+		delete(resp.Header, "Location")
+	}
+	return resp, err
 }
 
 // roundTripper sends a request once, whatever the answer.
