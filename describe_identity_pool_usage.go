@@ -510,8 +510,8 @@ func parseDecimal(text []byte, shift int, round bool) (int64, error) {
 		return 0, nil
 	}
 	if power != nil {
-		exponent, err := strconv.Atoi(string(power))
-		if err != nil || exponent > math.MaxInt32 || exponent < math.MinInt32 {
+		exponent, ok := parseExponent(power)
+		if !ok {
 			return 0, badNumber(text, "out of range")
 		}
 		point += exponent
@@ -542,6 +542,22 @@ func parseDecimal(text []byte, shift int, round bool) (int64, error) {
 		return 0, badNumber(text, "out of range")
 	}
 	return value + up, nil
+}
+
+// parseExponent returns the number, perhaps with a sign and leading zeros, unless it is
+// beyond all that an answer can mean.
+func parseExponent(text []byte) (exponent int, ok bool) {
+	digits, negative := bytes.CutPrefix(text, []byte("-"))
+	digits = bytes.TrimLeft(bytes.TrimPrefix(digits, []byte("+")), "0")
+	const longest = 9
+	if len(digits) > longest {
+		return 0, false
+	}
+	exponent, _ = strconv.Atoi("0" + string(digits)) // nothing but digits
+	if negative {
+		exponent = -exponent
+	}
+	return exponent, true
 }
 
 // parseDigits returns the number that the digits make, with the sign; 0 for none.
