@@ -510,11 +510,7 @@ func parseDecimal(text []byte, shift int, round bool) (int64, error) {
 		return 0, nil
 	}
 	if power != nil {
-		exponent, ok := parseExponent(power)
-		if !ok {
-			return 0, badNumber(text, "out of range")
-		}
-		point += exponent
+		point += parseExponent(power)
 	}
 
 	const zeros = "0000000000000000000" // as many as an int64 has digits
@@ -544,20 +540,19 @@ func parseDecimal(text []byte, shift int, round bool) (int64, error) {
 	return value + up, nil
 }
 
-// parseExponent returns the number, perhaps with a sign and leading zeros, unless it is
-// beyond all that an answer can mean.
-func parseExponent(text []byte) (exponent int, ok bool) {
+// parseExponent returns the number, or a billion for anything beyond: more than an
+// answer has digits.
+func parseExponent(text []byte) int {
 	digits, negative := bytes.CutPrefix(text, []byte("-"))
 	digits = bytes.TrimLeft(bytes.TrimPrefix(digits, []byte("+")), "0")
-	const longest = 9
-	if len(digits) > longest {
-		return 0, false
+	exponent := 1_000_000_000
+	if len(digits) <= 9 {
+		exponent, _ = strconv.Atoi("0" + string(digits)) // nothing but digits
 	}
-	exponent, _ = strconv.Atoi("0" + string(digits)) // nothing but digits
 	if negative {
-		exponent = -exponent
+		return -exponent
 	}
-	return exponent, true
+	return exponent
 }
 
 // parseDigits returns the number that the digits make, with the sign; 0 for none.
