@@ -1,0 +1,435 @@
+package cognitosync_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"math/big"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/smithy-go"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cognitosync/cognitosync-go"
+	"github.com/cognitosync/cognitosync-go/cognitosynctest"
+)
+
+// seedCases returns the recorded cases, whose answers and ids are what fuzzing
+// starts from.
+func seedCases(f *testing.F) []testCase {
+	f.Helper()
+	files, err := filepath.Glob(filepath.Join(conformanceDir, "cases", "*.json"))
+	require.NoError(f, err)
+	require.NotEmpty(f, files)
+	var cases []testCase
+	for _, file := range files {
+		var kind []testCase
+		text, err := os.ReadFile(file)
+		require.NoError(f, err)
+		require.NoError(f, json.Unmarshal(text, &kind), file)
+		cases = append(cases, kind...)
+	}
+	return cases
+}
+
+// fuzzClient returns a client that makes one attempt, and sends through do.
+func fuzzClient(way string, do doFunc, optFns ...func(*cognitosync.Options)) *cognitosync.Client {
+	options := cognitosync.Options{
+		Region:           "us-east-1",
+		Credentials:      cognitosynctest.DefaultCredentials().Provider(),
+		HTTPClient:       do,
+		RetryMaxAttempts: 1,
+	}
+	goThrough(way, &options)
+	return cognitosync.New(options, optFns...)
+}
+
+// answerOf returns an answer as an HTTP client would.
+func answerOf(req *http.Request, status int, header http.Header, body []byte) *http.Response {
+	return &http.Response{
+		StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: header, Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)), Request: req,
+	}
+}
+
+// maxFuzzed is the longest body that fuzzing looks at: longer ones only take longer.
+const maxFuzzed = 64 << 10
+
+// FuzzDecodeUsage compares what the client makes of a success with what a slow and
+// plain reading of the same JSON comes to.
+func FuzzDecodeUsage(f *testing.F) {
+	for _, c := range seedCases(f) {
+		for _, a := range c.Responses {
+			if content := a.content(); a.Status == http.StatusOK && len(content) <= maxFuzzed {
+				f.Add(content)
+			}
+		}
+	}
+	for _, number := range []string{
+		"-0", "0.0", "1e3", "1E+3", "1e-3", "12.50e1", "9223372036854775807", "9223372036854775808", "-9223372036854775808",
+		"92233720368547758070e-1", "1e19", "0e99", "0.0005", "-0.0005", "1.4999999999999999999", "253402300799.9994", "9223372036854775.8075",
+		"1e-2147483649", "1e2147483648",
+	} {
+		f.Add([]byte(`{"IdentityPoolUsage":{"DataStorage":` + number + `}}`))
+		f.Add([]byte(`{"IdentityPoolUsage":{"LastModifiedDate":` + number + `}}`))
+	}
+	f.Add([]byte(`{"IdentityPoolUsage":{"DataStorage":1},"identitypoolusage":{"DataStorage":2},"IdentityPoolUsage":{"SyncSessionsCount":3,"syncsessionscount":4}}`))
+
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if len(body) > maxFuzzed {
+			t.Skip()
+		}
+		client := fuzzClient(direct, func(req *http.Request) (*http.Response, error) {
+			return answerOf(req, http.StatusOK, http.Header{}, body), nil
+		})
+		output, err := client.DescribeIdentityPoolUsage(t.Context(), poolInput(trialPool))
+
+		want, reading := readUsage(body)
+		switch {
+		case reading == nil:
+			require.NoError(t, err)
+			require.Equal(t, want, usageTextOf(output.IdentityPoolUsage))
+		case errors.Is(reading, errExtreme) && err == nil: // as good as nothing
+		default:
+			requireFailure(t, output, err)
+			requireAs[*smithy.DeserializationError](t, err)
+		}
+	})
+}
+
+// errExtreme says that a number is too close to zero to tell.
+var errExtreme = errors.New("extreme exponent")
+
+// readUsage reads the body of a success, member by member.
+func readUsage(body []byte) (*usageText, error) {
+	if len(bytes.TrimSpace(body)) == 0 {
+		return nil, nil
+	}
+	if !json.Valid(body) {
+		return nil, errors.New("no JSON")
+	}
+	var last json.RawMessage // of several usages it is the last that counts
+	err := eachMember(body, func(name string, value json.RawMessage) error {
+		if name == "IdentityPoolUsage" {
+			last = value
+		}
+		return nil
+	})
+	if err != nil || last == nil {
+		return nil, err
+	}
+	return readUsageMembers(last)
+}
+
+// eachMember calls read with each member of an object, or of none for null. It goes
+// on after an error, and returns the last.
+func eachMember(object json.RawMessage, read func(string, json.RawMessage) error) (err error) {
+	object = bytes.TrimSpace(object)
+	if string(object) == "null" {
+		return nil
+	}
+	if object[0] != '{' {
+		return errors.New("no object")
+	}
+	decoder := json.NewDecoder(bytes.NewReader(object))
+	_, _ = decoder.Token() // it is valid JSON, here and below
+	for decoder.More() {
+		name, _ := decoder.Token()
+		var value json.RawMessage
+		if decodeErr := decoder.Decode(&value); decodeErr != nil {
+			return decodeErr
+		}
+		if readErr := read(name.(string), value); readErr != nil {
+			err = readErr
+		}
+	}
+	return err
+}
+
+func readUsageMembers(object json.RawMessage) (*usageText, error) {
+	if string(object) == "null" {
+		return nil, nil
+	}
+	usage := &usageText{}
+	err := eachMember(object, func(name string, value json.RawMessage) (err error) {
+		switch name {
+		case "IdentityPoolId":
+			err = json.Unmarshal(value, &usage.IdentityPoolID)
+		case "DataStorage":
+			usage.DataStorage, err = readWhole(value, 1)
+		case "SyncSessionsCount":
+			usage.SyncSessionsCount, err = readWhole(value, 1)
+		case "LastModifiedDate":
+			var ms *int64
+			if ms, err = readWhole(value, 1000); ms == nil {
+				usage.LastModifiedDate = nil
+			} else {
+				usage.LastModifiedDate = aws.String(time.UnixMilli(*ms).UTC().Format("2006-01-02T15:04:05.000Z07:00"))
+			}
+		}
+		return err
+	})
+	return usage, err
+}
+
+var jsonNumber = regexp.MustCompile(`^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$`)
+
+// readWhole returns the number times scale. If it has a fraction then, it is rounded
+// half away from zero, or refused if the scale is 1.
+func readWhole(value json.RawMessage, scale int64) (*int64, error) {
+	if string(value) == "null" {
+		return nil, nil
+	}
+	part := jsonNumber.FindStringSubmatch(string(value))
+	if part == nil {
+		return nil, errors.New("no number")
+	}
+	if strings.Trim(part[2]+part[3], "0") == "" {
+		return new(int64), nil
+	}
+	if exponent, err := strconv.Atoi(part[4]); part[4] != "" && (err != nil || exponent > 2*maxFuzzed || exponent < -2*maxFuzzed) {
+		if part[4][0] == '-' {
+			return new(int64), errExtreme
+		}
+		return nil, errors.New("out of range")
+	}
+	number, ok := new(big.Rat).SetString(string(value))
+	if !ok {
+		return nil, errors.New("no number")
+	}
+	number.Mul(number, new(big.Rat).SetInt64(scale))
+	if !number.IsInt() && scale == 1 {
+		return nil, errors.New("not whole")
+	}
+	half := big.NewRat(int64(number.Sign()), 2)
+	number.Add(number, half)
+	whole := new(big.Int).Quo(number.Num(), number.Denom()) // towards zero
+	if !whole.IsInt64() {
+		return nil, errors.New("out of range")
+	}
+	return aws.Int64(whole.Int64()), nil
+}
+
+// FuzzDecodeError makes sure that whatever comes with a status other than 2xx is an
+// error of the service, with all that an error needs.
+func FuzzDecodeError(f *testing.F) {
+	for _, c := range seedCases(f) {
+		for _, a := range c.Responses {
+			if content := a.content(); a.Status/100 != 2 && len(content) <= maxFuzzed {
+				header := http.Header{}
+				for name, value := range a.Headers {
+					header.Set(name, value)
+				}
+				f.Add(a.Status, header.Get("X-Amzn-ErrorType"), header.Get("X-Amzn-ErrorMessage"),
+					header.Get("X-Amzn-RequestId"), header.Get("Location"), content)
+			}
+		}
+	}
+	f.Add(302, "", "", "", "http://[", []byte("<p>"))
+	f.Add(307, "\u202e", "\x00", "\n", "https://user:password@host:1/?q#f", []byte(`{"message":"\u0000\ud800"}`))
+
+	f.Fuzz(func(t *testing.T, status int, code, message, id, location string, body []byte) {
+		if len(body) > maxFuzzed || status/100 == 2 {
+			t.Skip()
+		}
+		header := http.Header{
+			"X-Amzn-Errortype": {code}, "X-Amzn-Errormessage": {message}, "X-Amzn-Requestid": {id}, "Location": {location},
+		}
+		client := fuzzClient(direct, func(req *http.Request) (*http.Response, error) {
+			return answerOf(req, status, header, body), nil
+		})
+		output, err := client.DescribeIdentityPoolUsage(t.Context(), poolInput(trialPool))
+
+		requireFailure(t, output, err)
+		require.True(t, utf8.ValidString(err.Error()) && strings.IndexFunc(err.Error(), isUnprintable) < 0, "%q", err)
+		api := requireAs[smithy.APIError](t, err)
+		require.NotEmpty(t, api.ErrorCode())
+		require.LessOrEqual(t, len(api.ErrorCode()), 256)
+		require.True(t, strings.IndexFunc(api.ErrorCode(), isUnprintable) < 0, "%q", api.ErrorCode())
+		require.LessOrEqual(t, len(api.ErrorMessage()), 3<<10)
+		response := requireAs[*awshttp.ResponseError](t, err)
+		require.Equal(t, status, response.HTTPStatusCode())
+		details := cognitosync.InspectError(err)
+		require.Equal(t, api.ErrorCode(), details.Code)
+		require.Equal(t, api.ErrorMessage(), details.Message)
+		require.Equal(t, api.ErrorFault(), details.Fault)
+		require.Equal(t, status, details.StatusCode)
+		require.Equal(t, 1, details.Attempts)
+		require.Equal(t, details.Code == "NotAuthorizedException" || details.Code == "AccessDeniedException", cognitosync.IsDenied(err))
+	})
+}
+
+func isUnprintable(r rune) bool { return !unicode.IsPrint(r) }
+
+// FuzzIdentityPoolID sends every id as one segment of a path that reads back to it,
+// signed as the service wants it, or not at all.
+func FuzzIdentityPoolID(f *testing.F) {
+	for _, c := range seedCases(f) {
+		if c.PoolID != nil {
+			f.Add(*c.PoolID, "")
+		}
+	}
+	for _, id := range []string{" a ", "%2F", "%", "+", "a b", "?", "#", ";", "..%2f", "...", "\u2028", "\xff\xfe", "é", "~", "*", "'", "\u200b"} {
+		f.Add(id, "/prefix")
+	}
+	verifier := cognitosynctest.Verifier{Region: "us-east-1"}
+	f.Fuzz(func(t *testing.T, id, prefix string) {
+		if prefix != "" && !regexp.MustCompile(`^(/[0-9A-Za-z%._~-]+)+$`).MatchString(prefix) {
+			t.Skip()
+		}
+		for _, way := range ways {
+			var sent *http.Request
+			client := fuzzClient(way, func(req *http.Request) (*http.Response, error) {
+				var wire bytes.Buffer
+				if err := req.Write(&wire); err != nil {
+					return nil, err
+				}
+				var err error
+				if sent, err = http.ReadRequest(bufio.NewReader(&wire)); err != nil {
+					return nil, err
+				}
+				return answerOf(req, http.StatusOK, http.Header{}, nil), nil
+			}, func(o *cognitosync.Options) { o.BaseEndpoint = aws.String("http://service.example" + prefix) })
+
+			output, err := client.DescribeIdentityPoolUsage(t.Context(), poolInput(id))
+
+			if unsendable(id) {
+				requireFailure(t, output, err)
+				requireAs[smithy.InvalidParamsError](t, err)
+				require.Nil(t, sent)
+				continue
+			}
+			if isA[*cognitosync.ConfigurationError](err) { // the prefix has a broken escape
+				require.Nil(t, sent)
+				continue
+			}
+			require.NoError(t, err)
+			require.NotNil(t, sent)
+			segment, ok := strings.CutPrefix(sent.RequestURI, prefix+"/identitypools/")
+			require.True(t, ok, "%s in front of %s", prefix, sent.RequestURI)
+			require.Regexp(t, `^([0-9A-Za-z._~-]|%[0-9A-F]{2})+$`, segment)
+			unescaped, err := url.PathUnescape(segment)
+			require.NoError(t, err)
+			require.Equal(t, id, unescaped)
+			require.Equal(t, "service.example", sent.Host)
+			refusal := verifier.Verify(sent)
+			require.Nil(t, refusal, "%v", refusal)
+		}
+	})
+}
+
+// unsendable reports whether an id has to be refused.
+func unsendable(id string) bool {
+	return strings.TrimSpace(id) == "" || id == "." || id == ".." ||
+		strings.ContainsAny(id, `/\`) || strings.ContainsFunc(id, unicode.IsControl)
+}
+
+// FuzzRetryAfter keeps what the service asks for within bounds.
+func FuzzRetryAfter(f *testing.F) {
+	for _, c := range seedCases(f) {
+		for _, a := range c.Responses {
+			for name, value := range a.Headers {
+				switch http.CanonicalHeaderKey(name) {
+				case "Retry-After":
+					f.Add("", value, int64(time.Second))
+				case "X-Amz-Retry-After":
+					f.Add(value, "", int64(time.Second))
+				}
+			}
+		}
+	}
+	for _, value := range []string{"", "0", "-1", "1", "4", "5000", "1.5", "+3", "0x10", "1e3", " 3", "9223372036854775807", "9223372036854775808",
+		"Mon, 13 Oct 2014 20:12:14 GMT", "Monday, 13-Oct-14 20:12:14 GMT", "Mon Oct 13 20:12:14 2014", "Mon, 13 Oct 9999 20:12:14 GMT"} {
+		f.Add(value, "", int64(0))
+		f.Add("", value, int64(20*time.Second))
+	}
+	f.Fuzz(func(t *testing.T, milliseconds, seconds string, backoff int64) {
+		delay := time.Duration(backoff)
+		if delay < 0 || delay > 20*time.Second {
+			t.Skip()
+		}
+		header := http.Header{"X-Amz-Retry-After": {milliseconds}, "Retry-After": {seconds}}
+		now := time.Date(2014, 10, 13, 20, 12, 10, 0, time.UTC)
+		got := cognitosync.ServerDelay(delay, header, now)
+		require.GreaterOrEqual(t, got, delay)
+		require.LessOrEqual(t, got, delay+5*time.Second)
+		if plain := regexp.MustCompile(`^\d{1,9}$`); plain.MatchString(milliseconds) {
+			n, _ := strconv.Atoi(milliseconds)
+			require.Equal(t, max(delay, min(time.Duration(n)*time.Millisecond, delay+5*time.Second)), got)
+		} else if milliseconds == "" && plain.MatchString(seconds) {
+			n, _ := strconv.Atoi(seconds)
+			require.Equal(t, max(delay, min(time.Duration(n)*time.Second, delay+5*time.Second)), got)
+		}
+	})
+}
+
+// awsHost is a host of the service, with the region in it.
+var awsHost = regexp.MustCompile(`^cognito-sync(?:-fips)?\.([0-9A-Za-z-]{1,63})\.(?:amazonaws\.com(?:\.cn)?|amazonaws\.eu|` +
+	`c2s\.ic\.gov|sc2s\.sgov\.gov|cloud\.adc-e\.uk|csp\.hci\.ic\.gov)$`)
+
+// FuzzRegion asks AWS's hosts or none, whatever the client's region and the pool's id
+// are.
+func FuzzRegion(f *testing.F) {
+	var rows []endpointRow
+	text, err := os.ReadFile(filepath.Join(conformanceDir, "endpoints.json"))
+	require.NoError(f, err)
+	require.NoError(f, json.Unmarshal(text, &rows))
+	for _, row := range rows {
+		f.Add(row.Region, trialPool, false)
+		f.Add("us-east-1", row.Region+":1", true)
+	}
+	for _, hostile := range hostileRegions {
+		f.Add(hostile, trialPool, false)
+		f.Add("", hostile+":1", true)
+	}
+	f.Fuzz(func(t *testing.T, region, id string, usePoolRegion bool) {
+		for _, way := range ways {
+			var sent *http.Request
+			client := fuzzClient(way, func(req *http.Request) (*http.Response, error) {
+				sent = req
+				return answerOf(req, http.StatusOK, http.Header{}, nil), nil
+			}, func(o *cognitosync.Options) { o.Region, o.UseIdentityPoolRegion = region, usePoolRegion })
+
+			output, err := client.DescribeIdentityPoolUsage(t.Context(), poolInput(id))
+
+			if err != nil {
+				requireFailure(t, output, err)
+				require.Nil(t, sent)
+				require.True(t, isA[*cognitosync.ConfigurationError](err) || isA[*cognitosync.RegionMismatchError](err) ||
+					isA[smithy.InvalidParamsError](err), "%v", err)
+				continue
+			}
+			require.Equal(t, "https", sent.URL.Scheme)
+			require.Nil(t, sent.URL.User)
+			asked := awsHost.FindStringSubmatch(sent.URL.Host)
+			require.NotNil(t, asked, sent.URL.Host)
+			parsed, err := url.Parse(sent.URL.String())
+			require.NoError(t, err)
+			require.Equal(t, sent.URL.Host, parsed.Host)
+			require.Contains(t, sent.Header.Get("Authorization"), "/"+asked[1]+"/cognito-sync/aws4_request")
+
+			real := strings.ReplaceAll(region, "-fips-", "-")
+			real = strings.TrimSuffix(strings.TrimPrefix(real, "fips-"), "-fips")
+			ofPool, _, _ := strings.Cut(id, ":")
+			if asked[1] != real {
+				require.True(t, usePoolRegion)
+				require.Equal(t, ofPool, asked[1])
+				require.Regexp(t, `^[a-z-]+-[0-9A-Za-z_]+-[0-9]+$`, asked[1])
+			}
+		}
+	})
+}

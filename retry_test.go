@@ -1,0 +1,543 @@
+package cognitosync_test
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cognitosync/cognitosync-go"
+	"github.com/cognitosync/cognitosync-go/cognitosynctest"
+)
+
+func TestDecide(t *testing.T) {
+	t.Parallel()
+	failure := errors.New("failure")
+	for _, test := range []struct {
+		name    string
+		outcome cognitosync.Outcome
+		want    string
+	}{
+		{"success", cognitosync.Outcome{Attempt: 1, MaxAttempts: 3}, "success"},
+		{"success on the last attempt", cognitosync.Outcome{Attempt: 3, MaxAttempts: 3}, "success"},
+		{"success although the caller is gone", cognitosync.Outcome{Attempt: 1, MaxAttempts: 3, CallerDone: true}, "success"},
+		{"not retryable", cognitosync.Outcome{Err: failure, Attempt: 1, MaxAttempts: 3}, "not retryable"},
+		{"not retryable on the last attempt", cognitosync.Outcome{Err: failure, Attempt: 3, MaxAttempts: 3}, "not retryable"},
+		{"not retryable and the caller is gone", cognitosync.Outcome{Err: failure, Attempt: 1, MaxAttempts: 3, CallerDone: true}, "not retryable"},
+		{"retryable", cognitosync.Outcome{Err: failure, Attempt: 2, MaxAttempts: 3, Retryable: true}, "retry"},
+		{"retryable on the last attempt", cognitosync.Outcome{Err: failure, Attempt: 3, MaxAttempts: 3, Retryable: true}, "attempts exhausted"},
+		{"retryable beyond the last attempt", cognitosync.Outcome{Err: failure, Attempt: 4, MaxAttempts: 3, Retryable: true}, "attempts exhausted"},
+		{"retryable on the last attempt and the caller is gone", cognitosync.Outcome{Err: failure, Attempt: 3, MaxAttempts: 3, Retryable: true, CallerDone: true}, "attempts exhausted"},
+		{"retryable without a limit", cognitosync.Outcome{Err: failure, Attempt: 1000, Retryable: true}, "retry"},
+		{"retryable but the caller is gone", cognitosync.Outcome{Err: failure, Attempt: 1, MaxAttempts: 3, Retryable: true, CallerDone: true}, "canceled by the caller"},
+		{"interrupted", cognitosync.Outcome{Err: failure, Attempt: 1, MaxAttempts: 3, CallerDone: true, Interrupted: true}, "canceled by the caller"},
+		{"interrupted on the last attempt", cognitosync.Outcome{Err: failure, Attempt: 3, MaxAttempts: 3, Retryable: true, CallerDone: true, Interrupted: true}, "canceled by the caller"},
+		{"clock corrected", cognitosync.Outcome{Err: cognitosync.ClockCorrected(failure), Attempt: 1, MaxAttempts: 3, Retryable: true}, "retry at once"},
+		{"credentials renewed", cognitosync.Outcome{Err: cognitosync.CredentialsRenewed(failure), Attempt: 1, MaxAttempts: 3, Retryable: true}, "retry at once"},
+		{"clock corrected on the last attempt", cognitosync.Outcome{Err: cognitosync.ClockCorrected(failure), Attempt: 3, MaxAttempts: 3, Retryable: true}, "attempts exhausted"},
+		{"clock corrected for a retryer that does not retry", cognitosync.Outcome{Err: cognitosync.ClockCorrected(failure), Attempt: 1, MaxAttempts: 3}, "not retryable"},
+		{"credentials renewed but the caller is gone", cognitosync.Outcome{Err: cognitosync.CredentialsRenewed(failure), Attempt: 1, MaxAttempts: 3, Retryable: true, CallerDone: true}, "canceled by the caller"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			assert.Equal(t, test.want, cognitosync.Decide(test.outcome))
+		})
+	}
+}
+
+// answerError returns the error that a call makes of an answer. It is not retried.
+func answerError(t *testing.T, step cognitosynctest.Step) error {
+	t.Helper()
+	tr := newTrial(t, direct)
+	tr.script(step)
+	return tr.fails(t, t.Context(), func(o *cognitosync.Options) { o.RetryMaxAttempts = 1 })
+}
+
+// TestDefaultDelays draws many delays from the default retryer. They spread over all
+// of what full jitter allows, whatever the SDK's own defaults are.
+func TestDefaultDelays(t *testing.T) { // not parallel: it sets an environment variable
+	failed := answerError(t, cognitosynctest.InternalError())
+	for _, newRetries := range []string{"", "false", "true"} {
+		for _, mode := range []aws.RetryMode{"", aws.RetryModeStandard, aws.RetryModeAdaptive} {
+			t.Run(fmt.Sprintf("AWS_NEW_RETRIES_2026=%s/%s", newRetries, mode), func(t *testing.T) {
+				t.Setenv("AWS_NEW_RETRIES_2026", newRetries)
+				retryer := cognitosync.New(cognitosync.Options{RetryMode: mode}).Options().Retryer
+				assert.Equal(t, 3, retryer.MaxAttempts())
+				for _, test := range []struct {
+					name    string
+					err     error
+					attempt int
+					most    time.Duration
+				}{
+					{"server error", failed, 1, 50 * time.Millisecond},
+					{"server error", failed, 2, 100 * time.Millisecond},
+					{"server error", failed, 3, 200 * time.Millisecond},
+					{"server error", failed, 9, 12800 * time.Millisecond},
+					{"server error", failed, 10, 20 * time.Second},
+					{"server error", failed, 1000, 20 * time.Second},
+					{"no answer", &smithyhttp.RequestSendError{Err: io.EOF}, 2, 100 * time.Millisecond},
+					{"throttled", &cognitosync.TooManyRequestsException{}, 1, time.Second},
+					{"throttled", &cognitosync.TooManyRequestsException{}, 2, 2 * time.Second},
+					{"throttled", &cognitosync.TooManyRequestsException{}, 5, 16 * time.Second},
+					{"throttled", &cognitosync.TooManyRequestsException{}, 6, 20 * time.Second},
+					{"throttled", &cognitosync.TooManyRequestsException{}, 1000, 20 * time.Second},
+					{"throttled by another code", &smithy.GenericAPIError{Code: "ThrottlingException"}, 1, time.Second},
+				} {
+					assertFullJitter(t, retryer, test.attempt, test.err, test.most,
+						fmt.Sprintf("%s, attempt %d", test.name, test.attempt))
+				}
+			})
+		}
+	}
+}
+
+// assertFullJitter checks that delays are drawn from all between nothing and most.
+// Of 1,000 drawn evenly, some are in the first twentieth and some in the last, but
+// for one time in 10^22.
+func assertFullJitter(t *testing.T, retryer aws.Retryer, attempt int, err error, most time.Duration, what string) {
+	t.Helper()
+	delays := make([]time.Duration, 1000)
+	for i := range delays {
+		var drawErr error
+		delays[i], drawErr = retryer.RetryDelay(attempt, err)
+		require.NoError(t, drawErr)
+	}
+	least, greatest := slices.Min(delays), slices.Max(delays)
+	assert.GreaterOrEqual(t, least, time.Duration(0), what)
+	assert.Less(t, least, most/20, what)
+	assert.Greater(t, greatest, most-most/20, what)
+	assert.LessOrEqual(t, greatest, most, what)
+}
+
+// TestThrottledWithoutCode takes the status for throttling when nothing else says so.
+func TestThrottledWithoutCode(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		step cognitosynctest.Step
+		most time.Duration
+	}{
+		{"empty 429", cognitosynctest.Reply(http.StatusTooManyRequests, nil, ""), time.Second},
+		{"HTML 429", cognitosynctest.Reply(http.StatusTooManyRequests, http.Header{"Content-Type": {"text/html"}}, "<p>slow down</p>"), time.Second},
+		{"429 with an unknown code", cognitosynctest.Error(http.StatusTooManyRequests, "OddException", ""), time.Second},
+		{"throttling code with another status", cognitosynctest.Error(http.StatusBadRequest, "TooManyRequestsException", ""), time.Second},
+		{"empty 503", cognitosynctest.ServiceUnavailable(), 50 * time.Millisecond},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			err := answerError(t, test.step)
+			for _, mode := range []aws.RetryMode{aws.RetryModeStandard, aws.RetryModeAdaptive} {
+				retryer := cognitosync.New(cognitosync.Options{RetryMode: mode}).Options().Retryer
+				assert.True(t, retryer.IsErrorRetryable(err), mode)
+				assertFullJitter(t, retryer, 1, err, test.most, string(mode))
+			}
+			eachWay(t, func(t *testing.T, way string) {
+				tr := newTrial(t, way)
+				tr.script(cognitosynctest.Repeat(2, test.step))
+				tr.succeeds(t)
+				assert.Len(t, tr.naps.all(), 2)
+			})
+		})
+	}
+}
+
+// TestServerDelay lets the service ask for a delay, within bounds.
+func TestServerDelay(t *testing.T) {
+	t.Parallel()
+	const ms, s = time.Millisecond, time.Second
+	throttle, failure := cognitosynctest.TooManyRequests(), cognitosynctest.InternalError()
+	for _, test := range []struct {
+		name        string
+		step        cognitosynctest.Step
+		least, most time.Duration // of the delay; equal where chance has no part in it
+	}{
+		{"milliseconds", throttle.WithHeader("X-Amz-Retry-After", "1500"), 1500 * ms, 1500 * ms},
+		{"milliseconds after a server error", failure.WithHeader("X-Amz-Retry-After", "60"), 60 * ms, 60 * ms},
+		{"milliseconds beyond the bound", failure.WithHeader("X-Amz-Retry-After", "60000"), 5 * s, 5*s + 50*ms},
+		{"milliseconds beyond all bounds", failure.WithHeader("X-Amz-Retry-After", "9223372036854775807"), 5 * s, 5*s + 50*ms},
+		{"milliseconds that overflow", failure.WithHeader("X-Amz-Retry-After", "9223372036854775808"), 0, 50 * ms},
+		{"no milliseconds", throttle.WithHeader("X-Amz-Retry-After", "0"), 0, s},
+		{"negative milliseconds", failure.WithHeader("X-Amz-Retry-After", "-1000"), 0, 50 * ms},
+		{"milliseconds that are none", failure.WithHeader("X-Amz-Retry-After", "soon"), 0, 50 * ms},
+		{"fraction of milliseconds", failure.WithHeader("X-Amz-Retry-After", "1500.5"), 0, 50 * ms},
+		{"seconds", throttle.WithHeader("Retry-After", "3"), 3 * s, 3 * s},
+		{"seconds after a server error", failure.WithHeader("Retry-After", "3"), 3 * s, 3 * s},
+		{"seconds beyond the bound", throttle.WithHeader("Retry-After", "86400"), 5 * s, 6 * s},
+		{"seconds beyond all bounds", failure.WithHeader("Retry-After", "9223372036854775807"), 5 * s, 5*s + 50*ms},
+		{"negative seconds", failure.WithHeader("Retry-After", "-3"), 0, 50 * ms},
+		{"seconds that are none", failure.WithHeader("Retry-After", "3s"), 0, 50 * ms},
+		{"date", failure.WithHeader("Retry-After", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)), 5 * s, 5*s + 50*ms},
+		{"date in the past", failure.WithHeader("Retry-After", "Mon, 13 Oct 2014 20:12:14 GMT"), 0, 50 * ms},
+		{"date that is none", failure.WithHeader("Retry-After", "tomorrow"), 0, 50 * ms},
+		{"both", failure.WithHeader("X-Amz-Retry-After", "1500").WithHeader("Retry-After", "3"), 1500 * ms, 1500 * ms},
+		{"both, one of them unreadable", failure.WithHeader("X-Amz-Retry-After", "soon").WithHeader("Retry-After", "3"), 3 * s, 3 * s},
+		{"neither", failure, 0, 50 * ms},
+		{"on a redirecting proxy's page", cognitosynctest.BadGateway().WithHeader("Retry-After", "2"), 2 * s, 2 * s},
+		{"on an answer that was cut", cognitosynctest.OK().CutAfter(10).WithHeader("Retry-After", "2"), 2 * s, 2 * s},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			eachWay(t, func(t *testing.T, way string) {
+				tr := newTrial(t, way)
+				tr.script(test.step)
+
+				tr.succeeds(t)
+
+				delays := tr.naps.all()
+				require.Len(t, delays, 1)
+				assert.GreaterOrEqual(t, delays[0], test.least)
+				assert.LessOrEqual(t, delays[0], test.most)
+			})
+		})
+	}
+}
+
+// TestServerDelayOfAnotherAttempt shows that a delay holds for the next attempt alone.
+func TestServerDelayOfAnotherAttempt(t *testing.T) {
+	t.Parallel()
+	eachWay(t, func(t *testing.T, way string) {
+		tr := newTrial(t, way)
+		tr.script(cognitosynctest.InternalError().WithHeader("Retry-After", "3"), cognitosynctest.Hangup())
+		tr.succeeds(t)
+		delays := tr.naps.all()
+		require.Len(t, delays, 2)
+		assert.Equal(t, 3*time.Second, delays[0])
+		assert.LessOrEqual(t, delays[1], 100*time.Millisecond)
+	})
+}
+
+// TestServerDelayFunction shows the bounds where chance has no part.
+func TestServerDelayFunction(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for _, test := range []struct {
+		name, header, value string
+		delay, want         time.Duration
+	}{
+		{"shorter than the backoff", "Retry-After", "1", 2 * time.Second, 2 * time.Second},
+		{"longer", "Retry-After", "4", 2 * time.Second, 4 * time.Second},
+		{"just granted", "Retry-After", "7", 2 * time.Second, 7 * time.Second},
+		{"just too much", "X-Amz-Retry-After", "7001", 2 * time.Second, 7 * time.Second},
+		{"date", "Retry-After", "Fri, 02 Jan 2026 03:04:08 GMT", time.Second, 3 * time.Second},
+		{"date of another kind", "Retry-After", "Friday, 02-Jan-26 03:04:08 GMT", time.Second, 3 * time.Second},
+		{"date that has passed", "Retry-After", "Fri, 02 Jan 2026 03:04:04 GMT", time.Second, time.Second},
+		{"date far ahead", "Retry-After", "Fri, 02 Jan 9026 03:04:08 GMT", time.Second, 6 * time.Second},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			assert.Equal(t, test.want, cognitosync.ServerDelay(test.delay, http.Header{test.header: {test.value}}, now))
+		})
+	}
+}
+
+// TestWhatIsRetried has the service fail once in each way.
+func TestWhatIsRetried(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name    string
+		step    cognitosynctest.Step
+		retried bool
+	}{
+		{"internal error", cognitosynctest.InternalError(), true},
+		{"throttled", cognitosynctest.Throttle(1), true},
+		{"bad gateway", cognitosynctest.BadGateway(), true},
+		{"service unavailable", cognitosynctest.ServiceUnavailable(), true},
+		{"gateway timeout", cognitosynctest.Reply(504, nil, ""), true},
+		{"request timeout", cognitosynctest.Error(400, "RequestTimeout", ""), true},
+		{"hangup", cognitosynctest.Hangup(), true},
+		{"reset", cognitosynctest.Reset(), true},
+		{"cut before the body", cognitosynctest.OK().CutAfter(0), true},
+		{"cut in the body", cognitosynctest.OK().CutAfter(20), true},
+		{"reset in the body", cognitosynctest.OK().ResetAfter(20), true},
+		{"cut before the last byte", cognitosynctest.Reply(200, http.Header{"Content-Length": {"3"}}, "{}"), true},
+		{"cut gzip", cognitosynctest.GzipBomb(1).CutAfter(100), true},
+		{"cut body of a server error", cognitosynctest.InternalError().CutAfter(3), true},
+
+		{"not authorized", cognitosynctest.NotAuthorized(), false},
+		{"access denied", cognitosynctest.AccessDenied(), false},
+		{"invalid parameter", cognitosynctest.InvalidParameter(), false},
+		{"not found", cognitosynctest.ResourceNotFound(), false},
+		{"not implemented", cognitosynctest.Reply(501, nil, ""), false},
+		{"cut body of a client error", cognitosynctest.InvalidParameter().CutAfter(3), false},
+		{"half a JSON document", cognitosynctest.Reply(200, nil, `{"IdentityPoolUsage":{`), false},
+		{"no JSON", cognitosynctest.Reply(200, nil, "<html></html>"), false},
+		{"a count that is none", cognitosynctest.Reply(200, nil, `{"IdentityPoolUsage":{"DataStorage":"many"}}`), false},
+		{"too long", cognitosynctest.Oversized(2 << 20), false},
+		{"said to be compressed", cognitosynctest.Reply(200, http.Header{"Content-Encoding": {"gzip"}}, `{"IdentityPoolUsage":{}}`), false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			eachWay(t, func(t *testing.T, way string) {
+				tr := newTrial(t, way)
+				tr.script(test.step)
+				if test.retried {
+					tr.succeeds(t)
+					assert.Equal(t, 2, tr.requests())
+					assert.Len(t, tr.naps.all(), 1)
+					return
+				}
+				err := tr.fails(t, t.Context())
+				assert.Equal(t, 1, tr.requests())
+				assert.Empty(t, tr.naps.all())
+				assert.False(t, isA[*retry.MaxAttemptsError](err))
+				assert.False(t, cognitosync.InspectError(err).Retryable)
+			})
+		})
+	}
+}
+
+// TestConnecting has connections fail in each way, with a dialer of the test's own.
+func TestConnecting(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name    string
+		failure error
+		retried bool
+	}{
+		{"no such host", &net.DNSError{Err: "no such host", Name: "host", IsNotFound: true}, false},
+		{"no answer from DNS", &net.DNSError{Err: "timeout", Name: "host", IsTimeout: true}, true},
+		{"DNS fails for now", &net.DNSError{Err: "server misbehaving", Name: "host", IsTemporary: true}, true},
+		{"refused", &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}, true},
+		{"reset", &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}, true},
+		{"unreachable", &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.EHOSTUNREACH)}, true},
+		{"timed out", &net.OpError{Op: "dial", Net: "tcp", Err: os.ErrDeadlineExceeded}, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			eachWay(t, func(t *testing.T, way string) {
+				var dials atomic.Int32
+				tr := newTrial(t, way, func(o *cognitosync.Options) {
+					o.HTTPClient = &http.Client{Transport: &http.Transport{
+						DialContext: func(context.Context, string, string) (net.Conn, error) {
+							dials.Add(1)
+							return nil, test.failure
+						},
+					}}
+				})
+
+				err := tr.fails(t, t.Context())
+
+				assert.ErrorIs(t, err, test.failure)
+				requireAs[*smithyhttp.RequestSendError](t, err)
+				details := cognitosync.InspectError(err)
+				assert.Equal(t, test.retried, details.Retryable)
+				if test.retried {
+					assert.EqualValues(t, 3, dials.Load())
+					assert.Equal(t, 3, details.Attempts)
+					assert.Len(t, tr.naps.all(), 2)
+				} else {
+					assert.EqualValues(t, 1, dials.Load())
+					assert.Equal(t, 1, details.Attempts)
+				}
+				details.Attempts, details.Retryable, details.Message = 0, false, ""
+				assert.Zero(t, details, "details of an answer, where there was none")
+			})
+		})
+	}
+}
+
+// TestRefusedConnection asks at a port that nobody listens on.
+func TestRefusedConnection(t *testing.T) {
+	t.Parallel()
+	eachWay(t, func(t *testing.T, way string) {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		tr := newTrial(t, way, func(o *cognitosync.Options) {
+			o.BaseEndpoint = aws.String("http://" + listener.Addr().String())
+		})
+		require.NoError(t, listener.Close())
+
+		err = tr.fails(t, t.Context())
+
+		assert.ErrorIs(t, err, syscall.ECONNREFUSED)
+		assert.Equal(t, 3, requireAs[*retry.MaxAttemptsError](t, err).Attempt)
+		assert.Len(t, tr.naps.all(), 2)
+	})
+}
+
+// TestUntrustedCertificate is refused by the transport.
+func TestUntrustedCertificate(t *testing.T) {
+	t.Parallel()
+	eachWay(t, func(t *testing.T, way string) {
+		server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.TLS = true })
+		tr := trialOf(t, way, server, func(o *cognitosync.Options) { o.HTTPClient = &http.Client{} })
+		err := tr.fails(t, t.Context())
+		requireAs[*smithyhttp.RequestSendError](t, err)
+		requireAs[x509.UnknownAuthorityError](t, err)
+		assert.Equal(t, 3, cognitosync.InspectError(err).Attempts)
+		assert.Zero(t, tr.requests())
+	})
+}
+
+// TestIdleConnectionClosed has the server close connections just when they are to be
+// used again. That is the transport's business: no attempt is lost, and no time.
+func TestIdleConnectionClosed(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		end  func(net.Conn) error
+	}{
+		{"closed", net.Conn.Close},
+		{"reset", reset},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			eachWay(t, func(t *testing.T, way string) {
+				var (
+					mu       sync.Mutex
+					used     = map[string]bool{} // connections, by the client's address
+					attempts []string
+					dropped  int
+				)
+				server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					mu.Lock()
+					defer mu.Unlock()
+					if used[r.RemoteAddr] {
+						dropped++
+						conn, _, err := http.NewResponseController(w).Hijack()
+						if assert.NoError(t, err) {
+							assert.NoError(t, test.end(conn))
+						}
+						return
+					}
+					used[r.RemoteAddr] = true
+					attempts = append(attempts, r.Header.Get("Amz-Sdk-Request"))
+					_, _ = io.WriteString(w, stubBody) // a client that is gone has failed the test already
+				}))
+				t.Cleanup(server.Close)
+				tr := newTrial(t, way, func(o *cognitosync.Options) { o.BaseEndpoint = aws.String(server.URL) })
+
+				const calls = 5
+				for range calls {
+					output, err := tr.call(t.Context())
+					require.NoError(t, err)
+					require.NotNil(t, output)
+				}
+
+				mu.Lock()
+				defer mu.Unlock()
+				assert.Equal(t, calls-1, dropped, "connections used again")
+				assert.Equal(t, slices.Repeat([]string{"attempt=1; max=3"}, calls), attempts)
+				assert.Empty(t, tr.naps.all())
+			})
+		})
+	}
+}
+
+// TestRetryQuota follows the 500 tokens that a client has for its retries.
+func TestRetryQuota(t *testing.T) { // not parallel: the SDK's costs depend on the environment
+	t.Setenv("AWS_NEW_RETRIES_2026", "")
+	for _, test := range []struct {
+		name    string
+		failure cognitosynctest.Step
+	}{
+		{"server error", cognitosynctest.InternalError()},
+		{"throttled", cognitosynctest.TooManyRequests()},
+		{"cut", cognitosynctest.OK().CutAfter(10)},
+	} {
+		for _, way := range ways {
+			t.Run(test.name+"/"+way, func(t *testing.T) {
+				server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.InMemory = true })
+				testRetryQuota(t, trialOf(t, way, server), test.failure, 5)
+			})
+		}
+	}
+}
+
+// testRetryQuota uses up the 500 tokens of a client with a failure for which a retry
+// costs so many. A retry that succeeds gives its tokens back, and each success one
+// more.
+func testRetryQuota(t *testing.T, tr *trial, failure cognitosynctest.Step, cost int) {
+	t.Helper()
+	attempts := func() int { // of a call that fails
+		before := tr.requests()
+		err := tr.fails(t, t.Context())
+		made := tr.requests() - before
+		assert.Equal(t, made, cognitosync.InspectError(err).Attempts)
+		assert.Equal(t, made == 3, isA[*retry.MaxAttemptsError](err))
+		assert.Equal(t, made < 3, isA[ratelimit.QuotaExceededError](err), "%v", err)
+		return made
+	}
+
+	for range 500/cost + 1 { // in the end these have cost nothing
+		tr.script(failure)
+		tr.succeeds(t)
+	}
+	tr.script(cognitosynctest.Forever(failure))
+	for range 500 / (2 * cost) {
+		require.Equal(t, 3, attempts())
+	}
+	require.Equal(t, 1, attempts(), "with no quota left")
+	require.Equal(t, 1, attempts(), "with no quota left")
+
+	tr.server.Reset()
+	for range cost - 1 {
+		tr.succeeds(t)
+	}
+	tr.script(cognitosynctest.Forever(failure))
+	require.Equal(t, 1, attempts(), "with too little quota")
+
+	tr.server.Reset()
+	tr.succeeds(t)
+	tr.script(cognitosynctest.Forever(failure))
+	require.Equal(t, 2, attempts(), "with quota for one retry")
+	require.Equal(t, 1, attempts(), "with no quota left")
+}
+
+// TestNoQuota shows what the caller sees: the failure, and why it was not retried.
+func TestNoQuota(t *testing.T) {
+	t.Parallel()
+	eachWay(t, func(t *testing.T, way string) {
+		tr := newTrial(t, way, func(o *cognitosync.Options) {
+			o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) { o.RateLimiter = ratelimit.NewTokenRateLimit(4) })
+		})
+		tr.script(cognitosynctest.Throttle(1))
+
+		err := tr.fails(t, t.Context())
+
+		assert.Equal(t, uint(4), requireAs[ratelimit.QuotaExceededError](t, err).Available)
+		assertThrottled(t, err, tr.server.Requests().Last(), 1)
+		assert.Empty(t, tr.naps.all())
+	})
+}
+
+// TestRetryerOfTheCaller has a retryer of the caller's own decide.
+func TestRetryerOfTheCaller(t *testing.T) {
+	t.Parallel()
+	eachWay(t, func(t *testing.T, way string) {
+		tr := newTrial(t, way)
+		tr.script(cognitosynctest.InternalError())
+		err := tr.fails(t, t.Context(), func(o *cognitosync.Options) { o.Retryer = aws.NopRetryer{} })
+		assert.Equal(t, 1, tr.requests())
+		requireAs[*cognitosync.InternalErrorException](t, err)
+		assert.False(t, cognitosync.InspectError(err).Retryable)
+	})
+	eachWay(t, func(t *testing.T, way string) {
+		tr := newTrial(t, way, func(o *cognitosync.Options) {
+			o.Retryer = retry.AddWithErrorCodes(o.Retryer, (&cognitosync.ResourceNotFoundException{}).ErrorCode())
+			o.Retryer = retry.AddWithMaxAttempts(o.Retryer, 5)
+		})
+		tr.script(cognitosynctest.Repeat(4, cognitosynctest.ResourceNotFound()))
+		tr.succeeds(t)
+		assert.Equal(t, 5, tr.requests())
+	})
+}
