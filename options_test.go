@@ -1,0 +1,830 @@
+package cognitosync_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	smithyendpoints "github.com/aws/smithy-go/endpoints"
+	"github.com/aws/smithy-go/logging"
+	"github.com/aws/smithy-go/metrics"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cognitosync/cognitosync-go"
+	"github.com/cognitosync/cognitosync-go/cognitosynctest"
+)
+
+// A settingTest shows that a setting is honoured, wherever it is made: it says what
+// can be seen of a call without it, and with it.
+type settingTest struct {
+	setting  string // the field, of Options if it has it, or of aws.Config
+	pool     string // to ask for; "" means anyPool
+	step     cognitosynctest.Step
+	given    func(*scene, *cognitosync.Options) // what else it takes to see the setting
+	set      func(*scene, *cognitosync.Options) // nil: Options has no such field
+	inConfig func(*scene, *aws.Config)          // nil: aws.Config has no such field
+	seen     func(*scene) string
+	without  string
+	with     string
+}
+
+// A scene is where a setting is tested: a service in memory, and all that can be
+// seen of the last call.
+type scene struct {
+	test   *settingTest
+	server *cognitosynctest.Server
+	wire   *tap
+	notes  notes // of the setting under test
+
+	sent  []*http.Request
+	noted []string
+	err   error
+}
+
+func newScene(t *testing.T, test *settingTest) *scene {
+	t.Helper()
+	server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) {
+		o.InMemory, o.AnyRegion = true, true
+		o.Pools = []cognitosynctest.Pool{{IdentityPoolId: anyPool}}
+	})
+	server.Script("", test.step)
+	return &scene{test: test, server: server, wire: &tap{transport: server.RoundTripper()}}
+}
+
+// options returns what every client of the scene has.
+func (s *scene) options(way string) cognitosync.Options {
+	options := cognitosync.Options{
+		Region:      "us-east-1",
+		Credentials: cognitosynctest.DefaultCredentials().Provider(),
+		HTTPClient:  s.wire,
+	}
+	goThrough(way, &options)
+	if s.test.given != nil {
+		s.test.given(s, &options)
+	}
+	return options
+}
+
+// config is options in another form.
+func (s *scene) config() aws.Config {
+	return aws.Config{
+		Region:      "us-east-1",
+		Credentials: cognitosynctest.DefaultCredentials().Provider(),
+		HTTPClient:  s.wire,
+	}
+}
+
+func (s *scene) set(o *cognitosync.Options) { s.test.set(s, o) }
+
+// see makes a call and returns what can be seen of it.
+func (s *scene) see(t *testing.T, client *cognitosync.Client, optFns ...func(*cognitosync.Options)) string {
+	t.Helper()
+	cognitosync.SetSleep(client, doNotSleep)
+	id := s.test.pool
+	if id == "" {
+		id = anyPool
+	}
+	_, s.err = describePool(t.Context(), t, client, id, optFns...)
+	s.sent, s.noted = s.wire.take(), s.notes.take()
+	return s.test.seen(s)
+}
+
+// run tests the setting in every place, each in a bubble of its own.
+func (test *settingTest) run(t *testing.T, bubble func(t *testing.T, test func(t *testing.T))) {
+	for place, try := range map[string]func(t *testing.T, way string){
+		"nowhere": func(t *testing.T, way string) {
+			s := newScene(t, test)
+			assert.Equal(t, test.without, s.see(t, cognitosync.New(s.options(way))))
+		},
+		"in Options": func(t *testing.T, way string) {
+			s := newScene(t, test)
+			options := s.options(way)
+			s.set(&options)
+			assert.Equal(t, test.with, s.see(t, cognitosync.New(options)))
+		},
+		"in an option function": func(t *testing.T, way string) {
+			s := newScene(t, test)
+			assert.Equal(t, test.with, s.see(t, cognitosync.New(s.options(way), s.set)))
+		},
+		"for one call": func(t *testing.T, way string) {
+			s := newScene(t, test)
+			client := cognitosync.New(s.options(way))
+			assert.Equal(t, test.with, s.see(t, client, s.set))
+			assert.Equal(t, test.without, s.see(t, client), "the next call")
+		},
+		"in aws.Config": func(t *testing.T, way string) {
+			s := newScene(t, test)
+			cfg := s.config()
+			test.inConfig(s, &cfg)
+			assert.Equal(t, test.with, s.see(t, cognitosync.NewFromConfig(cfg, func(o *cognitosync.Options) {
+				goThrough(way, o)
+				if test.given != nil {
+					test.given(s, o)
+				}
+			})))
+		},
+	} {
+		if place == "in aws.Config" && test.inConfig == nil || place != "in aws.Config" && place != "nowhere" && test.set == nil {
+			continue
+		}
+		t.Run(place, func(t *testing.T) {
+			t.Parallel()
+			bothWays(t, func(t *testing.T, way string) {
+				bubble(t, func(t *testing.T) { try(t, way) })
+			})
+		})
+	}
+}
+
+// What can be seen of a call.
+
+// target returns where the request was sent, without the operation's path.
+func (s *scene) target() string {
+	if len(s.sent) == 0 {
+		return "nothing sent"
+	}
+	return strings.TrimSuffix(s.sent[0].URL.String(), s.sent[0].URL.EscapedPath())
+}
+
+// header returns a header of the first request.
+func (s *scene) header(name string) string {
+	if len(s.sent) == 0 {
+		return "nothing sent"
+	}
+	return s.sent[0].Header.Get(name)
+}
+
+// scope returns what the first request was signed with and for: key, date, region,
+// name and terminator.
+func (s *scene) scope() []string {
+	credential := submatch(regexp.MustCompile(`Credential=([^,]+)`), s.header("Authorization"))
+	return append(strings.Split(credential, "/"), make([]string, 5)...)[:5]
+}
+
+// signedFor returns the region and the name that the first request was signed for.
+func (s *scene) signedFor() string { return s.scope()[2] + "/" + s.scope()[3] }
+
+func (s *scene) attempts() string { return fmt.Sprint(len(s.sent)) }
+
+func (s *scene) firstNote() string {
+	if len(s.noted) == 0 {
+		return "nothing"
+	}
+	return s.noted[0]
+}
+
+// What settings are set to.
+
+func (s *scene) noteInitialize(stack *middleware.Stack) error {
+	s.notes.add("stack of %s", stack.ID())
+	return nil
+}
+
+// notingSigner signs like the default one.
+type notingSigner struct {
+	v4.Signer
+	notes *notes
+}
+
+func newNotingSigner(n *notes) *notingSigner { return &notingSigner{*v4.NewSigner(), n} }
+
+func (n *notingSigner) SignHTTP(ctx context.Context, credentials aws.Credentials, r *http.Request, payloadHash, service, region string,
+	at time.Time, optFns ...func(*v4.SignerOptions),
+) error {
+	n.notes.add("%s %s %s", payloadHash, service, region)
+	return n.Signer.SignHTTP(ctx, credentials, r, payloadHash, service, region, at, optFns...)
+}
+
+// resolverFunc is a function as an EndpointResolverV2.
+type resolverFunc func(cognitosync.EndpointParameters) (smithyendpoints.Endpoint, error)
+
+func (f resolverFunc) ResolveEndpoint(_ context.Context, params cognitosync.EndpointParameters) (smithyendpoints.Endpoint, error) {
+	return f(params)
+}
+
+// resolveTo returns a resolver that finds the same endpoint for everything.
+func resolveTo(host string) resolverFunc {
+	return func(cognitosync.EndpointParameters) (smithyendpoints.Endpoint, error) {
+		return smithyendpoints.Endpoint{URI: url.URL{Scheme: "https", Host: host}}, nil
+	}
+}
+
+const host = "https://cognito-sync.us-east-1.amazonaws.com"
+
+// settingTests are all settings but those that only time shows, which
+// settingTestsInTime are.
+var settingTests = []settingTest{
+	{
+		setting:  "APIOptions",
+		set:      func(s *scene, o *cognitosync.Options) { o.APIOptions = append(o.APIOptions, s.noteInitialize) },
+		inConfig: func(s *scene, c *aws.Config) { c.APIOptions = append(c.APIOptions, s.noteInitialize) },
+		seen:     (*scene).firstNote,
+		without:  "nothing",
+		with:     "stack of DescribeIdentityPoolUsage",
+	},
+	{
+		setting:  "AppID",
+		set:      func(_ *scene, o *cognitosync.Options) { o.AppID = "my inventory" },
+		inConfig: func(_ *scene, c *aws.Config) { c.AppID = "my inventory" },
+		seen:     func(s *scene) string { return submatch(userAgentAppID, s.header("User-Agent")) },
+		with:     "my-inventory",
+	},
+	{
+		setting:  "BaseEndpoint",
+		set:      func(_ *scene, o *cognitosync.Options) { o.BaseEndpoint = aws.String("http://proxy.test:8080") },
+		inConfig: func(_ *scene, c *aws.Config) { c.BaseEndpoint = aws.String("http://proxy.test:8080") },
+		seen:     (*scene).target,
+		without:  host,
+		with:     "http://proxy.test:8080",
+	},
+	{
+		setting:  "ClientLogMode",
+		given:    func(s *scene, o *cognitosync.Options) { o.Logger = &s.notes },
+		set:      func(_ *scene, o *cognitosync.Options) { o.ClientLogMode = aws.LogRequest },
+		inConfig: func(_ *scene, c *aws.Config) { c.ClientLogMode = aws.LogRequest },
+		seen:     func(s *scene) string { return firstWords(s.firstNote(), 2) },
+		without:  "nothing",
+		with:     "DEBUG Request",
+	},
+	{
+		setting:  "Credentials",
+		set:      func(_ *scene, o *cognitosync.Options) { o.Credentials = otherCredentials.Provider() },
+		inConfig: func(_ *scene, c *aws.Config) { c.Credentials = otherCredentials.Provider() },
+		seen:     func(s *scene) string { return s.scope()[0] },
+		without:  cognitosynctest.DefaultCredentials().AccessKeyID,
+		with:     otherCredentials.AccessKeyID,
+	},
+	{
+		setting:  "DisableClockSkewCorrection",
+		step:     cognitosynctest.Forever(cognitosynctest.SkewedClock(10 * time.Minute)),
+		set:      func(_ *scene, o *cognitosync.Options) { o.DisableClockSkewCorrection = true },
+		inConfig: func(_ *scene, c *aws.Config) { c.DisableClockSkewCorrection = true },
+		seen:     func(s *scene) string { return cognitosync.InspectError(s.err).Code },
+		without:  "",
+		with:     "InvalidSignatureException",
+	},
+	{
+		setting:  "EndpointOptions.DisableHTTPS",
+		set:      func(_ *scene, o *cognitosync.Options) { o.EndpointOptions.DisableHTTPS = true },
+		inConfig: nil,
+		seen:     (*scene).target,
+		without:  host,
+		with:     "http://cognito-sync.us-east-1.amazonaws.com",
+	},
+	{
+		setting: "EndpointOptions.UseDualStackEndpoint",
+		set: func(_ *scene, o *cognitosync.Options) {
+			o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled
+		},
+		inConfig: func(_ *scene, c *aws.Config) {
+			c.ConfigSources = []any{dualStackSource{aws.DualStackEndpointStateEnabled}}
+		},
+		seen:    (*scene).target,
+		without: host,
+		with:    "https://cognito-sync.us-east-1.api.aws",
+	},
+	{
+		setting: "EndpointOptions.UseFIPSEndpoint",
+		set: func(_ *scene, o *cognitosync.Options) {
+			o.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateEnabled
+		},
+		inConfig: func(_ *scene, c *aws.Config) { c.ConfigSources = []any{fipsSource{aws.FIPSEndpointStateEnabled}} },
+		seen:     (*scene).target,
+		without:  host,
+		with:     "https://cognito-sync-fips.us-east-1.amazonaws.com",
+	},
+	{
+		setting: "EndpointResolverV2",
+		set:     func(_ *scene, o *cognitosync.Options) { o.EndpointResolverV2 = resolveTo("resolved.test") },
+		seen:    (*scene).target,
+		without: host,
+		with:    "https://resolved.test",
+	},
+	{
+		setting: "EndpointResolverV2", // by its helper
+		set: func(_ *scene, o *cognitosync.Options) {
+			cognitosync.WithEndpointResolverV2(resolveTo("resolved.test"))(o)
+		},
+		seen:    (*scene).target,
+		without: host,
+		with:    "https://resolved.test",
+	},
+	{
+		setting:  "HTTPClient",
+		set:      func(s *scene, o *cognitosync.Options) { o.HTTPClient = s.otherHTTPClient() },
+		inConfig: func(s *scene, c *aws.Config) { c.HTTPClient = s.otherHTTPClient() },
+		seen:     (*scene).firstNote,
+		without:  "nothing",
+		with:     "sent by the other client",
+	},
+	{
+		setting: "HTTPSignerV4",
+		set:     func(s *scene, o *cognitosync.Options) { o.HTTPSignerV4 = newNotingSigner(&s.notes) },
+		seen:    (*scene).firstNote,
+		without: "nothing",
+		with:    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 cognito-sync us-east-1",
+	},
+	{
+		setting:  "Interceptors",
+		set:      func(s *scene, o *cognitosync.Options) { o.Interceptors.AddBeforeExecution(s.hook()) },
+		inConfig: func(s *scene, c *aws.Config) { c.Interceptors.AddBeforeExecution(s.hook()) },
+		seen:     (*scene).firstNote,
+		without:  "nothing",
+		with:     "before execution",
+	},
+	{
+		setting:  "Logger",
+		given:    func(_ *scene, o *cognitosync.Options) { o.ClientLogMode = aws.LogRequest },
+		set:      func(s *scene, o *cognitosync.Options) { o.Logger = &s.notes },
+		inConfig: func(s *scene, c *aws.Config) { c.Logger = &s.notes },
+		seen:     func(s *scene) string { return firstWords(s.firstNote(), 2) },
+		without:  "nothing",
+		with:     "DEBUG Request",
+	},
+	{
+		setting: "MeterProvider",
+		set:     func(s *scene, o *cognitosync.Options) { o.MeterProvider = notingMeterProvider{notes: &s.notes} },
+		seen:    (*scene).firstNote,
+		without: "nothing",
+		with:    "meter of github.com/cognitosync/cognitosync-go",
+	},
+	{
+		setting:  "Region",
+		set:      func(_ *scene, o *cognitosync.Options) { o.Region = "eu-west-1" },
+		inConfig: func(_ *scene, c *aws.Config) { c.Region = "eu-west-1" },
+		seen:     func(s *scene) string { return s.target() + " " + s.scope()[2] },
+		without:  host + " us-east-1",
+		with:     "https://cognito-sync.eu-west-1.amazonaws.com eu-west-1",
+	},
+	{
+		setting:  "RetryMaxAttempts",
+		step:     alwaysFailing,
+		set:      func(_ *scene, o *cognitosync.Options) { o.RetryMaxAttempts = 2 },
+		inConfig: func(_ *scene, c *aws.Config) { c.RetryMaxAttempts = 2 },
+		seen:     func(s *scene) string { return s.attempts() + ": " + s.header("Amz-Sdk-Request") },
+		without:  "3: attempt=1; max=3",
+		with:     "2: attempt=1; max=2",
+	},
+	{
+		setting:  "RetryMaxAttempts", // more than the default, with a retryer of the caller's
+		step:     alwaysFailing,
+		given:    func(_ *scene, o *cognitosync.Options) { o.Retryer = retry.NewStandard() },
+		set:      func(_ *scene, o *cognitosync.Options) { o.RetryMaxAttempts = 4 },
+		inConfig: func(_ *scene, c *aws.Config) { c.RetryMaxAttempts = 4 },
+		seen:     func(s *scene) string { return s.attempts() + ": " + s.header("Amz-Sdk-Request") },
+		without:  "3: attempt=1; max=3",
+		with:     "4: attempt=1; max=4",
+	},
+	{
+		setting:  "RetryMode",
+		set:      func(_ *scene, o *cognitosync.Options) { o.RetryMode = aws.RetryModeAdaptive },
+		inConfig: func(_ *scene, c *aws.Config) { c.RetryMode = aws.RetryModeAdaptive },
+		seen:     (*scene).retryMode,
+		without:  "E",
+		with:     "F",
+	},
+	{
+		setting:  "Retryer",
+		step:     alwaysFailing,
+		set:      func(_ *scene, o *cognitosync.Options) { o.Retryer = aws.NopRetryer{} },
+		inConfig: func(_ *scene, c *aws.Config) { c.Retryer = func() aws.Retryer { return aws.NopRetryer{} } },
+		seen:     (*scene).attempts,
+		without:  "3",
+		with:     "1",
+	},
+	{
+		setting: "StructuredLogger",
+		set:     func(s *scene, o *cognitosync.Options) { o.StructuredLogger = slog.New(notingHandler{notes: &s.notes}) },
+		seen:    (*scene).firstNote,
+		without: "nothing",
+		with:    "cognitosync attempt",
+	},
+	{
+		setting: "TracerProvider",
+		set: func(s *scene, o *cognitosync.Options) {
+			o.TracerProvider = &spanRecorder{onStart: func(name string) { s.notes.add("%s", name) }}
+		},
+		seen:    (*scene).firstNote,
+		without: "nothing",
+		with:    "Cognito Sync.DescribeIdentityPoolUsage",
+	},
+	{
+		setting: "UseIdentityPoolRegion",
+		pool:    "eu-west-1:1f2e",
+		set:     func(_ *scene, o *cognitosync.Options) { o.UseIdentityPoolRegion = true },
+		seen:    (*scene).target,
+		without: "nothing sent",
+		with:    "https://cognito-sync.eu-west-1.amazonaws.com",
+	},
+	{
+		setting: "WithSigV4SigningName",
+		set:     func(_ *scene, o *cognitosync.Options) { cognitosync.WithSigV4SigningName("execute-api")(o) },
+		seen:    func(s *scene) string { return s.scope()[3] },
+		without: "cognito-sync",
+		with:    "execute-api",
+	},
+	{
+		setting: "WithSigV4SigningRegion",
+		set:     func(_ *scene, o *cognitosync.Options) { cognitosync.WithSigV4SigningRegion("ap-south-1")(o) },
+		seen:    func(s *scene) string { return s.target() + " " + s.scope()[2] },
+		without: host + " us-east-1",
+		with:    host + " ap-south-1",
+	},
+	{
+		setting: "WithAPIOptions",
+		set:     func(s *scene, o *cognitosync.Options) { cognitosync.WithAPIOptions(s.noteInitialize)(o) },
+		seen:    (*scene).firstNote,
+		without: "nothing",
+		with:    "stack of DescribeIdentityPoolUsage",
+	},
+
+	// Only in aws.Config.
+	{
+		setting: "EndpointResolver",
+		inConfig: func(_ *scene, c *aws.Config) {
+			//nolint:staticcheck // deprecated, yet in use
+			c.EndpointResolver = aws.EndpointResolverFunc(func(service, region string) (aws.Endpoint, error) {
+				return aws.Endpoint{URL: "http://" + region + ".test", SigningName: "local", SigningRegion: strings.ReplaceAll(service, " ", "-")}, nil
+			})
+		},
+		seen:    func(s *scene) string { return s.target() + " " + s.signedFor() },
+		without: host + " us-east-1/cognito-sync",
+		with:    "http://us-east-1.test Cognito-Sync/local",
+	},
+	{
+		setting: "EndpointResolverWithOptions",
+		inConfig: func(_ *scene, c *aws.Config) {
+			c.EndpointResolverWithOptions = resolverWithOptions(func(service, region string, _ ...any) (aws.Endpoint, error) {
+				return aws.Endpoint{URL: "http://" + region + ".test", SigningName: "local", SigningRegion: strings.ReplaceAll(service, " ", "-")}, nil
+			})
+		},
+		seen:    func(s *scene) string { return s.target() + " " + s.signedFor() },
+		without: host + " us-east-1/cognito-sync",
+		with:    "http://us-east-1.test Cognito-Sync/local",
+	},
+	{
+		setting: "ServiceOptions",
+		inConfig: func(_ *scene, c *aws.Config) {
+			c.ServiceOptions = append(c.ServiceOptions, func(service string, options any) {
+				if options, ok := options.(*cognitosync.Options); ok {
+					options.AppID = service
+				}
+			})
+		},
+		seen: func(s *scene) string { return submatch(userAgentAppID, s.header("User-Agent")) },
+		with: "Cognito-Sync",
+	},
+}
+
+var otherCredentials = cognitosynctest.Credentials{AccessKeyID: "AKIDOTHER", SecretAccessKey: "other secret"}
+
+//nolint:staticcheck // deprecated, yet in use
+type resolverWithOptions = aws.EndpointResolverWithOptionsFunc
+
+func (s *scene) otherHTTPClient() cognitosync.HTTPClient {
+	return doerFunc(func(req *http.Request) (*http.Response, error) {
+		s.notes.add("sent by the other client")
+		return s.server.RoundTripper().RoundTrip(req)
+	})
+}
+
+func (s *scene) hook() smithyhttp.BeforeExecutionInterceptor {
+	h := newHooks()
+	h.look = func(string, *smithyhttp.InterceptorContext) { s.notes.add("before execution") }
+	return h
+}
+
+func (s *scene) retryMode() string {
+	return submatch(regexp.MustCompile(`(?:^| )m/(\S+)`), s.header("User-Agent"))
+}
+
+type notingHandler struct {
+	slog.Handler
+	notes *notes
+}
+
+func (notingHandler) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h notingHandler) Handle(_ context.Context, record slog.Record) error {
+	h.notes.add("%s", record.Message)
+	return nil
+}
+
+type notingMeterProvider struct {
+	metrics.NopMeterProvider
+	notes *notes
+}
+
+func (p notingMeterProvider) Meter(scope string, opts ...metrics.MeterOption) metrics.Meter {
+	p.notes.add("meter of %s", scope)
+	return p.NopMeterProvider.Meter(scope, opts...)
+}
+
+// onItsOwn runs a test in no bubble.
+func onItsOwn(t *testing.T, test func(t *testing.T)) { test(t) }
+
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	for i := range settingTests {
+		test := &settingTests[i]
+		t.Run(test.setting, func(t *testing.T) {
+			t.Parallel()
+			test.run(t, onItsOwn)
+		})
+	}
+}
+
+// settingsInTime are tested by TestSettingsInTime.
+var settingsInTime = []string{"AttemptTimeout", "DefaultsMode", "RuntimeEnvironment"}
+
+// What of an aws.Config is not taken over, and why.
+var configOfNoMatter = map[string]string{
+	"AccountIDEndpointMode":       "the service's endpoints do not depend on the account",
+	"AuthSchemePreference":        "the service has one scheme",
+	"BearerAuthTokenProvider":     "the service takes no tokens",
+	"DisableRequestCompression":   "the request has no body",
+	"RequestChecksumCalculation":  "the request has no body",
+	"RequestMinCompressSizeBytes": "the request has no body",
+	"ResponseChecksumValidation":  "the answer has no checksum",
+	"RestrictFilePermissions":     "the client writes no files",
+}
+
+// TestEverySettingIsTested fails when there is a field that no test is about.
+func TestEverySettingIsTested(t *testing.T) {
+	t.Parallel()
+	tested, inConfig := map[string]bool{}, map[string]bool{"ConfigSources": true}
+	for _, test := range settingTests {
+		field, _, _ := strings.Cut(test.setting, ".")
+		tested[field] = tested[field] || test.set != nil
+		inConfig[field] = inConfig[field] || test.inConfig != nil
+	}
+	for _, field := range settingsInTime {
+		tested[field], inConfig[field] = true, true
+	}
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[cognitosync.Options]()) {
+		assert.True(t, !field.IsExported() || tested[field.Name], "no test of Options.%s", field.Name)
+	}
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[aws.Config]()) {
+		known := inConfig[field.Name] || configOfNoMatter[field.Name] != ""
+		assert.True(t, !field.IsExported() || known, "no test of aws.Config.%s", field.Name)
+	}
+}
+
+// TestDefaultsComeFirst shows that option functions find the defaults filled in, and
+// can build on them.
+func TestDefaultsComeFirst(t *testing.T) {
+	t.Parallel()
+	fiveAttempts := func(o *cognitosync.Options) { o.Retryer = retry.AddWithMaxAttempts(o.Retryer, 5) }
+	for _, test := range []struct {
+		name string
+		make func(cfg aws.Config, fn func(*cognitosync.Options)) *cognitosync.Client
+		call []func(*cognitosync.Options)
+	}{
+		{name: "New", make: func(cfg aws.Config, fn func(*cognitosync.Options)) *cognitosync.Client {
+			options := cognitosync.Options{Region: cfg.Region, Credentials: cfg.Credentials, HTTPClient: cfg.HTTPClient, BaseEndpoint: cfg.BaseEndpoint}
+			return cognitosync.New(options, fn, fiveAttempts)
+		}},
+		{name: "NewFromConfig", make: func(cfg aws.Config, fn func(*cognitosync.Options)) *cognitosync.Client {
+			return cognitosync.NewFromConfig(cfg, fn, fiveAttempts)
+		}},
+		{name: "ServiceOptions", make: func(cfg aws.Config, fn func(*cognitosync.Options)) *cognitosync.Client {
+			cfg.ServiceOptions = append(cfg.ServiceOptions, func(_ string, o any) { fiveAttempts(o.(*cognitosync.Options)) })
+			return cognitosync.NewFromConfig(cfg, fn)
+		}},
+		{name: "a call", call: []func(*cognitosync.Options){fiveAttempts}, make: func(cfg aws.Config, fn func(*cognitosync.Options)) *cognitosync.Client {
+			return cognitosync.NewFromConfig(cfg, fn)
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothWays(t, func(t *testing.T, way string) {
+				server := cognitosynctest.NewServer(t)
+				server.Script("", alwaysFailing)
+				cfg := server.Config()
+				cfg.Retryer = nil
+				client := test.make(cfg, func(o *cognitosync.Options) {
+					assert.Equal(t, cognitosync.DefaultAttemptTimeout, o.AttemptTimeout)
+					assert.NotNil(t, o.EndpointResolverV2)
+					assert.NotNil(t, o.HTTPClient)
+					assert.NotNil(t, o.HTTPSignerV4)
+					assert.NotNil(t, o.Logger)
+					assert.NotNil(t, o.MeterProvider)
+					assert.NotNil(t, o.TracerProvider)
+					assert.NotNil(t, o.Retryer)
+					assert.Equal(t, aws.RetryModeStandard, o.RetryMode)
+					goThrough(way, o)
+				})
+				cognitosync.SetSleep(client, doNotSleep)
+				_, err := describe(t, client, test.call...)
+				assert.Equal(t, 5, cognitosync.InspectError(err).Attempts)
+				assert.Equal(t, 5, server.Requests().Count())
+			})
+		})
+	}
+}
+
+// TestClearedSettings shows that what an option function clears has its default again.
+func TestClearedSettings(t *testing.T) {
+	t.Parallel()
+	cleared := func(o *cognitosync.Options) {
+		*o = cognitosync.Options{
+			Region: o.Region, Credentials: o.Credentials, BaseEndpoint: o.BaseEndpoint,
+			APIOptions: o.APIOptions, // which keeps the way
+		}
+	}
+	bothWays(t, func(t *testing.T, way string) {
+		server, client := setup(t, way, cleared)
+		_, err := describe(t, client)
+		require.NoError(t, err)
+		_, err = describe(t, client, cleared)
+		require.NoError(t, err)
+		assert.Equal(t, 2, server.Requests().Count())
+		options := client.Options()
+		assert.Equal(t, cognitosync.DefaultAttemptTimeout, options.AttemptTimeout)
+		assert.IsType(t, &awshttp.BuildableClient{}, options.HTTPClient)
+		assert.IsType(t, logging.Nop{}, options.Logger)
+	})
+}
+
+// TestOptionsAreIsolated shows that nobody can change a client from outside: neither
+// through what it was made of, nor through what it hands out, nor through a call.
+func TestOptionsAreIsolated(t *testing.T) {
+	t.Parallel()
+	bothWays(t, func(t *testing.T, way string) {
+		server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.Pools = []cognitosynctest.Pool{poolUsage} })
+		var intruders notes
+		intrude := func(*middleware.Stack) error {
+			intruders.add("middleware")
+			return nil
+		}
+		hook := newHooks()
+		hook.look = func(string, *smithyhttp.InterceptorContext) { intruders.add("hook") }
+
+		cfg := server.Config()
+		options := cognitosync.Options{
+			Region: cfg.Region, Credentials: cfg.Credentials, BaseEndpoint: cfg.BaseEndpoint, HTTPClient: cfg.HTTPClient,
+			APIOptions: make([]func(*middleware.Stack) error, 0, 8), // room for appending in place
+		}
+		options.Interceptors.BeforeExecution = make([]smithyhttp.BeforeExecutionInterceptor, 0, 8)
+		goThrough(way, &options)
+		client := cognitosync.New(options)
+
+		change := func(o *cognitosync.Options) {
+			o.Region = "nowhere"
+			o.BaseEndpoint = nil
+			o.Credentials = nil
+			if len(o.APIOptions) > 0 {
+				o.APIOptions[0] = intrude
+			}
+			o.APIOptions = append(o.APIOptions, intrude)
+			o.Interceptors.AddBeforeExecution(hook)
+		}
+		change(&options)
+		handedOut := client.Options()
+		change(&handedOut)
+		copied := handedOut.Copy()
+		change(&copied)
+		_, err := describe(t, client, change)
+		require.Error(t, err, "the call is made with the changed options")
+		intruders.take()
+
+		_, err = describe(t, client)
+		require.NoError(t, err)
+		assert.Empty(t, intruders.take())
+		assert.Equal(t, "us-east-1", client.Options().Region)
+		assert.Equal(t, 1, server.Requests().Count())
+	})
+}
+
+// TestOptionsCopy shows that a copy and its original can both be added to.
+func TestOptionsCopy(t *testing.T) {
+	t.Parallel()
+	original := cognitosync.Options{Region: "us-east-1", APIOptions: make([]func(*middleware.Stack) error, 1, 8)}
+	original.Interceptors.AfterExecution = make([]smithyhttp.AfterExecutionInterceptor, 1, 8)
+	clone := original.Copy()
+	assert.Equal(t, "us-east-1", clone.Region)
+	assert.Len(t, clone.APIOptions, 1)
+	assert.Len(t, clone.Interceptors.AfterExecution, 1)
+
+	clone.APIOptions[0] = func(*middleware.Stack) error { return nil }
+	clone.Interceptors.AfterExecution[0] = smithyhttp.AfterExecutionInterceptor(nil)
+	_ = append(clone.APIOptions, func(*middleware.Stack) error { return nil })
+	assert.Nil(t, original.APIOptions[0])
+	assert.Nil(t, original.APIOptions[:2][1])
+}
+
+// TestOptionFunctionsInOrder shows that later option functions see what earlier ones
+// did, those of ServiceOptions first.
+func TestOptionFunctionsInOrder(t *testing.T) {
+	t.Parallel()
+	bothWays(t, func(t *testing.T, way string) {
+		server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.Pools = []cognitosynctest.Pool{poolUsage} })
+		add := func(letter string) func(*cognitosync.Options) {
+			return func(o *cognitosync.Options) { o.AppID += letter }
+		}
+		cfg := server.Config()
+		cfg.AppID = "a"
+		for _, letter := range []string{"b", "c"} {
+			cfg.ServiceOptions = append(cfg.ServiceOptions, func(_ string, o any) { add(letter)(o.(*cognitosync.Options)) })
+		}
+		_, err := describe(t, newClient(cfg, way, add("d"), add("e")), add("f"), add("g"))
+		require.NoError(t, err)
+		assert.Equal(t, "abcdefg", submatch(userAgentAppID, server.Requests().Last().Header.Get("User-Agent")))
+	})
+}
+
+// TestWithAPIOptionsAdds shows that the helper adds to what there is.
+func TestWithAPIOptionsAdds(t *testing.T) {
+	t.Parallel()
+	var order notes
+	noting := func(line string) func(*middleware.Stack) error {
+		return func(*middleware.Stack) error {
+			order.add("%s", line)
+			return nil
+		}
+	}
+	_, client := setup(t, direct, cognitosync.WithAPIOptions(noting("1"), noting("2")), cognitosync.WithAPIOptions(noting("3")))
+	_, err := describe(t, client, cognitosync.WithAPIOptions(noting("4")), cognitosync.WithAPIOptions())
+	require.NoError(t, err)
+	assert.Equal(t, []string{"1", "2", "3", "4"}, order.take())
+}
+
+// TestCallersHTTPClientIsUnchanged shows that the client works with a copy.
+func TestCallersHTTPClientIsUnchanged(t *testing.T) {
+	t.Parallel()
+	bothWays(t, func(t *testing.T, way string) {
+		own := &http.Client{}
+		server, client := setup(t, way, func(o *cognitosync.Options) { o.HTTPClient = own })
+		server.Script("", cognitosynctest.Redirect(http.StatusTemporaryRedirect, server.URL()+"/elsewhere"))
+		_, err := describe(t, client)
+		require.Error(t, err)
+		assert.Equal(t, 1, server.Requests().Count(), "redirects are not followed")
+		assert.Nil(t, own.CheckRedirect)
+		assert.Same(t, own, client.Options().HTTPClient)
+	})
+}
+
+// TestUserAgent compares all that the header says of this package.
+func TestUserAgent(t *testing.T) {
+	t.Parallel()
+	bothWays(t, func(t *testing.T, way string) {
+		server, client := setup(t, way, func(o *cognitosync.Options) {
+			o.AppID = "inventory"
+			o.Retryer = nil // the client's own has a mode
+			o.Credentials = sourcedCredentials{o.Credentials}
+		})
+		_, err := describe(t, client)
+		require.NoError(t, err)
+		agent := server.Requests().Last().Header.Get("User-Agent")
+		assert.Regexp(t, `^aws-sdk-go-v2/\d+\.\d+\.\d+ ua/2\.1 os/\S+ lang/go#\S+ md/GOOS#\S+ md/GOARCH#\S+ `+
+			`(exec-env/\S+ )?api/cognitosync#`+cognitosync.Version+` lib/cognitosync-go#`+cognitosync.Version+` app/inventory m/E,n$`, agent)
+	})
+}
+
+// sourcedCredentials tell where they come from.
+type sourcedCredentials struct{ aws.CredentialsProvider }
+
+func (sourcedCredentials) ProviderSources() []aws.CredentialSource {
+	return []aws.CredentialSource{aws.CredentialSourceProfile}
+}
+
+// TestNamesOfTheService pins what other code looks for.
+func TestNamesOfTheService(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, "Cognito Sync", cognitosync.ServiceID)
+	assert.Equal(t, "2014-06-30", cognitosync.ServiceAPIVersion)
+	assert.Regexp(t, `^\d+\.\d+\.\d+`, cognitosync.Version)
+}
+
+// TestDescribeIdentityPoolUsageFunc shows a function in the place of a client.
+func TestDescribeIdentityPoolUsageFunc(t *testing.T) {
+	t.Parallel()
+	want := &cognitosync.DescribeIdentityPoolUsageOutput{}
+	input := &cognitosync.DescribeIdentityPoolUsageInput{IdentityPoolId: aws.String(poolID)}
+	var mock cognitosync.DescribeIdentityPoolUsageAPIClient = cognitosync.DescribeIdentityPoolUsageFunc(
+		func(ctx context.Context, params *cognitosync.DescribeIdentityPoolUsageInput, optFns ...func(*cognitosync.Options)) (
+			*cognitosync.DescribeIdentityPoolUsageOutput, error,
+		) {
+			assert.Equal(t, t.Context(), ctx)
+			assert.Same(t, input, params)
+			assert.Len(t, optFns, 1)
+			return want, errBroken
+		})
+	got, err := mock.DescribeIdentityPoolUsage(t.Context(), input, func(*cognitosync.Options) {})
+	assert.Same(t, want, got)
+	require.ErrorIs(t, err, errBroken)
+}

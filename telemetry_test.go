@@ -1,0 +1,911 @@
+package cognitosync_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/smithy-go/logging"
+	"github.com/aws/smithy-go/metrics"
+	"github.com/aws/smithy-go/middleware"
+	"github.com/aws/smithy-go/tracing"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cognitosync/cognitosync-go"
+	"github.com/cognitosync/cognitosync-go/cognitosynctest"
+)
+
+// allLogModes are those that mean something to this client.
+const allLogModes = aws.LogSigning | aws.LogRetries | aws.LogRequest | aws.LogRequestWithBody | aws.LogResponse | aws.LogResponseWithBody
+
+// TestClientLogMode shows what each mode writes of a call that is throttled once.
+func TestClientLogMode(t *testing.T) {
+	t.Parallel()
+	const (
+		signing  = "DEBUG Request Signature:"
+		request  = "DEBUG Request"
+		response = "DEBUG Response"
+		body     = "DEBUG Response body"
+		failed   = "DEBUG Cognito Sync/DescribeIdentityPoolUsage attempt 1 of 3 failed, retry, delay 0s: "
+	)
+	for _, test := range []struct {
+		name string
+		mode aws.ClientLogMode
+		want []string // first lines
+	}{
+		{"none", 0, nil},
+		{"signing", aws.LogSigning, []string{signing, signing}},
+		{"retries", aws.LogRetries, []string{failed}},
+		{"request", aws.LogRequest, []string{request, request}},
+		{"request with body", aws.LogRequestWithBody, []string{request, request}},
+		{"response", aws.LogResponse, []string{response, response}},
+		{"response with body", aws.LogResponseWithBody, []string{response, body, response, body}},
+		{"all", allLogModes, []string{signing, request, response, body, failed, signing, request, response, body}},
+		{"of no meaning here", aws.LogDeprecatedUsage | aws.LogRequestEventMessage | aws.LogResponseEventMessage, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothWays(t, func(t *testing.T, way string) {
+				var log notes
+				server, client := setup(t, way, func(o *cognitosync.Options) { o.ClientLogMode, o.Logger = test.mode, &log })
+				server.Script(poolID, cognitosynctest.Throttle(1))
+				_, err := describe(t, client)
+				require.NoError(t, err)
+				var got []string
+				for _, line := range log.take() {
+					first, _, _ := strings.Cut(line, "\n")
+					if strings.HasPrefix(first, failed) {
+						first = failed
+					}
+					got = append(got, first)
+				}
+				assert.Equal(t, test.want, got)
+			})
+		})
+	}
+}
+
+// TestLogTexts shows what the entries say, and what stands in for secrets.
+func TestLogTexts(t *testing.T) {
+	t.Parallel()
+	bothWays(t, func(t *testing.T, way string) {
+		var log notes
+		server, client := setup(t, way, func(o *cognitosync.Options) {
+			o.ClientLogMode, o.Logger, o.AppID = allLogModes, &log, "inventory"
+		})
+		server.Script(poolID, cognitosynctest.AccessDenied())
+		_, err := describe(t, client)
+		require.Error(t, err)
+		text := strings.ReplaceAll(strings.Join(log.take(), "\n"), "\r", "")
+		path := "/identitypools/" + escapedID(poolID)
+		for _, part := range []string{
+			"---[ CANONICAL STRING  ]", "GET\n" + strings.ReplaceAll(path, "%", "%25") + "\n", "\nx-amz-security-token:REDACTED\n",
+			"---[ STRING TO SIGN ]", "AWS4-HMAC-SHA256\n", "/us-east-1/cognito-sync/aws4_request\nREDACTED\n",
+			"Request\nGET " + path + " HTTP/1.1\nHost: " + strings.TrimPrefix(server.URL(), "http://") + "\n",
+			"app/inventory", "\nAmz-Sdk-Request: attempt=1; max=3\n", "\nAuthorization: REDACTED\n", "\nX-Amz-Security-Token: REDACTED\n",
+			"Response\nHTTP/1.1 403 Forbidden\n", "\nX-Amzn-Requestid: " + server.Requests().Last().RequestID + "\n",
+			`Response body` + "\n" + `{"message":"User: `,
+			"attempt 1 of 3 failed, not retryable, delay 0s: ", "AccessDeniedException: User: ",
+		} {
+			assert.Contains(t, text, part)
+		}
+	})
+}
+
+// A contextKey is a key of the caller's.
+type contextKey struct{}
+
+// A contextLogger notes what it finds in the context of each entry.
+type contextLogger struct {
+	notes *notes
+	value any
+}
+
+func (l contextLogger) WithContext(ctx context.Context) logging.Logger {
+	return contextLogger{l.notes, ctx.Value(contextKey{})}
+}
+
+func (l contextLogger) Logf(_ logging.Classification, format string, args ...any) {
+	l.notes.add("%v: %s", l.value, firstWords(fmt.Sprintf(format, args...), 2))
+}
+
+// TestLoggerSeesTheContext shows that every entry comes with the caller's context.
+func TestLoggerSeesTheContext(t *testing.T) {
+	t.Parallel()
+	bothWays(t, func(t *testing.T, way string) {
+		var log notes
+		server, client := setup(t, way, func(o *cognitosync.Options) {
+			o.ClientLogMode, o.Logger = allLogModes, contextLogger{notes: &log}
+		})
+		server.Script(poolID, cognitosynctest.Throttle(1))
+		_, err := describePool(context.WithValue(t.Context(), contextKey{}, "mine"), t, client, poolID)
+		require.NoError(t, err)
+		entries := log.take()
+		require.Len(t, entries, 9)
+		for _, entry := range entries {
+			assert.True(t, strings.HasPrefix(entry, "mine: "), entry)
+		}
+	})
+}
+
+// TestMiddlewareLogs shows that middleware can write to Logger, which keeps the
+// call's secrets there, too.
+func TestMiddlewareLogs(t *testing.T) {
+	t.Parallel()
+	var log notes
+	_, client := setup(t, direct,
+		func(o *cognitosync.Options) { o.Logger = &log },
+		atEnd("deserialize", &probe{id: "log", before: func(ctx context.Context, in any) context.Context {
+			middleware.GetLogger(ctx).Logf(logging.Warn, "sending %v", in.(*smithyhttp.Request).Header)
+			return ctx
+		}}, middleware.Before))
+	_, err := describe(t, client)
+	require.NoError(t, err)
+	entries := log.take()
+	require.Len(t, entries, 1)
+	assert.True(t, strings.HasPrefix(entries[0], "WARN sending map["), entries[0])
+	assert.Contains(t, entries[0], "Authorization:[REDACTED")
+	assert.NotContains(t, entries[0], cognitosynctest.DefaultCredentials().SessionToken)
+}
+
+// silentEnv marks the process of TestSilentByDefault.
+const silentEnv = "COGNITOSYNC_TEST_SILENT"
+
+// TestSilentByDefault looks at all that a process prints whose client was given
+// neither logger, although the modes are on.
+func TestSilentByDefault(t *testing.T) {
+	t.Parallel()
+	if os.Getenv(silentEnv) != "" {
+		bothWays(t, func(t *testing.T, way string) {
+			server, client := setup(t, way, func(o *cognitosync.Options) { o.ClientLogMode = allLogModes })
+			server.Script(poolID, cognitosynctest.Throttle(1), cognitosynctest.AccessDenied())
+			_, err := describe(t, client)
+			require.Error(t, err)
+		})
+		return
+	}
+	binary, err := os.Executable()
+	require.NoError(t, err)
+	process := exec.CommandContext(t.Context(), binary, "-test.run=^TestSilentByDefault$")
+	process.Env = []string{silentEnv + "=yes"}
+	printed, err := process.CombinedOutput()
+	require.NoError(t, err, "%s", printed)
+	lines := strings.Split(strings.TrimSpace(string(printed)), "\n")
+	lines = slices.DeleteFunc(lines, func(line string) bool { return strings.HasPrefix(line, "coverage: ") })
+	assert.Equal(t, []string{"PASS"}, lines)
+}
+
+// A recordHandler is a slog.Handler that keeps records.
+type recordHandler struct {
+	slog.Handler
+	level slog.Level // the lowest that is enabled
+
+	mu      sync.Mutex
+	records []slog.Record
+	values  []any // of contextKey in the context of each record
+}
+
+func (h *recordHandler) Enabled(_ context.Context, level slog.Level) bool { return level >= h.level }
+
+func (h *recordHandler) Handle(ctx context.Context, record slog.Record) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.records = append(h.records, record.Clone())
+	h.values = append(h.values, ctx.Value(contextKey{}))
+	return nil
+}
+
+// take returns level and attributes of each record since it was last called.
+func (h *recordHandler) take() []map[string]any {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var all []map[string]any
+	for _, record := range h.records {
+		attributes := map[string]any{"level": record.Level, "message": record.Message}
+		record.Attrs(func(a slog.Attr) bool {
+			attributes[a.Key] = a.Value.Any()
+			return true
+		})
+		all = append(all, attributes)
+	}
+	h.records = nil
+	return all
+}
+
+// TestStructuredLogger compares the whole record of each attempt.
+func TestStructuredLogger(t *testing.T) {
+	t.Parallel()
+	const delay = 7 * time.Millisecond
+	type record = map[string]any
+	quota := func(o *cognitosync.Options) {
+		o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) { o.RateLimiter = ratelimit.NewTokenRateLimit(0) })
+	}
+	for _, test := range []struct {
+		name   string
+		steps  []cognitosynctest.Step
+		option func(*cognitosync.Options)
+		want   []record // what differs from a success; nil: the attribute is not there
+	}{
+		{name: "success", want: []record{{}}},
+		{name: "throttled", steps: []cognitosynctest.Step{cognitosynctest.Throttle(1)}, want: []record{
+			{"level": slog.LevelWarn, "status": int64(429), "code": "TooManyRequestsException", "reason": "retry", "delay": delay, "error": "Rate exceeded"},
+			{"attempt": int64(2)},
+		}},
+		{name: "denied", steps: []cognitosynctest.Step{cognitosynctest.AccessDenied()}, want: []record{
+			{"level": slog.LevelWarn, "status": int64(403), "code": "AccessDeniedException", "reason": "not retryable", "error": "is not authorized"},
+		}},
+		{name: "exhausted", steps: []cognitosynctest.Step{alwaysFailing}, option: func(o *cognitosync.Options) { o.RetryMaxAttempts = 2 }, want: []record{
+			{"level": slog.LevelWarn, "max_attempts": int64(2), "status": int64(500), "code": "InternalErrorException", "reason": "retry", "delay": delay, "error": "Internal error"},
+			{"level": slog.LevelWarn, "max_attempts": int64(2), "attempt": int64(2), "status": int64(500), "code": "InternalErrorException", "reason": "attempts exhausted", "error": "Internal error"},
+		}},
+		{name: "no answer", steps: []cognitosynctest.Step{cognitosynctest.Hangup()}, want: []record{
+			{"level": slog.LevelWarn, "status": nil, "request_id": nil, "reason": "retry", "delay": delay, "error": "EOF"},
+			{"attempt": int64(2)},
+		}},
+		{name: "a wrong clock", steps: []cognitosynctest.Step{cognitosynctest.SkewedClock(10 * time.Minute)}, want: []record{
+			{"level": slog.LevelWarn, "status": int64(403), "code": "InvalidSignatureException", "reason": "retry at once", "error": "clock skew"},
+			{"attempt": int64(2)},
+		}},
+		{name: "no quota", steps: []cognitosynctest.Step{cognitosynctest.Throttle(1)}, option: quota, want: []record{
+			{"level": slog.LevelWarn, "status": int64(429), "code": "TooManyRequestsException", "reason": "retry quota exceeded", "delay": nil, "error": "Rate exceeded"},
+		}},
+		{name: "no credentials", option: func(o *cognitosync.Options) {
+			o.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return aws.Credentials{}, errBroken })
+		}, want: []record{
+			{"level": slog.LevelWarn, "status": nil, "request_id": nil, "reason": "not retryable", "error": "broken on purpose"},
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothWays(t, func(t *testing.T, way string) {
+				handler := &recordHandler{level: slog.LevelDebug}
+				server, client := setup(t, way, func(o *cognitosync.Options) {
+					o.StructuredLogger = slog.New(handler)
+					o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) {
+						o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return delay, nil })
+					})
+					if test.option != nil {
+						test.option(o)
+					}
+				})
+				server.Script(poolID, test.steps...)
+				_, _ = describePool(context.WithValue(t.Context(), contextKey{}, "mine"), t, client, poolID)
+				records, requests := handler.take(), server.Requests()
+				require.Len(t, records, len(test.want))
+				for i, got := range records {
+					want := record{
+						"level": slog.LevelDebug, "message": "cognitosync attempt", "operation": "DescribeIdentityPoolUsage",
+						"attempt": int64(1), "max_attempts": int64(3), "status": int64(200), "delay": time.Duration(0), "reason": "success",
+					}
+					if len(requests) > 0 {
+						want["request_id"] = requests[i].RequestID
+					}
+					for name, value := range test.want[i] {
+						want[name] = value
+					}
+					assert.GreaterOrEqual(t, got["duration"], time.Duration(0))
+					delete(got, "duration")
+					if text, ok := want["error"].(string); ok {
+						assert.Contains(t, got["error"], text)
+						want["error"] = got["error"]
+					}
+					if want["delay"] == nil {
+						assert.IsType(t, time.Duration(0), got["delay"]) // the SDK's own, at random
+						want["delay"] = got["delay"]
+					}
+					for name, value := range want {
+						if value == nil {
+							delete(want, name)
+						}
+					}
+					assert.Equal(t, want, got)
+					assert.Equal(t, "mine", handler.values[i], "the caller's context")
+				}
+			})
+		})
+	}
+}
+
+// TestStructuredLoggerLevel shows that the handler's level decides.
+func TestStructuredLoggerLevel(t *testing.T) {
+	t.Parallel()
+	bothWays(t, func(t *testing.T, way string) {
+		handler := &recordHandler{level: slog.LevelWarn}
+		server, client := setup(t, way, func(o *cognitosync.Options) { o.StructuredLogger = slog.New(handler) })
+		server.Script(poolID, cognitosynctest.Throttle(1))
+		_, err := describe(t, client)
+		require.NoError(t, err)
+		records := handler.take()
+		require.Len(t, records, 1)
+		assert.Equal(t, "retry", records[0]["reason"])
+	})
+}
+
+// secretCredentials have keys as AWS hands them out: with all that escaping could
+// alter.
+var secretCredentials = cognitosynctest.Credentials{
+	AccessKeyID:     "ASIAEXAMPLE",
+	SecretAccessKey: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYzEXAMPLEKEY",
+	SessionToken:    "IQoJb3JpZ2luX2VjEJr//////////wEaCXVzLWVhc3QtMSJGMEQCIB7/" + strings.Repeat("k3Yq+Zp/8uVw", 60) + "==",
+}
+
+// An echo is an answer that tells the client its own secrets.
+type echo struct {
+	name   string
+	answer func(e exposed) (status int, header http.Header, body string)
+	err    func(e exposed) error // instead of an answer
+}
+
+// exposed is what an echo can be made of.
+type exposed struct {
+	header       http.Header // of the request
+	canonical    string      // the canonical request
+	stringToSign string
+}
+
+var echoes = []echo{
+	{name: "canonical request and string to sign, as AWS answers", answer: func(e exposed) (int, http.Header, string) {
+		return http.StatusForbidden, http.Header{"X-Amzn-Errortype": {"SignatureDoesNotMatch"}}, `{"message":` + jsonText(e.mismatch()) + `}`
+	}},
+	{name: "the same in lines that end otherwise", answer: func(e exposed) (int, http.Header, string) {
+		return http.StatusForbidden, http.Header{"X-Amzn-Errortype": {"SignatureDoesNotMatch"}},
+			`{"message":` + jsonText(strings.ReplaceAll(e.mismatch(), "\n", "\r\n")) + `}`
+	}},
+	{name: "the same in XML", answer: func(e exposed) (int, http.Header, string) {
+		return http.StatusForbidden, nil, "<ErrorResponse><StringToSign>" + e.stringToSign + "</StringToSign><CanonicalRequest>" + e.canonical + "</CanonicalRequest></ErrorResponse>"
+	}},
+	{name: "the same with slashes escaped", answer: func(e exposed) (int, http.Header, string) {
+		return http.StatusForbidden, http.Header{"X-Amzn-Errortype": {"SignatureDoesNotMatch"}},
+			`{"message":` + strings.ReplaceAll(jsonText(e.mismatch()), "/", `\/`) + `}`
+	}},
+	{name: "the same with a reason to retry", answer: func(e exposed) (int, http.Header, string) {
+		return http.StatusInternalServerError, nil, `{"__type":"InternalErrorException","message":` + jsonText(e.mismatch()) + `}`
+	}},
+	{name: "the Authorization header", answer: func(e exposed) (int, http.Header, string) {
+		return http.StatusForbidden, nil, `{"__type":"IncompleteSignatureException","message":` +
+			jsonText("Authorization header requires existence of a date. Authorization="+e.header.Get("Authorization")) + `}`
+	}},
+	{name: "the signature alone", answer: func(e exposed) (int, http.Header, string) {
+		_, signature, _ := strings.Cut(e.header.Get("Authorization"), "Signature=")
+		return http.StatusForbidden, nil, `{"__type":"X","message":"Signature=` + signature + ` is wrong"}`
+	}},
+	{name: "the token alone", answer: func(e exposed) (int, http.Header, string) {
+		return http.StatusForbidden, nil, `{"__type":"X","message":` + jsonText("the token "+e.token()+" is not known") + `}`
+	}},
+	{name: "the token where a message is cut off", answer: func(e exposed) (int, http.Header, string) {
+		return http.StatusForbidden, nil, `{"__type":"X","message":` + jsonText(strings.Repeat("x", 2000)+" "+e.token()) + `}`
+	}},
+	{name: "the token where a body is cut off", answer: func(e exposed) (int, http.Header, string) {
+		return http.StatusForbidden, nil, strings.Repeat("x", 450) + " " + e.token()
+	}},
+	{name: "the secret key", answer: func(exposed) (int, http.Header, string) {
+		return http.StatusForbidden, nil, `{"__type":"X","message":` + jsonText("the secret "+secretCredentials.SecretAccessKey) + `}`
+	}},
+	{name: "the token as the error's code", answer: func(e exposed) (int, http.Header, string) {
+		return http.StatusForbidden, nil, `{"__type":` + jsonText(e.token()) + `,"message":"m"}`
+	}},
+	{name: "the token with slashes escaped", answer: func(e exposed) (int, http.Header, string) {
+		return http.StatusForbidden, nil, `{"__type":"X","message":` + strings.ReplaceAll(jsonText(e.token()), "/", `\/`) + `}`
+	}},
+	{name: "the token escaped as for HTML", answer: func(e exposed) (int, http.Header, string) {
+		return http.StatusForbidden, nil, `{"__type":"X","message":` + strings.NewReplacer("+", `\u002b`, "=", `\u003d`).Replace(jsonText(e.token())) + `}`
+	}},
+	{name: "the token escaped as for a URL", answer: func(e exposed) (int, http.Header, string) {
+		return http.StatusForbidden, nil, `{"__type":"X","message":` + jsonText("X-Amz-Security-Token="+url.QueryEscape(e.token())+" and "+url.QueryEscape(e.token())) + `}`
+	}},
+	{name: "all headers, by a proxy", answer: func(e exposed) (int, http.Header, string) {
+		return http.StatusBadGateway, nil, fmt.Sprintf("<html>%v</html>", e.header)
+	}},
+	{name: "all headers, in lines", answer: func(e exposed) (int, http.Header, string) {
+		var b strings.Builder
+		_ = e.header.Write(&b) // a strings.Builder takes everything
+		return http.StatusBadGateway, nil, b.String()
+	}},
+	{name: "all headers, in JSON", answer: func(e exposed) (int, http.Header, string) {
+		text, err := json.Marshal(e.header)
+		return http.StatusBadGateway, nil, fmt.Sprint(string(text), err)
+	}},
+	{name: "headers of its own", answer: func(e exposed) (int, http.Header, string) {
+		return http.StatusForbidden, http.Header{
+			"X-Debug":              {"Authorization=" + e.header.Get("Authorization")},
+			"X-Amz-Security-Token": {e.token()},
+			"X-Amzn-Errormessage":  {"token " + e.token()},
+			"X-Amzn-Errortype":     {"X"},
+		}, ""
+	}},
+	{name: "a success that is none", answer: func(e exposed) (int, http.Header, string) {
+		return http.StatusOK, nil, `{"IdentityPoolUsage":{"DataStorage":` + jsonText(e.token()) + `}}`
+	}},
+	{name: "an error of the HTTP client", err: func(e exposed) error {
+		return fmt.Errorf("cannot send %v with token %s", e.header, e.token())
+	}},
+}
+
+func (e exposed) token() string { return e.header.Get("X-Amz-Security-Token") }
+
+// mismatch is AWS's message for a signature that does not match.
+func (e exposed) mismatch() string {
+	return "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method." +
+		" Consult the service documentation for details.\n\nThe Canonical String for this request should have been\n'" + e.canonical +
+		"'\n\nThe String-to-Sign should have been\n'" + e.stringToSign + "'\n"
+}
+
+func jsonText(s string) string {
+	text, _ := json.Marshal(s) // a string can always be written
+	return string(text)
+}
+
+// TestNothingConfidentialIsTold has services, proxies and HTTP clients tell a client
+// its own secrets, and looks for them in all that the client tells: in no log, span,
+// metric and error may they turn up.
+func TestNothingConfidentialIsTold(t *testing.T) {
+	t.Parallel()
+	for _, echo := range echoes {
+		t.Run(echo.name, func(t *testing.T) {
+			t.Parallel()
+			bothWays(t, func(t *testing.T, way string) {
+				testEcho(t, way, echo)
+			})
+		})
+	}
+}
+
+func testEcho(t *testing.T, way string, echo echo) {
+	var (
+		log          notes
+		handler      = &recordHandler{level: slog.LevelDebug}
+		spans        spanRecorder
+		meters       meterRecorder
+		confidential = []string{secretCredentials.SecretAccessKey, secretCredentials.SessionToken}
+		wrong        = cognitosynctest.Credentials{AccessKeyID: secretCredentials.AccessKeyID, SecretAccessKey: "wrong", SessionToken: secretCredentials.SessionToken}
+		verifier     = cognitosynctest.Verifier{Credentials: []cognitosynctest.Credentials{wrong}}
+	)
+	client := newClient(aws.Config{
+		Region:       "us-east-1",
+		BaseEndpoint: aws.String("http://echo.test"),
+		Credentials:  secretCredentials.Provider(),
+		Logger:       &log,
+		HTTPClient: doerFunc(func(req *http.Request) (*http.Response, error) {
+			req = req.Clone(req.Context())
+			req.Host = req.URL.Host
+			refusal := verifier.Verify(req)
+			if refusal == nil {
+				return nil, errors.New("the verifier took a wrong signature")
+			}
+			e := exposed{req.Header, refusal.ExpectedCanonicalRequest, refusal.ExpectedStringToSign}
+			lines := strings.Split(refusal.ExpectedStringToSign, "\n")
+			_, signature, _ := strings.Cut(req.Header.Get("Authorization"), "Signature=")
+			confidential = append(confidential, lines[len(lines)-1], signature)
+			if echo.err != nil {
+				return nil, echo.err(e)
+			}
+			status, header, body := echo.answer(e)
+			return &http.Response{
+				StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+				Header: header, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)),
+			}, nil
+		}),
+	}, way, func(o *cognitosync.Options) {
+		o.ClientLogMode, o.StructuredLogger = allLogModes, slog.New(handler)
+		o.TracerProvider, o.MeterProvider = &spans, &meters
+	})
+	_, err := describe(t, client)
+	require.Error(t, err)
+	require.Greater(t, len(confidential), 3)
+
+	details := cognitosync.InspectError(err)
+	told := map[string]string{
+		"log":            strings.Join(log.take(), "\n"),
+		"structured log": fmt.Sprint(handler.take()),
+		"spans":          spans.text(),
+		"metrics":        fmt.Sprint(meters.take()),
+		"error":          err.Error(),
+		"error's code":   details.Code,
+		"message":        details.Message,
+	}
+	if echo.err == nil { // a caller's own error stays what it is
+		for e := err; e != nil; e = errors.Unwrap(e) {
+			told[fmt.Sprintf("error %T", e)] = e.Error()
+		}
+	}
+	for _, where := range []string{"log", "structured log", "spans", "metrics", "error", "message"} {
+		assert.NotEmpty(t, told[where], where)
+	}
+	for where, text := range told {
+		for _, secret := range confidential {
+			if part := leaked(text, secret); part != "" {
+				assert.Fail(t, "secret told", "%q in the %s", part, where)
+			}
+		}
+	}
+}
+
+// leaked returns a part of the secret that is in text and long enough to be of use to
+// somebody, or "".
+func leaked(text, secret string) string {
+	const length = 16
+	text = strings.NewReplacer(`\/`, "/", `\u002b`, "+", `\u003d`, "=", "%2F", "/", "%2B", "+", "%3D", "=").Replace(text)
+	for i := 0; i+length <= len(secret); i++ {
+		if part := secret[i : i+length]; strings.Contains(text, part) {
+			return part
+		}
+	}
+	return ""
+}
+
+// TestAuthorizationOfAnotherKind shows that the header is redacted whatever a signer
+// of the caller's writes to it.
+func TestAuthorizationOfAnotherKind(t *testing.T) {
+	t.Parallel()
+	bothWays(t, func(t *testing.T, way string) {
+		var log notes
+		_, client := setup(t, way, func(o *cognitosync.Options) {
+			o.ClientLogMode, o.Logger = allLogModes, &log
+			o.HTTPSignerV4 = bearerSigner{}
+		})
+		_, err := describe(t, client)
+		require.Error(t, err, "the fake does not take it")
+		entries := strings.Join(log.take(), "\n")
+		assert.Contains(t, entries, "Authorization: ")
+		assert.NotContains(t, entries, "confidential-word")
+	})
+}
+
+// bearerSigner does not sign, but shows a token.
+type bearerSigner struct{}
+
+func (bearerSigner) SignHTTP(_ context.Context, _ aws.Credentials, r *http.Request, _, _, _ string, _ time.Time, _ ...func(*v4.SignerOptions)) error {
+	r.Header.Set("Authorization", "Bearer confidential-word")
+	return nil
+}
+
+// TestSpans compares the spans of calls that end in various ways.
+func TestSpans(t *testing.T) {
+	t.Parallel()
+	type properties = map[any]any
+	throttled := properties{
+		"operation.attempt": 1, "http.status_code": 429, "error": true, "exception.type": "TooManyRequestsException",
+		"api.error_code": "TooManyRequestsException", "api.error_message": "Rate exceeded", "api.error_fault": "client",
+	}
+	for _, test := range []struct {
+		name     string
+		pool     string
+		steps    []cognitosynctest.Step
+		option   func(*cognitosync.Options)
+		call     properties
+		attempts []properties
+	}{
+		{
+			name:     "success",
+			call:     properties{"operation.attempts": 1, "http.status_code": 200, "error": false},
+			attempts: []properties{{"operation.attempt": 1, "http.status_code": 200, "error": false}},
+		},
+		{
+			name:  "retry",
+			steps: []cognitosynctest.Step{cognitosynctest.Throttle(1)},
+			call:  properties{"operation.attempts": 2, "http.status_code": 200, "error": false},
+			attempts: []properties{
+				throttled,
+				{"operation.attempt": 2, "http.status_code": 200, "error": false},
+			},
+		},
+		{
+			name:  "failure",
+			steps: []cognitosynctest.Step{cognitosynctest.InternalError()},
+			option: func(o *cognitosync.Options) {
+				o.RetryMaxAttempts = 1
+			},
+			call: properties{
+				"operation.attempts": 1, "http.status_code": 500, "error": true, "exception.type": "InternalErrorException",
+				"api.error_code": "InternalErrorException", "api.error_message": "Internal error", "api.error_fault": "server",
+			},
+			attempts: []properties{{
+				"operation.attempt": 1, "http.status_code": 500, "error": true, "exception.type": "InternalErrorException",
+				"api.error_code": "InternalErrorException", "api.error_message": "Internal error", "api.error_fault": "server",
+			}},
+		},
+		{
+			name:   "no answer",
+			steps:  []cognitosynctest.Step{cognitosynctest.Hangup()},
+			option: func(o *cognitosync.Options) { o.RetryMaxAttempts = 1 },
+			call:   properties{"operation.attempts": 1, "error": true, "exception.type": "*retry.MaxAttemptsError"},
+			attempts: []properties{{
+				"operation.attempt": 1, "error": true, "exception.type": "*http.RequestSendError",
+			}},
+		},
+		{
+			name: "refused input",
+			pool: "a/b",
+			call: properties{"operation.attempts": 0, "error": true, "exception.type": "smithy.InvalidParamsError"},
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothWays(t, func(t *testing.T, way string) {
+				recorder := &spanRecorder{}
+				transport := &http.Transport{} // the SDK's own adds spans
+				t.Cleanup(transport.CloseIdleConnections)
+				server, client := setup(t, way, func(o *cognitosync.Options) {
+					o.TracerProvider, o.HTTPClient = recorder, &http.Client{Transport: transport}
+					if test.option != nil {
+						test.option(o)
+					}
+				})
+				server.Script(poolID, test.steps...)
+				ctx, parent := recordingTracer{recorder, "caller"}.StartSpan(t.Context(), "caller")
+				_, err := describePool(ctx, t, client, firstOf(test.pool, poolID))
+				requests := server.Requests()
+
+				check := func(span *recordedSpan, want properties, requestID string) {
+					t.Helper()
+					assert.Equal(t, "github.com/cognitosync/cognitosync-go", span.scope)
+					assert.Equal(t, 1, span.ended, "ended once")
+					want = mergeProperties(want, nil)
+					status := tracing.SpanStatusOK
+					if want["error"] == true {
+						status = tracing.SpanStatusError
+						assert.NotEmpty(t, span.properties["exception.message"])
+						want["exception.message"] = span.properties["exception.message"]
+					}
+					if want["http.status_code"] != nil {
+						want["aws.request_id"] = requestID
+					}
+					assert.Equal(t, status, span.status)
+					assert.Equal(t, want, span.properties)
+				}
+				calls := recorder.named("Cognito Sync.DescribeIdentityPoolUsage")
+				require.Len(t, calls, 1)
+				assert.Equal(t, tracing.SpanKindClient, calls[0].kind)
+				assert.Same(t, parent, calls[0].parent)
+				check(calls[0], mergeProperties(test.call, properties{
+					"rpc.system": "aws-api", "rpc.service": "Cognito Sync", "rpc.method": "DescribeIdentityPoolUsage",
+				}), requests.Last().RequestID)
+				assert.Equal(t, err != nil, test.call["error"])
+
+				attempts := recorder.named("Attempt")
+				require.Len(t, attempts, len(test.attempts))
+				for i, attempt := range attempts {
+					assert.Same(t, calls[0], attempt.parent)
+					assert.Equal(t, tracing.SpanKindInternal, attempt.kind)
+					check(attempt, test.attempts[i], requests[i].RequestID)
+				}
+				others := recorder.count() - len(recorder.named("ComputePayloadSHA256")) // the SDK's step adds one
+				assert.Equal(t, 2+len(test.attempts), others, "no other spans")
+			})
+		})
+	}
+}
+
+func mergeProperties(a, b map[any]any) map[any]any {
+	merged := map[any]any{}
+	for _, properties := range []map[any]any{a, b} {
+		for name, value := range properties {
+			merged[name] = value
+		}
+	}
+	return merged
+}
+
+// TestSpansAreInTheContext shows that what a call calls finds the attempt's span as
+// the active one, and that middleware can add spans of its own.
+func TestSpansAreInTheContext(t *testing.T) {
+	t.Parallel()
+	bothWays(t, func(t *testing.T, way string) {
+		recorder := &spanRecorder{}
+		var active notes
+		note := func(where string, ctx context.Context) {
+			span, _ := tracing.GetSpan(ctx)
+			number := any("-")
+			if span, ok := span.(*recordedSpan); ok {
+				number = span.properties["operation.attempt"]
+			}
+			active.add("%s in %s %v", where, span.Name(), number)
+		}
+		server, client := setup(t, way, func(o *cognitosync.Options) {
+			o.TracerProvider = recorder
+			credentials, httpClient := o.Credentials, o.HTTPClient
+			o.Credentials = aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+				note("credentials", ctx)
+				return credentials.Retrieve(ctx)
+			})
+			o.HTTPClient = doerFunc(func(req *http.Request) (*http.Response, error) {
+				note("HTTP", req.Context())
+				_, span := tracing.StartSpan(req.Context(), "of the HTTP client")
+				span.End()
+				return httpClient.Do(req)
+			})
+		})
+		server.Script(poolID, cognitosynctest.Throttle(1))
+		_, err := describe(t, client)
+		require.NoError(t, err)
+		assert.Equal(t, []string{
+			"credentials in Attempt 1", "HTTP in Attempt 1",
+			"credentials in Attempt 2", "HTTP in Attempt 2",
+		}, active.take())
+		added := recorder.named("of the HTTP client")
+		require.Len(t, added, 2)
+		for i, attempt := range recorder.named("Attempt") {
+			assert.Same(t, attempt, added[i].parent)
+		}
+	})
+}
+
+// TestSpansOfOneCall shows that a provider for one call gets that call only.
+func TestSpansOfOneCall(t *testing.T) {
+	t.Parallel()
+	bothWays(t, func(t *testing.T, way string) {
+		always, once := &spanRecorder{}, &spanRecorder{}
+		_, client := setup(t, way, func(o *cognitosync.Options) { o.TracerProvider = always })
+		for _, optFns := range [][]func(*cognitosync.Options){nil, {func(o *cognitosync.Options) { o.TracerProvider = once }}, nil} {
+			_, err := describe(t, client, optFns...)
+			require.NoError(t, err)
+		}
+		assert.Len(t, always.named("Attempt"), 2)
+		assert.Len(t, once.named("Attempt"), 1)
+	})
+}
+
+// clientInstruments are the SDK's client metrics: name, kind and unit.
+var clientInstruments = [][3]string{
+	{"client.call.attempt_duration", "histogram", "s"},
+	{"client.call.attempts", "counter", "{attempt}"},
+	{"client.call.auth.resolve_identity_duration", "histogram", "s"},
+	{"client.call.auth.signing_duration", "histogram", "s"},
+	{"client.call.deserialization_duration", "histogram", "s"},
+	{"client.call.duration", "histogram", "s"},
+	{"client.call.errors", "counter", "{error}"},
+	{"client.call.resolve_endpoint_duration", "histogram", "s"},
+	{"client.call.serialization_duration", "histogram", "s"},
+}
+
+// TestInstruments shows that they are made once for a client, whatever its calls
+// change, and once more for a call that brings a provider of its own.
+func TestInstruments(t *testing.T) {
+	t.Parallel()
+	bothWays(t, func(t *testing.T, way string) {
+		recorder, own := &meterRecorder{}, &meterRecorder{}
+		_, client := setup(t, way, func(o *cognitosync.Options) { o.MeterProvider = recorder })
+		for range 3 {
+			_, err := describe(t, client)
+			require.NoError(t, err)
+			_, err = describe(t, client, func(o *cognitosync.Options) { o.AppID = "inventory" })
+			require.NoError(t, err)
+		}
+		var made [][3]string
+		for _, instrument := range recorder.created() {
+			assert.Equal(t, "github.com/cognitosync/cognitosync-go", instrument.scope)
+			assert.NotEmpty(t, instrument.description)
+			made = append(made, [3]string{instrument.name, instrument.kind, instrument.unit})
+		}
+		assert.Equal(t, clientInstruments, made)
+		assert.Len(t, recorder.take()["client.call.duration"], 6)
+
+		_, err := describe(t, client, func(o *cognitosync.Options) { o.MeterProvider = own })
+		require.NoError(t, err)
+		assert.Len(t, own.created(), len(clientInstruments))
+		assert.Len(t, own.take()["client.call.duration"], 1)
+		assert.Empty(t, recorder.take(), "the call is counted elsewhere")
+	})
+}
+
+// TestMetrics shows what is recorded of calls that end in various ways.
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name    string
+		pool    string
+		steps   []cognitosynctest.Step
+		option  func(*cognitosync.Options)
+		want    map[string]int // points
+		failing []string       // the exception.type of each error
+	}{
+		{
+			name: "success",
+			want: map[string]int{
+				"duration": 1, "attempts": 1, "attempt_duration": 1, "auth.resolve_identity_duration": 1, "auth.signing_duration": 1,
+				"serialization_duration": 1, "deserialization_duration": 1, "resolve_endpoint_duration": 1,
+			},
+		},
+		{
+			name:  "retry",
+			steps: []cognitosynctest.Step{cognitosynctest.Throttle(1)},
+			want: map[string]int{
+				"duration": 1, "attempts": 2, "attempt_duration": 2, "auth.resolve_identity_duration": 2, "auth.signing_duration": 2,
+				"deserialization_duration": 2, "errors": 1,
+			},
+			failing: []string{"TooManyRequestsException"},
+		},
+		{
+			name:   "no answer",
+			steps:  []cognitosynctest.Step{cognitosynctest.Hangup()},
+			option: func(o *cognitosync.Options) { o.RetryMaxAttempts = 1 },
+			want: map[string]int{
+				"duration": 1, "attempts": 1, "attempt_duration": 1, "auth.resolve_identity_duration": 1, "auth.signing_duration": 1,
+				"serialization_duration": 1, "resolve_endpoint_duration": 1, "errors": 1,
+			},
+			failing: []string{"*http.RequestSendError"},
+		},
+		{
+			name: "no credentials",
+			option: func(o *cognitosync.Options) {
+				o.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return aws.Credentials{}, errBroken })
+			},
+			want:    map[string]int{"duration": 1, "attempts": 1, "attempt_duration": 1, "auth.resolve_identity_duration": 1, "errors": 1},
+			failing: []string{"*v4.SigningError"},
+		},
+		{name: "refused input", pool: "a/b", want: map[string]int{"duration": 1}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothWays(t, func(t *testing.T, way string) {
+				recorder := &meterRecorder{}
+				server, client := setup(t, way, func(o *cognitosync.Options) {
+					o.MeterProvider = recorder
+					if test.option != nil {
+						test.option(o)
+					}
+				})
+				server.Script(poolID, test.steps...)
+				_, _ = describePool(t.Context(), t, client, firstOf(test.pool, poolID))
+
+				got, failing := map[string]int{}, []string(nil)
+				for name, points := range recorder.take() {
+					name = strings.TrimPrefix(name, "client.call.")
+					got[name] = len(points)
+					for _, p := range points {
+						assert.Equal(t, "Cognito Sync", p.attributes["rpc.service"], name)
+						assert.Equal(t, "DescribeIdentityPoolUsage", p.attributes["rpc.method"], name)
+						switch name {
+						case "attempts", "errors":
+							assert.InDelta(t, 1, p.value, 0, name)
+						default:
+							assert.GreaterOrEqual(t, p.value, 0.0, name)
+						}
+						if name == "errors" {
+							failing = append(failing, fmt.Sprint(p.attributes["exception.type"]))
+						}
+					}
+				}
+				assert.Equal(t, test.failing, failing)
+				// A request may be built, and its endpoint found, once for all attempts or
+				// for each.
+				for _, name := range []string{"serialization_duration", "resolve_endpoint_duration"} {
+					if test.want[name] == 0 {
+						delete(got, name)
+					}
+				}
+				assert.Equal(t, test.want, got)
+			})
+		})
+	}
+}
+
+// TestProvidersThatRecordNothing shows that they are taken for none.
+func TestProvidersThatRecordNothing(t *testing.T) {
+	t.Parallel()
+	bothWays(t, func(t *testing.T, way string) {
+		_, client := setup(t, way, func(o *cognitosync.Options) {
+			o.TracerProvider, o.MeterProvider = &tracing.NopTracerProvider{}, metrics.NopMeterProvider{}
+		})
+		_, err := describe(t, client)
+		require.NoError(t, err)
+	})
+}
