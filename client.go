@@ -20,21 +20,15 @@ package cognitosync
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"os"
 	"reflect"
-	"runtime"
-	"strings"
 	"sync"
 	"time"
-	"weak"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 	smithytime "github.com/aws/smithy-go/time"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -134,7 +128,7 @@ func (c *Client) settle(options Options) *settings {
 		Options:        options,
 		err:            options.check(),
 		retryer:        asRetryerV2(options.Retryer),
-		httpClient:     c.guard(options.HTTPClient, options.resolvedDefaultsMode()),
+		httpClient:     c.withoutRedirects(options.HTTPClient, options.resolvedDefaultsMode()),
 		retryMode:      retryModeOf(options.Retryer),
 		attemptTimeout: &AttemptTimeoutError{AttemptTimeout: options.AttemptTimeout},
 		inLambda:       inLambda,
@@ -158,31 +152,6 @@ func (c *Client) settle(options Options) *settings {
 // same reports whether a and b are one value, of whatever type.
 func same(a, b any) bool {
 	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
-}
-
-// guardKey names a buildable client and the mode that its transport was made for.
-type guardKey struct {
-	client weak.Pointer[awshttp.BuildableClient]
-	mode   aws.DefaultsMode
-}
-
-// guard returns a client that does not follow redirects. A buildable client has one
-// for as long as it lives, also if a call brings it: its connections are to be used
-// again.
-func (c *Client) guard(client HTTPClient, mode aws.DefaultsMode) HTTPClient {
-	buildable, ok := client.(*awshttp.BuildableClient)
-	if !ok {
-		return guardHTTPClient(client, mode)
-	}
-	key := guardKey{weak.Make(buildable), mode}
-	guarded, known := c.guarded.Load(key)
-	if !known {
-		guarded, known = c.guarded.LoadOrStore(key, guardHTTPClient(client, mode))
-	}
-	if all := c.guarded; !known {
-		runtime.AddCleanup(buildable, func(key guardKey) { all.Delete(key) }, key)
-	}
-	return guarded.(HTTPClient)
 }
 
 // newUserAgent returns the SDK's builder of the User-Agent, told who is calling.
@@ -233,6 +202,7 @@ type call struct {
 	maxAttempts  int           // 0: as many as it takes
 	skew         time.Duration // of the service's clock, as far as it is known
 	renewed      bool          // credentials have been asked for anew
+	sent         bool          // a request has been
 	results      []retry.AttemptResult
 	firstResult  [1]retry.AttemptResult // where results begin: mostly there is but one
 
@@ -241,7 +211,6 @@ type call struct {
 	credentials aws.Credentials
 	request     *http.Request
 	response    *http.Response // nil until there is one
-	started     time.Time
 	elapsed     time.Duration
 	retryable   bool // its error is, by the retryer; not asked of an interruption
 }
@@ -263,30 +232,4 @@ func (c *Client) newCall(input *DescribeIdentityPoolUsageInput, optFns []func(*O
 		call.skew = c.clock.load()
 	}
 	return call
-}
-
-// wrap makes the error of a call of what went wrong in it.
-func (c *call) wrap(err error) error {
-	if err == nil {
-		return nil
-	}
-	failure := &callError{
-		err:       err,
-		text:      printable(c.secrets().quote(strings.TrimSpace(err.Error()), maxErrorText), maxErrorText),
-		attempts:  c.attempt,
-		retryable: c.retryable,
-	}
-	if isSettled(err) {
-		failure.attempts = 0 // a stack finds it in its first
-	}
-	return &smithy.OperationError{ServiceID: ServiceID, OperationName: operationName, Err: failure}
-}
-
-// isSettled reports whether err was certain before anything could be sent.
-func isSettled(err error) bool {
-	var (
-		setting *ConfigurationError
-		region  *RegionMismatchError
-	)
-	return errors.As(err, &setting) || errors.As(err, &region)
 }

@@ -64,7 +64,7 @@ const attemptHeader = "Amz-Sdk-Request"
 //
 // Unless settings say otherwise there are at most 3 attempts of at most 15 s each,
 // with delays of at most 1 s and 2 s between them, which a Retry-After of the
-// service can lengthen by 5 s each.
+// service can lengthen by 5 s each. To renew expired credentials may take 15 s more.
 //
 // See https://docs.aws.amazon.com/cognitosync/latest/APIReference/API_DescribeIdentityPoolUsage.html.
 func (c *Client) DescribeIdentityPoolUsage(
@@ -236,7 +236,7 @@ func newInvocationID() (string, error) {
 // buildRequest returns the request of an attempt. Each attempt has one of its own:
 // the transport may still be reading the last one's.
 func (c *call) buildRequest(ctx context.Context) *http.Request {
-	defer c.startTimer(ctx, c.instruments.serialization)()
+	defer c.startTimerOnce(ctx, c.instruments.serialization)()
 	values := [...]string{c.userAgent, c.invocationID, c.attemptOfMax()}
 	header := make(http.Header, 8) // three are still to come from the signer
 	header["User-Agent"] = values[0:1:1]
@@ -288,7 +288,8 @@ func (c *call) attemptOfMax() string {
 }
 
 // exchange sends req. The SDK's own steps note the response and its time in the
-// metadata, where the SDK's functions look for them.
+// metadata, where the SDK's functions look for them: AddRawResponse calls
+// timedSending, whose RecordResponseTiming calls sending, which sends.
 func (c *call) exchange(ctx context.Context, req *http.Request) (*http.Response, middleware.Metadata, error) {
 	c.request = req
 	_, metadata, err := awsmiddleware.AddRawResponse{}.HandleDeserialize(ctx, middleware.DeserializeInput{}, (*timedSending)(c))

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -244,7 +245,7 @@ func (e *endpoint) apply(req *http.Request) {
 // resolveEndpoint finds the endpoint for the call's pool. Every failure is found
 // here, before anything is sent.
 func (c *call) resolveEndpoint(ctx context.Context) (*endpoint, error) {
-	defer c.startTimer(ctx, c.instruments.resolveEndpoint)()
+	defer c.startTimerOnce(ctx, c.instruments.resolveEndpoint)()
 	if c.home != nil && c.region == c.homeRegion {
 		return c.home, nil
 	}
@@ -296,8 +297,12 @@ func (s *settings) endpointOf(ctx context.Context, region string) (*endpoint, er
 	found.url.RawPath = strings.TrimRight(found.url.RawPath, "/")
 	found.signingName = cmp.Or(s.signingName, found.signingName, defaultSigningName)
 	found.signingRegion = cmp.Or(s.signingRegion, found.signingRegion, region)
-	if found.signingRegion == "" {
+	switch {
+	case found.signingRegion == "":
 		return nil, &ConfigurationError{Setting: "Region", Err: errors.New("missing: requests are signed for a region")}
+	case !canBeSignedFor(found.signingRegion), !canBeSignedFor(found.signingName):
+		return nil, &ConfigurationError{Setting: found.setting, Err: fmt.Errorf(
+			"cannot sign for service %q in region %q", found.signingName, found.signingRegion)}
 	}
 	return found, nil
 }
@@ -404,5 +409,16 @@ func unusableURL(u *url.URL) string {
 	case u.Fragment != "":
 		return "it has a fragment"
 	}
+	if port := u.Port(); port != "" {
+		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+			return "the port is out of range"
+		}
+	}
 	return ""
+}
+
+// canBeSignedFor reports whether a service's or region's name can stand in a
+// signature's scope: anything else would break the Authorization header.
+func canBeSignedFor(name string) bool {
+	return name != "" && !strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' || r == '/' || r == ',' })
 }

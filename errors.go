@@ -203,8 +203,8 @@ func exceptionMessage(message *string) string {
 	return *message
 }
 
-// ConfigurationError says that a call cannot be made with the client's settings.
-// Nothing has been sent.
+// ConfigurationError says that a request cannot be made with the client's settings. It
+// has not been sent.
 type ConfigurationError struct {
 	Setting string // the field of [Options] that is wrong, such as "Region"
 	Err     error  // what is wrong with it
@@ -383,6 +383,32 @@ type callError struct {
 func (e *callError) Error() string { return e.text }
 
 func (e *callError) Unwrap() error { return e.err }
+
+// wrap makes the error of a call of what went wrong in it.
+func (c *call) wrap(err error) error {
+	if err == nil {
+		return nil
+	}
+	failure := &callError{
+		err:       err,
+		text:      printable(c.secrets().quote(strings.TrimSpace(err.Error()), maxErrorText), maxErrorText),
+		attempts:  c.attempt,
+		retryable: c.retryable,
+	}
+	if !c.sent && isOfSettings(err) {
+		failure.attempts = 0 // a stack finds it in its first
+	}
+	return &smithy.OperationError{ServiceID: ServiceID, OperationName: operationName, Err: failure}
+}
+
+// isOfSettings reports whether err was certain before anything could be sent.
+func isOfSettings(err error) bool {
+	var (
+		setting *ConfigurationError
+		region  *RegionMismatchError
+	)
+	return errors.As(err, &setting) || errors.As(err, &region)
+}
 
 // interruptedError is a call that the caller's context ended although another
 // attempt was due: both the interruption and what went wrong before it count.

@@ -14,8 +14,8 @@ import (
 )
 
 // runStack makes the call as [call.run] does, with the same functions as steps of a
-// smithy stack, for there is middleware that expects one. The steps have the SDK's
-// IDs and order.
+// smithy stack, for there is middleware that expects one. The steps have the IDs that
+// the SDK has for them, and its order.
 func (c *call) runStack(ctx context.Context) reply {
 	stack := middleware.NewStack(operationName, smithyhttp.NewStackRequest)
 	if err := c.addSteps(stack); err != nil {
@@ -65,6 +65,7 @@ func (c *call) addSteps(stack *middleware.Stack) error {
 		}, middleware.After),
 		stack.Initialize.Add((*validateStep)(c), middleware.After),
 
+		stack.Serialize.Add(anchor("ResolveEndpoint"), middleware.After),
 		stack.Serialize.Add((*serializeStep)(c), middleware.After),
 
 		stack.Build.Add(&awsmiddleware.ClientRequestID{}, middleware.After),
@@ -72,6 +73,8 @@ func (c *call) addSteps(stack *middleware.Stack) error {
 		stack.Build.Add(&awsmiddleware.RecursionDetection{}, middleware.After),
 
 		stack.Finalize.Add((*retryStep)(c), middleware.After),
+		stack.Finalize.Add((*attemptHeaderStep)(c), middleware.After),
+		stack.Finalize.Add(anchor("ResolveAuthScheme"), middleware.After),
 		stack.Finalize.Add((*identityStep)(c), middleware.After),
 		stack.Finalize.Add((*endpointStep)(c), middleware.After),
 		stack.Finalize.Add(hashStep{}, middleware.After),
@@ -142,17 +145,19 @@ var endOfSerialize = middleware.SerializeHandlerFunc(func(context.Context, middl
 // The steps are a call seen from one side each, so that they need no memory of their
 // own.
 type (
-	validateStep    call
-	serializeStep   call
-	retryStep       call
-	identityStep    call
-	endpointStep    call
-	signStep        call
-	deserializeStep call
-	logStep         call
-	hashStep        struct{}
-	wrapErrorStep   struct{}
-	requestIDStep   struct{}
+	validateStep      call
+	serializeStep     call
+	retryStep         call
+	attemptHeaderStep call
+	identityStep      call
+	endpointStep      call
+	signStep          call
+	deserializeStep   call
+	logStep           call
+	anchor            string
+	hashStep          struct{}
+	wrapErrorStep     struct{}
+	requestIDStep     struct{}
 )
 
 func (*validateStep) ID() string { return "OperationInputValidation" }
@@ -199,7 +204,6 @@ func (s *retryStep) HandleFinalize(ctx context.Context, in middleware.FinalizeIn
 	}
 	r := c.attempts(ctx, func(ctx context.Context) (r reply) {
 		attempt := req.Clone()
-		attempt.Header.Set(attemptHeader, c.attemptOfMax())
 		if hasInterceptors(&c.Interceptors) {
 			showInterceptors(ctx, attempt)
 		}
@@ -208,6 +212,39 @@ func (s *retryStep) HandleFinalize(ctx context.Context, in middleware.FinalizeIn
 	})
 	c.noteAttempts(&r)
 	return out, r.metadata, r.err
+}
+
+func (*attemptHeaderStep) ID() string { return "RetryMetricsHeader" }
+
+func (s *attemptHeaderStep) HandleFinalize(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
+	out middleware.FinalizeOutput, metadata middleware.Metadata, err error,
+) {
+	req, err := stackRequest(in.Request)
+	if err != nil {
+		return out, metadata, err
+	}
+	if c := (*call)(s); c.attempt > 0 { // else the loop is middleware's, or gone
+		req.Header.Set(attemptHeader, c.attemptOfMax())
+	}
+	return next.HandleFinalize(ctx, in)
+}
+
+// An anchor is a step of the SDK's that has nothing to do here, where there is one kind
+// of endpoint and one of signature, but that middleware may want to stand next to.
+func (a anchor) ID() string { return string(a) }
+
+// HandleSerialize goes on.
+func (a anchor) HandleSerialize(ctx context.Context, in middleware.SerializeInput, next middleware.SerializeHandler) (
+	middleware.SerializeOutput, middleware.Metadata, error,
+) {
+	return next.HandleSerialize(ctx, in)
+}
+
+// HandleFinalize goes on.
+func (a anchor) HandleFinalize(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
+	middleware.FinalizeOutput, middleware.Metadata, error,
+) {
+	return next.HandleFinalize(ctx, in)
 }
 
 func (*identityStep) ID() string { return "GetIdentity" }

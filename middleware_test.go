@@ -106,9 +106,11 @@ var stackSteps = []struct {
 	ids  []string
 }{
 	{"initialize", []string{"RegisterServiceMetadata", "OperationInputValidation"}},
-	{"serialize", []string{"OperationSerializer"}},
+	{"serialize", []string{"ResolveEndpoint", "OperationSerializer"}},
 	{"build", []string{"ClientRequestID", "UserAgent", "RecursionDetection"}},
-	{"finalize", []string{"Retry", "GetIdentity", "ResolveEndpointV2", "ComputePayloadHash", "Signing"}},
+	{"finalize", []string{
+		"Retry", "RetryMetricsHeader", "ResolveAuthScheme", "GetIdentity", "ResolveEndpointV2", "ComputePayloadHash", "Signing",
+	}},
 	{"deserialize", []string{
 		"AddRawResponseToMetadata", "ResponseErrorWrapper", "RequestIDRetriever", "OperationDeserializer",
 		"RecordResponseTiming", "RequestResponseLogger",
@@ -119,11 +121,11 @@ func TestStackSteps(t *testing.T) {
 	t.Parallel()
 	withHooks := map[string][]string{
 		"initialize": {"InterceptExecution", "RegisterServiceMetadata", "OperationInputValidation"},
-		"serialize":  {"InterceptBeforeSerialization", "OperationSerializer", "InterceptAfterSerialization"},
+		"serialize":  {"ResolveEndpoint", "InterceptBeforeSerialization", "OperationSerializer", "InterceptAfterSerialization"},
 		"build":      {"ClientRequestID", "UserAgent", "RecursionDetection"},
 		"finalize": {
-			"InterceptBeforeRetryLoop", "Retry", "InterceptAttempt", "GetIdentity", "ResolveEndpointV2",
-			"ComputePayloadHash", "InterceptBeforeSigning", "Signing", "InterceptAfterSigning",
+			"InterceptBeforeRetryLoop", "Retry", "InterceptAttempt", "RetryMetricsHeader", "ResolveAuthScheme", "GetIdentity",
+			"ResolveEndpointV2", "ComputePayloadHash", "InterceptBeforeSigning", "Signing", "InterceptAfterSigning",
 		},
 		"deserialize": {
 			"AddRawResponseToMetadata", "ResponseErrorWrapper", "RequestIDRetriever", "InterceptAfterDeserialization",
@@ -171,6 +173,11 @@ var removals = map[string]removal{
 	"Retry": {sent: 1, check: func(t *testing.T, request cognitosynctest.Request, _ middleware.Metadata) {
 		assert.Empty(t, request.Header.Get("Amz-Sdk-Request"))
 	}},
+	"RetryMetricsHeader": {sent: 1, check: func(t *testing.T, request cognitosynctest.Request, _ middleware.Metadata) {
+		assert.Empty(t, request.Header.Get("Amz-Sdk-Request"))
+	}},
+	"ResolveEndpoint":    {sent: 1},
+	"ResolveAuthScheme":  {sent: 1},
 	"GetIdentity":        {text: "configuration of Credentials"},
 	"ResolveEndpointV2":  {text: "unsupported protocol scheme"},
 	"ComputePayloadHash": {sent: 1},

@@ -31,8 +31,8 @@ type HTTPClient interface {
 }
 
 // Options are a client's settings, or with an option function those of one call.
-// The zero value of each field stands for its default; only Region (or
-// UseIdentityPoolRegion, or BaseEndpoint beside Region) and Credentials have none.
+// The zero value of each field stands for its default; only Region, unless
+// UseIdentityPoolRegion is set, and Credentials have none.
 //
 // [NewFromConfig] fills them from an aws.Config. Option functions run after the
 // defaults have been filled in, so that they can build on them:
@@ -47,16 +47,16 @@ type Options struct {
 	// there becomes "-". LoadDefaultConfig takes it from AWS_SDK_UA_APP_ID.
 	AppID string
 
-	// AttemptTimeout is how long one attempt may take, from connecting to the last
-	// byte of the answer. When it has passed, the attempt fails with an
+	// AttemptTimeout is how long one attempt may take, from getting credentials to the
+	// last byte of the answer. When it has passed, the attempt fails with an
 	// [AttemptTimeoutError] and is retried. 0 means [DefaultAttemptTimeout], a
 	// negative value no limit. The context of a call limits the call as a whole.
 	AttemptTimeout time.Duration
 
 	// BaseEndpoint is the URL to send requests to in place of AWS's, for example
 	// "http://127.0.0.1:4566": http or https, a host, perhaps a port and a path that
-	// is kept in front of the operation's. Requests are signed for Region all the
-	// same. LoadDefaultConfig takes it from AWS_ENDPOINT_URL_COGNITO_SYNC,
+	// is kept in front of the operation's. Only DisableHTTPS changes it. Requests are
+	// signed for the same region as without it. LoadDefaultConfig takes it from AWS_ENDPOINT_URL_COGNITO_SYNC,
 	// AWS_ENDPOINT_URL and the shared configuration.
 	BaseEndpoint *string
 
@@ -88,8 +88,8 @@ type Options struct {
 
 	// HTTPClient sends the requests. The default is the SDK's awshttp.BuildableClient,
 	// which LoadDefaultConfig gives where it gives one. Where its transport still has
-	// the SDK's own numbers, there are at most 256 connections a host, and all of them
-	// are kept while idle.
+	// the SDK's own numbers, there are at most 256 connections a host, and while idle
+	// all of them are kept, up to 1024 for all hosts.
 	//
 	// Redirects are never followed, for they would carry credentials elsewhere: of an
 	// *http.Client or an awshttp.BuildableClient the client uses a copy that does not

@@ -714,17 +714,18 @@ func TestOptionsAreIsolated(t *testing.T) {
 func TestOptionsCopy(t *testing.T) {
 	t.Parallel()
 	original := cognitosync.Options{Region: "us-east-1", APIOptions: make([]func(*middleware.Stack) error, 1, 8)}
-	original.Interceptors.AfterExecution = make([]smithyhttp.AfterExecutionInterceptor, 1, 8)
+	original.Interceptors.AddAfterExecution(newHooks())
 	clone := original.Copy()
 	assert.Equal(t, "us-east-1", clone.Region)
 	assert.Len(t, clone.APIOptions, 1)
 	assert.Len(t, clone.Interceptors.AfterExecution, 1)
 
 	clone.APIOptions[0] = func(*middleware.Stack) error { return nil }
-	clone.Interceptors.AfterExecution[0] = smithyhttp.AfterExecutionInterceptor(nil)
+	clone.Interceptors.AfterExecution[0] = nil
 	_ = append(clone.APIOptions, func(*middleware.Stack) error { return nil })
 	assert.Nil(t, original.APIOptions[0])
 	assert.Nil(t, original.APIOptions[:2][1])
+	assert.NotNil(t, original.Interceptors.AfterExecution[0])
 }
 
 // TestOptionFunctionsInOrder shows that later option functions see what earlier ones

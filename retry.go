@@ -181,6 +181,7 @@ const (
 	verdictRetryNow     verdict = "retry at once"
 	verdictTooLate      verdict = "the delay exceeds the deadline"
 	verdictNoQuota      verdict = "retry quota exceeded"
+	verdictNoDelay      verdict = "no delay from the retryer"
 )
 
 // decide says what follows an attempt. It is a pure function of the outcome: no
@@ -261,7 +262,7 @@ func (c *call) attempts(ctx context.Context, attempt func(context.Context) reply
 			}
 			r.err = withLast(&smithy.CanceledError{Err: contextError(ctx)}, last)
 			return r
-		case verdictTooLate, verdictNoQuota:
+		case verdictTooLate, verdictNoQuota, verdictNoDelay:
 			r.err = err
 			return r
 		}
@@ -295,7 +296,7 @@ func (c *call) takeRetryToken(ctx context.Context, failure error, what verdict) 
 ) {
 	if what == verdictRetry {
 		if delay, err = c.retryer.RetryDelay(c.attempt, failure); err != nil {
-			return 0, nil, verdictNoQuota, fmt.Errorf("%w; get retry delay: %w", failure, err)
+			return 0, nil, verdictNoDelay, fmt.Errorf("%w; get retry delay: %w", failure, err)
 		}
 		if c.response != nil {
 			delay = serverDelay(delay, c.response.Header, time.Now())
@@ -314,12 +315,13 @@ func (c *call) takeRetryToken(ctx context.Context, failure error, what verdict) 
 // once makes one attempt in the time it has, and puts right what its failure shows
 // to be wrong with the clock or the credentials.
 func (c *call) once(ctx context.Context, attempt func(context.Context) reply) reply {
-	c.response, c.started = nil, time.Now()
+	c.response = nil
+	started := time.Now()
 	attemptCtx, endSpan := c.startAttemptSpan(ctx)
 	attemptCtx, cancel := c.limitAttempt(attemptCtx)
 	r := attempt(attemptCtx)
 	cancel()
-	c.elapsed = time.Since(c.started)
+	c.elapsed = time.Since(started)
 	endSpan(r.err)
 
 	if skew, ok := awsmiddleware.GetAttemptSkew(r.metadata); ok {

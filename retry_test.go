@@ -443,22 +443,25 @@ func TestIdleConnectionClosed(t *testing.T) {
 	}
 }
 
-// TestRetryQuota follows the 500 tokens that a client has for its retries.
-func TestRetryQuota(t *testing.T) { // not parallel: the SDK's costs depend on the environment
-	t.Setenv("AWS_NEW_RETRIES_2026", "")
-	for _, test := range []struct {
-		name    string
-		failure cognitosynctest.Step
-	}{
-		{"server error", cognitosynctest.InternalError()},
-		{"throttled", cognitosynctest.TooManyRequests()},
-		{"cut", cognitosynctest.OK().CutAfter(10)},
-	} {
-		for _, way := range ways {
-			t.Run(test.name+"/"+way, func(t *testing.T) {
-				server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.InMemory = true })
-				testRetryQuota(t, trialOf(t, way, server), test.failure, 5)
-			})
+// TestRetryQuota follows the 500 tokens that a client has for its retries. What one
+// costs does not depend on the SDK's own defaults.
+func TestRetryQuota(t *testing.T) { // not parallel: it sets an environment variable
+	for _, newRetries := range []string{"", "true"} {
+		for _, test := range []struct {
+			name    string
+			failure cognitosynctest.Step
+		}{
+			{"server error", cognitosynctest.InternalError()},
+			{"throttled", cognitosynctest.TooManyRequests()},
+			{"cut", cognitosynctest.OK().CutAfter(10)},
+		} {
+			for _, way := range ways {
+				t.Run(fmt.Sprintf("AWS_NEW_RETRIES_2026=%s/%s/%s", newRetries, test.name, way), func(t *testing.T) {
+					t.Setenv("AWS_NEW_RETRIES_2026", newRetries)
+					server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.InMemory = true })
+					testRetryQuota(t, trialOf(t, way, server), test.failure, 5)
+				})
+			}
 		}
 	}
 }

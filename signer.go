@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"reflect"
 	"sync/atomic"
 	"time"
 
@@ -23,11 +24,23 @@ const emptyPayloadHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca49599
 
 // checkCredentials refuses a client that could send only unsigned requests.
 func checkCredentials(provider aws.CredentialsProvider) error {
-	if provider == nil || aws.IsCredentialsProvider(provider, (*aws.AnonymousCredentials)(nil)) {
+	if isNil(provider) || aws.IsCredentialsProvider(provider, (*aws.AnonymousCredentials)(nil)) {
 		return &ConfigurationError{Setting: "Credentials", Err: errors.New(
 			"none given: the operation takes signed requests only")}
 	}
 	return nil
+}
+
+// isNil reports whether there is nothing in provider, or a nil of some type.
+func isNil(provider aws.CredentialsProvider) bool {
+	value := reflect.ValueOf(provider)
+	switch value.Kind() {
+	case reflect.Invalid:
+		return true
+	case reflect.Pointer, reflect.Func, reflect.Map:
+		return value.IsNil()
+	}
+	return false
 }
 
 // retrieveCredentials asks the provider for the credentials of one attempt.
@@ -99,7 +112,8 @@ func (e *renewalError) RetryableError() bool { return false }
 // One goroutine of the client does so at a time, and looks first whether another
 // has just done it: a hundred calls that meet the expiry refresh once.
 func (c *call) renewCredentials(ctx context.Context, failure error) error {
-	if failure == nil || c.renewed || !expiredTokenCodes[apiErrorCode(failure)] {
+	lastAttempt := c.maxAttempts > 0 && c.attempt >= c.maxAttempts
+	if failure == nil || lastAttempt || c.renewed || !expiredTokenCodes[apiErrorCode(failure)] {
 		return failure
 	}
 	c.renewed = true
@@ -117,6 +131,9 @@ func (c *call) renewCredentials(ctx context.Context, failure error) error {
 	if cache, ok := c.Credentials.(interface{ Invalidate() }); ok && err == nil && sameKeys(current, used) {
 		cache.Invalidate()
 		current, err = c.Credentials.Retrieve(ctx)
+	}
+	if timeout := attemptTimeout(ctx); err != nil && timeout != nil {
+		err = timeout
 	}
 	switch {
 	case err != nil:

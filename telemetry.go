@@ -367,6 +367,15 @@ func (c *call) startTimer(ctx context.Context, histogram metrics.Float64Histogra
 	return func() { histogram.Record(ctx, time.Since(started).Seconds(), ofOperation) }
 }
 
+// startTimerOnce is startTimer for what one way does for each attempt and the other
+// for all of them: it is recorded for the first.
+func (c *call) startTimerOnce(ctx context.Context, histogram metrics.Float64Histogram) (stop func()) {
+	if c.attempt > 1 {
+		return func() {}
+	}
+	return c.startTimer(ctx, histogram)
+}
+
 // attempt counts an attempt.
 func (in *instruments) attempt(ctx context.Context, elapsed time.Duration, err error) {
 	if in.attempts == nil {

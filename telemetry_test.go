@@ -902,10 +902,15 @@ func TestMetrics(t *testing.T) {
 func TestProvidersThatRecordNothing(t *testing.T) {
 	t.Parallel()
 	bothWays(t, func(t *testing.T, way string) {
-		_, client := setup(t, way, func(o *cognitosync.Options) {
-			o.TracerProvider, o.MeterProvider = &tracing.NopTracerProvider{}, metrics.NopMeterProvider{}
-		})
-		_, err := describe(t, client)
-		require.NoError(t, err)
+		_, client := setup(t, way)
+		for _, option := range []func(*cognitosync.Options){
+			func(o *cognitosync.Options) { o.TracerProvider = tracing.NopTracerProvider{} },
+			func(o *cognitosync.Options) { o.TracerProvider = &tracing.NopTracerProvider{} },
+			func(o *cognitosync.Options) { o.MeterProvider = metrics.NopMeterProvider{} },
+			func(o *cognitosync.Options) { o.MeterProvider = &metrics.NopMeterProvider{} },
+		} {
+			_, err := describe(t, client, option)
+			require.NoError(t, err)
+		}
 	})
 }

@@ -5,6 +5,7 @@ package cognitosync_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -80,6 +81,25 @@ func TestAttemptTimeoutIsNotForTheCall(t *testing.T) {
 			cognitosynctest.OK().After(15*time.Second-time.Nanosecond),
 		)
 		tr.succeeds(t)
+		assert.Equal(t, 3, tr.requests())
+	})
+}
+
+// TestAttemptTimeoutOfAFailure has the body of an error stall: what is known of it by
+// then is the error.
+func TestAttemptTimeoutOfAFailure(t *testing.T) {
+	t.Parallel()
+	inFakeTime(t, func(t *testing.T, tr *trial) {
+		tr.script(cognitosynctest.Forever(cognitosynctest.InternalError().StallAfter(5)))
+		started := time.Now()
+
+		err := tr.fails(t, t.Context())
+
+		assertWithin(t, 45*time.Second, 46*time.Second, time.Since(started))
+		requireAs[*cognitosync.InternalErrorException](t, err)
+		details := cognitosync.InspectError(err)
+		assert.Equal(t, http.StatusInternalServerError, details.StatusCode)
+		assert.Equal(t, tr.server.Requests().Last().RequestID, details.RequestID)
 		assert.Equal(t, 3, tr.requests())
 	})
 }

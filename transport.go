@@ -7,7 +7,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"time"
+	"weak"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/defaults"
@@ -94,6 +96,31 @@ type roundTripper struct{ http.RoundTripper }
 
 func (t roundTripper) Do(req *http.Request) (*http.Response, error) { return t.RoundTrip(req) }
 
+// guardKey names a buildable client and the mode that its transport was made for.
+type guardKey struct {
+	client weak.Pointer[awshttp.BuildableClient]
+	mode   aws.DefaultsMode
+}
+
+// withoutRedirects returns a client that does not follow redirects. A buildable client
+// has one for as long as it lives, also if a call brings it: its connections are to be
+// used again.
+func (c *Client) withoutRedirects(client HTTPClient, mode aws.DefaultsMode) HTTPClient {
+	buildable, ok := client.(*awshttp.BuildableClient)
+	if !ok {
+		return guardHTTPClient(client, mode)
+	}
+	key := guardKey{weak.Make(buildable), mode}
+	guarded, known := c.guarded.Load(key)
+	if !known {
+		guarded, known = c.guarded.LoadOrStore(key, guardHTTPClient(client, mode))
+	}
+	if all := c.guarded; !known {
+		runtime.AddCleanup(buildable, func(key guardKey) { all.Delete(key) }, key)
+	}
+	return guarded.(HTTPClient)
+}
+
 // newTransport returns the transport of a buildable client, with our numbers of
 // connections and the timeouts of mode where it still has the SDK's own.
 func newTransport(client *awshttp.BuildableClient, mode aws.DefaultsMode) *http.Transport {
@@ -173,6 +200,7 @@ func (c *impatientConn) Read(p []byte) (int, error) {
 // send sends a signed request and returns the answer with its body, never nil, still
 // to be read.
 func (c *call) send(req *http.Request) (*http.Response, error) {
+	c.sent = true
 	resp, err := c.httpClient.Do(req)
 	if err != nil {
 		return nil, sendError(req.Context(), err)
