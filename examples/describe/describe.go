@@ -159,7 +159,7 @@ func advice(err error) string {
 		return "check -endpoint, or AWS_ENDPOINT_URL_COGNITO_SYNC and AWS_ENDPOINT_URL"
 	case errors.As(err, &mismatch):
 		return "leave -region out to ask for each pool in its own region"
-	case errors.As(err, &signing):
+	case errors.As(err, &signing), errors.As(err, &configuration) && configuration.Setting == "Credentials":
 		return "sign in with the AWS CLI, name a -profile that has credentials, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 	case details.Code == "ExpiredTokenException":
 		return "sign in again"

@@ -183,6 +183,7 @@ func TestRun_wrongUsage(t *testing.T) {
 	}{
 		{"unknown flag", []string{"-pools", fullPool}, "flag provided but not defined: -pools"},
 		{"flag without its value", []string{"-pool"}, "flag needs an argument: -pool"},
+		{"pool without a name", []string{"-pool", " "}, `invalid value " " for flag -pool: it is blank`},
 		{"pool without its flag", []string{"-json", fullPool}, `unexpected argument "` + fullPool + `"`},
 		{"region without a pool", []string{"-region", "us-east-1"}, "-region, -profile and -endpoint need a -pool"},
 		{"profile without a pool", []string{"-profile", "p"}, "-region, -profile and -endpoint need a -pool"},

@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -102,6 +103,9 @@ func (c *command) flags() *flag.FlagSet {
 	flags := flag.NewFlagSet("describe", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // run says what is wrong
 	flags.Func("pool", "ask for the pool with this `id`; may be repeated", func(id string) error {
+		if strings.TrimSpace(id) == "" {
+			return errors.New("it is blank")
+		}
 		c.pools = append(c.pools, id)
 		return nil
 	})
