@@ -107,7 +107,7 @@ func callWithOptions(t *testing.T, client *cognitosync.Client, i int, credential
 		hooks   = newHooks()
 		seen    []string
 	)
-	hooks.change = func(ctx context.Context, in *smithyhttp.InterceptorContext) error {
+	hooks.change = func(_ context.Context, in *smithyhttp.InterceptorContext) error {
 		if in.Request != nil {
 			in.Request.Header.Set("X-Of-Hook", mine)
 		}

@@ -144,7 +144,7 @@ func TestConformanceEndpoints(t *testing.T) {
 	t.Parallel()
 	var rows []endpointRow
 	readStrictly(t, filepath.Join(conformanceDir, "endpoints.json"), &rows)
-	require.Equal(t, endpointCount, len(rows))
+	require.Len(t, rows, endpointCount)
 	for _, way := range ways {
 		for _, row := range rows {
 			t.Run(way+"/"+row.Name, func(t *testing.T) {
@@ -189,7 +189,7 @@ func TestConformanceConfig(t *testing.T) {
 	t.Parallel()
 	var rows []configRow
 	readStrictly(t, filepath.Join(conformanceDir, "config.json"), &rows)
-	require.Equal(t, configCount, len(rows))
+	require.Len(t, rows, configCount)
 	for _, row := range rows {
 		t.Run(row.Name, func(t *testing.T) {
 			t.Parallel()

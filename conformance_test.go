@@ -206,7 +206,7 @@ func readCases(t *testing.T) []*testCase {
 		}
 		cases = append(cases, kind...)
 	}
-	require.Equal(t, testCaseCount, len(cases))
+	require.Len(t, cases, testCaseCount)
 	for name, ours := range heldWrong {
 		require.NotNil(t, byName[name], "a case held wrong that is not there: %s", name)
 		require.NotEmpty(t, ours.reason)

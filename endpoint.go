@@ -200,10 +200,10 @@ func isHostLabel(s string) bool {
 
 // realRegion returns the region that a pseudo region such as "fips-us-west-2" or
 // "us-gov-west-1-fips" stands for, and whether it asks for FIPS.
-func realRegion(region string) (real string, fips bool) {
-	real = strings.ReplaceAll(region, "-fips-", "-")
-	real = strings.TrimSuffix(strings.TrimPrefix(real, "fips-"), "-fips")
-	return real, real != region
+func realRegion(region string) (name string, fips bool) {
+	name = strings.ReplaceAll(region, "-fips-", "-")
+	name = strings.TrimSuffix(strings.TrimPrefix(name, "fips-"), "-fips")
+	return name, name != region
 }
 
 // poolRegion returns the region that a pool id names, or "" if it names none that

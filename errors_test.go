@@ -288,6 +288,7 @@ func TestInspectLocalError(t *testing.T) {
 		{name: "no id"},
 		{name: "mismatch", id: "eu-west-1:1", alter: func(o *cognitosync.Options) { o.BaseEndpoint = nil }},
 		{name: "setting", id: trialPool, alter: func(o *cognitosync.Options) { o.Credentials = nil }},
+		{name: "endpoint", id: trialPool, alter: func(o *cognitosync.Options) { o.BaseEndpoint = aws.String("ftp://host") }},
 		{name: "provider", id: trialPool, alter: func(o *cognitosync.Options) {
 			o.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 				return aws.Credentials{}, boom
@@ -467,7 +468,7 @@ func TestSecretsInAnswers(t *testing.T) {
 				err := tr.fails(t, t.Context())
 				details := cognitosync.InspectError(err)
 				for _, text := range []string{err.Error(), details.Message, details.Code} {
-					for _, secret := range strings.Fields(secrets) {
+					for secret := range strings.FieldsSeq(secrets) {
 						assert.NotContains(t, text, secret)
 					}
 				}

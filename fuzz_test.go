@@ -259,7 +259,7 @@ func FuzzDecodeError(f *testing.F) {
 		api := requireAs[smithy.APIError](t, err)
 		require.NotEmpty(t, api.ErrorCode())
 		require.LessOrEqual(t, len(api.ErrorCode()), 256)
-		require.True(t, strings.IndexFunc(api.ErrorCode(), isUnprintable) < 0, "%q", api.ErrorCode())
+		require.Negative(t, strings.IndexFunc(api.ErrorCode(), isUnprintable), "%q", api.ErrorCode())
 		require.LessOrEqual(t, len(api.ErrorMessage()), 3<<10)
 		response := requireAs[*awshttp.ResponseError](t, err)
 		require.Equal(t, status, response.HTTPStatusCode())
@@ -422,10 +422,10 @@ func FuzzRegion(f *testing.F) {
 			require.Equal(t, sent.URL.Host, parsed.Host)
 			require.Contains(t, sent.Header.Get("Authorization"), "/"+asked[1]+"/cognito-sync/aws4_request")
 
-			real := strings.ReplaceAll(region, "-fips-", "-")
-			real = strings.TrimSuffix(strings.TrimPrefix(real, "fips-"), "-fips")
+			actual := strings.ReplaceAll(region, "-fips-", "-")
+			actual = strings.TrimSuffix(strings.TrimPrefix(actual, "fips-"), "-fips")
 			ofPool, _, _ := strings.Cut(id, ":")
-			if asked[1] != real {
+			if asked[1] != actual {
 				require.True(t, usePoolRegion)
 				require.Equal(t, ofPool, asked[1])
 				require.Regexp(t, `^[a-z-]+-[0-9A-Za-z_]+-[0-9]+$`, asked[1])

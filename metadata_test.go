@@ -26,12 +26,10 @@ import (
 func TestContextValues(t *testing.T) {
 	t.Parallel()
 	describeContext := func(ctx context.Context) string {
-		//nolint:staticcheck // the signing values are deprecated, yet in use
 		return fmt.Sprintf("%s|%s|%s|%s|%s", awsmiddleware.GetServiceID(ctx), awsmiddleware.GetOperationName(ctx), awsmiddleware.GetRegion(ctx),
 			middleware.GetServiceID(ctx), middleware.GetOperationName(ctx))
 	}
 	describeSigning := func(ctx context.Context) string {
-		//nolint:staticcheck // deprecated, yet in use
 		return fmt.Sprintf("%s|%s", awsmiddleware.GetSigningName(ctx), awsmiddleware.GetSigningRegion(ctx))
 	}
 	for _, test := range []struct {
@@ -65,9 +63,7 @@ func TestContextValues(t *testing.T) {
 				}}
 			}
 			nothing := func(context.Context) string { return "" }
-			signingName := func(ctx context.Context) string {
-				return awsmiddleware.GetSigningName(ctx) //nolint:staticcheck // deprecated, yet in use
-			}
+			signingName := awsmiddleware.GetSigningName
 			_, client := setup(t, direct,
 				atEnd("initialize", look("first", nothing), middleware.Before),
 				atEnd("initialize", look("initialize", signingName), middleware.After),
@@ -119,8 +115,8 @@ func TestCallersStackValues(t *testing.T) {
 	bothWays(t, func(t *testing.T, way string) {
 		server, client := setup(t, way)
 		ctx := awsmiddleware.SetServiceID(t.Context(), "S3")
-		ctx = awsmiddleware.SetSigningName(ctx, "s3")          //nolint:staticcheck // deprecated, yet in use
-		ctx = awsmiddleware.SetSigningRegion(ctx, "eu-west-3") //nolint:staticcheck // deprecated, yet in use
+		ctx = awsmiddleware.SetSigningName(ctx, "s3")
+		ctx = awsmiddleware.SetSigningRegion(ctx, "eu-west-3")
 		ctx = v4.SetPayloadHash(ctx, "0000")
 		_, err := describePool(ctx, t, client, poolID)
 		require.NoError(t, err)

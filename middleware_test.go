@@ -2,7 +2,6 @@ package cognitosync_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -420,8 +419,8 @@ func redirectTo(target *url.URL) *probe {
 func TestMiddlewareSetsSigningValues(t *testing.T) {
 	t.Parallel()
 	set := &probe{id: "set", before: func(ctx context.Context, _ any) context.Context {
-		ctx = awsmiddleware.SetSigningName(ctx, "execute-api")   //nolint:staticcheck // deprecated, yet in use
-		return awsmiddleware.SetSigningRegion(ctx, "ap-south-1") //nolint:staticcheck // deprecated, yet in use
+		ctx = awsmiddleware.SetSigningName(ctx, "execute-api")
+		return awsmiddleware.SetSigningRegion(ctx, "ap-south-1")
 	}}
 	for name, option := range map[string]func(*cognitosync.Options){
 		"initialize":         atEnd("initialize", set, middleware.After),
@@ -494,10 +493,10 @@ func TestUserAgentOfMiddleware(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			server, client := setup(t, direct, func(o *cognitosync.Options) { o.AppID = "app-id" })
-			plain, of := "", func() string { return server.Requests().Last().Header.Get("User-Agent") }
+			of := func() string { return server.Requests().Last().Header.Get("User-Agent") }
 			_, err := describe(t, client)
 			require.NoError(t, err)
-			plain = of()
+			plain := of()
 			_, err = describe(t, client, cognitosync.WithAPIOptions(test.option))
 			require.NoError(t, err)
 			assert.Equal(t, plain, strings.Replace(of(), test.want, "", 1), "all else is as it was")
@@ -790,7 +789,7 @@ func TestMiddlewareOfTheSDK(t *testing.T) {
 			require.ErrorAs(t, err, &denied)
 			assert.Equal(t, server.Requests().Last().RequestID, denied.ServiceRequestID())
 			var api smithy.APIError
-			require.True(t, errors.As(err, &api))
+			require.ErrorAs(t, err, &api)
 		})
 	}
 }

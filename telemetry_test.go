@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -298,9 +299,7 @@ func TestStructuredLogger(t *testing.T) {
 					if len(requests) > 0 {
 						want["request_id"] = requests[i].RequestID
 					}
-					for name, value := range test.want[i] {
-						want[name] = value
-					}
+					maps.Copy(want, test.want[i])
 					assert.GreaterOrEqual(t, got["duration"], time.Duration(0))
 					delete(got, "duration")
 					if text, ok := want["error"].(string); ok {
@@ -697,9 +696,7 @@ func TestSpans(t *testing.T) {
 func mergeProperties(a, b map[any]any) map[any]any {
 	merged := map[any]any{}
 	for _, properties := range []map[any]any{a, b} {
-		for name, value := range properties {
-			merged[name] = value
-		}
+		maps.Copy(merged, properties)
 	}
 	return merged
 }

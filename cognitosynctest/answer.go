@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net"
 	"net/http"
@@ -211,9 +213,7 @@ func (a *answer) writeTo(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	// Not even net/http may add what the answer does not have.
 	header["Date"], header["Content-Type"] = nil, nil
-	for name, values := range a.header {
-		header[name] = values
-	}
+	maps.Copy(header, a.header)
 	if n := a.announced(); n >= 0 && a.hasBody() {
 		header.Set("Content-Length", strconv.FormatInt(n, 10))
 	} else {
@@ -248,7 +248,7 @@ func (a *answer) hasBody() bool {
 
 // hangUp ends the handler, and the connection so that the client sees err.
 func hangUp(w http.ResponseWriter, err error) {
-	if err == errReset {
+	if errors.Is(err, errReset) {
 		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
 			reset(conn)
 		}

@@ -54,7 +54,7 @@ func newRequest(r *http.Request, body []byte) Request {
 		InvocationID: r.Header.Get("Amz-Sdk-Invocation-Id"),
 	}
 	recorded.PoolID = poolID(r.Method, path)
-	for _, field := range strings.Split(r.Header.Get("Amz-Sdk-Request"), ";") {
+	for field := range strings.SplitSeq(r.Header.Get("Amz-Sdk-Request"), ";") {
 		name, value, _ := strings.Cut(strings.TrimSpace(field), "=")
 		n, _ := strconv.Atoi(value) // 0 for what is no number
 		switch name {

@@ -54,10 +54,11 @@ func (s *Server) RemovePool(id string) {
 func (s *Server) SetCredentials(c Credentials) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	others := slices.DeleteFunc(slices.Clone(s.verifier.Credentials), func(other Credentials) bool {
+	credentials := slices.DeleteFunc(slices.Clone(s.verifier.Credentials), func(other Credentials) bool {
 		return other.AccessKeyID == c.AccessKeyID
 	})
-	s.verifier.Credentials = append(others, c)
+	credentials = append(credentials, c)
+	s.verifier.Credentials = credentials
 }
 
 // Script adds steps for the requests for one pool, or with "" for those for any

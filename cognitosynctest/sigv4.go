@@ -50,7 +50,7 @@ func parseAuthorization(header http.Header) (*authorization, *Refusal) {
 		return nil, incomplete("the algorithm is not "+signingAlgorithm, "Unsupported AWS 'algorithm': '%s'.", algorithm)
 	}
 	fields := map[string]string{}
-	for _, field := range strings.Split(list, ",") {
+	for field := range strings.SplitSeq(list, ",") {
 		field = strings.TrimSpace(field)
 		if field == "" {
 			continue
@@ -236,7 +236,7 @@ func canonicalQuery(raw string) string {
 		return escape(s, "")
 	}
 	var parameters [][2]string
-	for _, parameter := range strings.Split(raw, "&") {
+	for parameter := range strings.SplitSeq(raw, "&") {
 		if parameter != "" {
 			name, value, _ := strings.Cut(parameter, "=")
 			parameters = append(parameters, [2]string{again(name), again(value)})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -126,9 +127,7 @@ func (v *Verifier) Handler(next http.Handler) http.Handler {
 			return
 		}
 		a := refusal.reply()
-		for name, values := range a.header {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), a.header)
 		w.WriteHeader(a.status)
 		_, _ = io.Copy(w, a.body) // the client may be gone
 	})

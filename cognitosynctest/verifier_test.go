@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"maps"
 
 	"io"
 	"net/http"
@@ -58,13 +59,13 @@ const usageURL = "https://cognito-sync.us-east-1.amazonaws.com/identitypools/us-
 func atNow(s *signing) { s.at = now }
 
 // authorization returns a change of the Authorization header.
-func authorization(old, new string) func(*http.Request) {
+func authorization(old, other string) func(*http.Request) {
 	return func(r *http.Request) {
 		value := r.Header.Get("Authorization")
 		if !strings.Contains(value, old) {
 			panic("there is no " + old + " in " + value)
 		}
-		r.Header.Set("Authorization", strings.Replace(value, old, new, 1))
+		r.Header.Set("Authorization", strings.Replace(value, old, other, 1))
 	}
 }
 
@@ -607,9 +608,7 @@ func TestVerifier_accepts(t *testing.T) {
 				url = usageURL
 			}
 			r := request(t, method, url, test.body)
-			for name, values := range test.header {
-				r.Header[name] = values
-			}
+			maps.Copy(r.Header, test.header)
 			if test.host != "" {
 				r.Host = test.host
 			}
