@@ -25,6 +25,9 @@ import (
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
 )
 
+// tooLong is a body that is more than a client reads.
+var tooLong = make([]byte, mib+1)
+
 // A leakServer fails in the way that the id of the pool names, and counts its open
 // connections.
 type leakServer struct {
@@ -83,7 +86,7 @@ func (s *leakServer) serve(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "{") // also below: a client that goes early is what it is about
 		return
 	case "too long":
-		_, _ = w.Write(make([]byte, mib+mib/2))
+		_, _ = w.Write(tooLong)
 		return
 	case "cut":
 		w.Header().Set("Content-Length", "1000")

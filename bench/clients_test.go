@@ -74,7 +74,7 @@ func requireSigned(t *testing.T, req *http.Request, signingName string) {
 
 	again, err := http.NewRequest(req.Method, req.URL.String(), nil)
 	require.NoError(t, err)
-	for _, name := range strings.Split(signed, ";") {
+	for name := range strings.SplitSeq(signed, ";") {
 		if name != "host" {
 			again.Header.Set(name, req.Header.Get(name))
 		}

@@ -35,7 +35,7 @@ func valueIn(file, key, separator string) string {
 	if err != nil {
 		return ""
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was only read
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {
 		name, value, _ := strings.Cut(lines.Text(), separator)
@@ -70,7 +70,7 @@ func programSize(ctx context.Context, c client) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }() // what stays is in the temporary directory
 	program := filepath.Join(dir, "program")
 	build := exec.CommandContext(ctx, "go", "build", "-o", program, "github.com/cognitosync/cognitosync-go/bench/"+c.program)
 	if message, err := build.CombinedOutput(); err != nil {
