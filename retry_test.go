@@ -276,7 +276,7 @@ func TestWhatIsRetried(t *testing.T) {
 		{"access denied", cognitosynctest.AccessDenied(), false},
 		{"invalid parameter", cognitosynctest.InvalidParameter(), false},
 		{"not found", cognitosynctest.ResourceNotFound(), false},
-		{"not implemented", cognitosynctest.Reply(501, nil, ""), false},
+		{"status 501", cognitosynctest.Reply(501, nil, ""), false},
 		{"cut body of a client error", cognitosynctest.InvalidParameter().CutAfter(3), false},
 		{"half a JSON document", cognitosynctest.Reply(200, nil, `{"IdentityPoolUsage":{`), false},
 		{"no JSON", cognitosynctest.Reply(200, nil, "<html></html>"), false},
