@@ -370,3 +370,27 @@ func TestConfigSources(t *testing.T) {
 		}
 	}
 }
+
+// TestTraceID shows that a Lambda function tells which invocation it is, so that one
+// that calls itself is noticed. It is not parallel: it is about the environment.
+func TestTraceID(t *testing.T) {
+	const trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8"
+	for _, test := range []struct{ name, function, want string }{
+		{"in Lambda", "inventory", trace},
+		{"elsewhere", "", ""},
+	} {
+		for _, way := range ways {
+			t.Run(test.name+"/"+way, func(t *testing.T) {
+				t.Setenv("_X_AMZN_TRACE_ID", trace)
+				t.Setenv("AWS_LAMBDA_FUNCTION_NAME", test.function) // restored when the test ends
+				if test.function == "" {
+					require.NoError(t, os.Unsetenv("AWS_LAMBDA_FUNCTION_NAME"))
+				}
+				server, client := setup(t, way)
+				_, err := describe(t, client)
+				require.NoError(t, err)
+				assert.Equal(t, test.want, server.Requests().Last().Header.Get("X-Amzn-Trace-Id"))
+			})
+		}
+	}
+}

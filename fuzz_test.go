@@ -89,13 +89,15 @@ func FuzzDecodeUsage(f *testing.F) {
 	}
 	f.Add([]byte(`{"IdentityPoolUsage":{"DataStorage":1},"identitypoolusage":{"DataStorage":2},"IdentityPoolUsage":{"SyncSessionsCount":3,"syncsessionscount":4}}`))
 
+	var sent []byte // one client does for all bodies, which come one after the other
+	client := fuzzClient(direct, func(req *http.Request) (*http.Response, error) {
+		return answerOf(req, http.StatusOK, http.Header{}, sent), nil
+	})
 	f.Fuzz(func(t *testing.T, body []byte) {
 		if len(body) > maxFuzzed {
 			t.Skip()
 		}
-		client := fuzzClient(direct, func(req *http.Request) (*http.Response, error) {
-			return answerOf(req, http.StatusOK, http.Header{}, body), nil
-		})
+		sent = body
 		output, err := client.DescribeIdentityPoolUsage(t.Context(), poolInput(trialPool))
 
 		want, reading := readUsage(body)
@@ -242,6 +244,8 @@ func FuzzDecodeError(f *testing.F) {
 	f.Add(302, "", "", "", "http://[", []byte("<p>"))
 	f.Add(307, "\u202e", "\x00", "\n", "https://user:password@host:1/?q#f", []byte(`{"message":"\u0000\ud800"}`))
 
+	var answer func(*http.Request) *http.Response // one client does for all, as above
+	client := fuzzClient(direct, func(req *http.Request) (*http.Response, error) { return answer(req), nil })
 	f.Fuzz(func(t *testing.T, status int, code, message, id, location string, body []byte) {
 		if len(body) > maxFuzzed || status/100 == 2 {
 			t.Skip()
@@ -249,9 +253,7 @@ func FuzzDecodeError(f *testing.F) {
 		header := http.Header{
 			"X-Amzn-Errortype": {code}, "X-Amzn-Errormessage": {message}, "X-Amzn-Requestid": {id}, "Location": {location},
 		}
-		client := fuzzClient(direct, func(req *http.Request) (*http.Response, error) {
-			return answerOf(req, status, header, body), nil
-		})
+		answer = func(req *http.Request) *http.Response { return answerOf(req, status, header, body) }
 		output, err := client.DescribeIdentityPoolUsage(t.Context(), poolInput(trialPool))
 
 		requireFailure(t, output, err)
