@@ -1,15 +1,10 @@
 package cognitosync
 
 import (
-	"bytes"
-	"compress/flate"
-	"compress/gzip"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -17,21 +12,13 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 	smithyrand "github.com/aws/smithy-go/rand"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
-
-const (
-	operationName   = "DescribeIdentityPoolUsage"
-	operationMethod = http.MethodGet
-)
-
-// attemptHeader tells the service which of how many attempts a request is.
-const attemptHeader = "Amz-Sdk-Request"
 
 // DescribeIdentityPoolUsage returns how many sync sessions and how much data an
 // identity pool holds and when it was last changed. The output is non-nil if and
@@ -71,22 +58,20 @@ func (c *Client) DescribeIdentityPoolUsage(
 	ctx context.Context, params *DescribeIdentityPoolUsageInput, optFns ...func(*Options),
 ) (*DescribeIdentityPoolUsageOutput, error) {
 	call := c.newCall(params, optFns)
-	ctx, end := call.startCallSpan(ctx) // telemetry.go
+	ctx, begun := call.journal.startCall(ctx, call.poolID())
 
-	var r reply
-	if call.usesStack {
-		r = call.runStack(ctx) // middleware.go
-	} else {
-		r = call.run(ctx)
+	run := call.run
+	if call.settings.usesStack {
+		run = call.runStack
 	}
+	output, metadata, err := run(ctx)
 
-	end(r.err)
-	r.err = call.wrap(r.err) // client.go
-	if r.err != nil {
-		return nil, r.err
+	call.journal.endCall(ctx, begun, call.finalRecord(err))
+	if err != nil {
+		return nil, call.wrap(err)
 	}
-	r.output.ResultMetadata = r.metadata
-	return r.output, nil
+	output.ResultMetadata = metadata
+	return output, nil
 }
 
 // DescribeIdentityPoolUsageInput names the pool.
@@ -135,62 +120,115 @@ var (
 	_ DescribeIdentityPoolUsageAPIClient = DescribeIdentityPoolUsageFunc(nil)
 )
 
-// run makes the call in a straight line: each of its steps is a function below or
-// in the file named beside it.
-func (c *call) run(ctx context.Context) reply {
-	if err := c.validate(); err != nil {
-		return reply{err: err}
-	}
-	var err error
-	if c.target, err = c.resolveEndpoint(ctx); err != nil { // endpoint.go
-		return reply{err: err}
-	}
-	if c.invocationID, err = newInvocationID(); err != nil {
-		return reply{err: err}
-	}
-	r := c.attempts(ctx, c.try) // retry.go
-	c.noteAttempts(&r)
-	return r
+// call is one invocation of the operation. It belongs to one goroutine.
+type call struct {
+	client       *Client
+	settings     *settings
+	input        *DescribeIdentityPoolUsageInput
+	journal      journal
+	region       string           // to call and to sign for; "" until chosen
+	endpoint     *endpoint        // nil until resolved
+	invocationID string           // all attempts have it
+	maxAttempts  int              // 0: unlimited
+	clock        signingClock     // of the next attempt
+	renewed      *aws.Credentials // of the next attempt, in place of the provider's
+	hasRenewed   bool             // the credentials have been renewed in this call
+	attempts     []*attempt
+	unnumbered   []*attempt // made without the Retry step, which middleware has replaced
 }
 
-// try makes one attempt.
-func (c *call) try(ctx context.Context) reply {
-	if err := c.retrieveCredentials(ctx); err != nil { // signer.go
-		return reply{err: err}
-	}
-	req := c.buildRequest(ctx)
-	if err := c.sign(ctx, req, emptyPayloadHash, c.target.signingName, c.target.signingRegion); err != nil {
-		return reply{err: err}
-	}
-	resp, metadata, err := c.exchange(ctx, req)
-	if err != nil {
-		return reply{err: err, metadata: metadata}
-	}
-	output, err := c.receive(ctx, resp)
-	if err != nil {
-		err = wrapResponseError(resp, err) // errors.go
-	}
-	return reply{output: output, metadata: metadata, err: err}
+// attempt is one attempt of a call: it begins empty and ends with an output or an error.
+type attempt struct {
+	number      int // counted from 1
+	limit       timeLimit
+	clock       signingClock // that it is signed by
+	credentials aws.Credentials
+	request     *http.Request  // as sent; nil until then
+	response    *http.Response // nil until there is one
+	metadata    middleware.Metadata
+	output      *DescribeIdentityPoolUsageOutput // non-nil if and only if err is nil
+	err         error
+	elapsed     time.Duration
+	decision    decision // what followed it
 }
 
-// validate refuses what could not be sent, settings that no call can be made with, and
-// pools that the client would look for in the wrong region.
-func (c *call) validate() error {
+func (c *Client) newCall(input *DescribeIdentityPoolUsageInput, optFns []func(*Options)) *call {
+	if input == nil {
+		input = &DescribeIdentityPoolUsageInput{}
+	}
+	call := &call{client: c, settings: c.settings, input: input}
+	if len(optFns) > 0 {
+		options := c.Options()
+		for _, fn := range optFns {
+			fn(&options)
+		}
+		call.settings = c.newSettings(&options)
+	}
+	call.journal.telemetry = &call.settings.telemetry
+	if !call.settings.options.DisableClockSkewCorrection {
+		call.clock.offset = c.clock.load()
+	}
+	return call
+}
+
+// run makes the call in a straight line of steps.
+func (c *call) run(ctx context.Context) (*DescribeIdentityPoolUsageOutput, middleware.Metadata, error) {
+	if err := validateInput(c.input); err != nil {
+		return nil, middleware.Metadata{}, err
+	}
+	if err := c.checkSettings(); err != nil {
+		return nil, middleware.Metadata{}, err
+	}
+	if err := c.resolveEndpoint(ctx); err != nil {
+		return nil, middleware.Metadata{}, err
+	}
+	if err := c.newInvocationID(); err != nil {
+		return nil, middleware.Metadata{}, err
+	}
+	last, err := c.runAttempts(ctx, c.try)
+	if err != nil {
+		return nil, middleware.Metadata{}, err
+	}
+	return last.output, last.metadata, nil
+}
+
+// try makes an attempt in a straight line of steps.
+func (c *call) try(ctx context.Context, a *attempt) {
+	if a.err = c.retrieveCredentials(ctx, a); a.err != nil {
+		return
+	}
+	req := c.buildRequest(ctx, a)
+	if a.err = c.sign(ctx, a, req, emptyPayloadHash, c.endpoint.scope); a.err != nil {
+		return
+	}
+	c.journal.logRequest(req)
+	if a.err = c.send(a, req); a.err != nil {
+		return
+	}
+	a.metadata = noteResponse(ctx, a.response, c.settings.options.DisableClockSkewCorrection)
+	c.noteRequestID(&a.metadata, a.response)
+	c.journal.logResponse(ctx, a.response)
+	a.output, a.err = c.readResponse(ctx, a, a.response)
+	if a.err != nil {
+		a.err = c.wrapResponseError(a.response, a.err)
+	}
+}
+
+// poolID returns the pool's ID, or "".
+func (c *call) poolID() string { return aws.ToString(c.input.IdentityPoolId) }
+
+// validateInput refuses what could not be sent.
+func validateInput(input *DescribeIdentityPoolUsageInput) error {
 	invalid := smithy.InvalidParamsError{Context: operationName + "Input"}
-	if c.input == nil || c.input.IdentityPoolId == nil {
+	if input == nil || input.IdentityPoolId == nil {
 		invalid.Add(smithy.NewErrParamRequired("IdentityPoolId"))
 		return invalid
 	}
-	if reason := unsafeID(*c.input.IdentityPoolId); reason != "" {
+	if reason := unsafeID(*input.IdentityPoolId); reason != "" {
 		invalid.Add(&invalidIDError{context: invalid.Context, reason: reason})
 		return invalid
 	}
-	if c.err != nil {
-		return c.err
-	}
-	var err error
-	c.region, err = c.chooseRegion() // endpoint.go
-	return err
+	return nil
 }
 
 // unsafeID returns why an id cannot be sent as one segment of a path, or "". Dots,
@@ -224,34 +262,110 @@ func (e *invalidIDError) SetContext(context string) { e.context = context }
 
 func (e *invalidIDError) AddNestedContext(nested string) { e.context += "." + nested }
 
-// newInvocationID returns the id that all attempts of a call share.
-func newInvocationID() (string, error) {
-	id, err := smithyrand.NewUUID(rand.Reader).GetUUID()
-	if err != nil {
-		return "", fmt.Errorf("make an invocation id: %w", err)
+// checkSettings refuses settings that no call can be made with, and pools that the client
+// would look for in the wrong region. It chooses the region.
+func (c *call) checkSettings() (err error) {
+	if c.settings.err != nil {
+		return c.settings.err
 	}
-	return id, nil
+	c.region, err = c.settings.router.regionOf(c.poolID())
+	return err
+}
+
+// resolveEndpoint finds the endpoint for the region.
+func (c *call) resolveEndpoint(ctx context.Context) (err error) {
+	defer startTimer(ctx, c.journal.instruments.resolveEndpoint)()
+	c.endpoint, err = c.settings.router.endpointOf(ctx, c.region)
+	return err
+}
+
+// newInvocationID makes the ID that all attempts share.
+func (c *call) newInvocationID() (err error) {
+	if c.invocationID, err = smithyrand.NewUUID(rand.Reader).GetUUID(); err != nil {
+		return fmt.Errorf("make an invocation ID: %w", err)
+	}
+	return nil
+}
+
+// runAttempts makes attempts with try until one is final, and returns the last.
+func (c *call) runAttempts(ctx context.Context, try func(context.Context, *attempt)) (*attempt, error) {
+	retryer := c.settings.retryers.of(c.region)
+	c.maxAttempts = retryer.MaxAttempts()
+	err := retryLoop{
+		retryer:     retryer,
+		maxAttempts: c.maxAttempts,
+		sleep:       c.client.sleep,
+		attempt: func(ctx context.Context, number int) attempted {
+			a := &attempt{number: number, clock: c.clock}
+			c.attempts = append(c.attempts, a)
+			return c.runAttempt(ctx, a, try)
+		},
+		observer: c,
+	}.run(ctx)
+	if len(c.attempts) == 0 {
+		return nil, err
+	}
+	return c.lastAttempt(), err
+}
+
+func (c *call) lastAttempt() *attempt { return c.attempts[len(c.attempts)-1] }
+
+// runAttempt makes one attempt in the time it has, and corrects what its failure shows to
+// be wrong with the clock or the credentials.
+func (c *call) runAttempt(ctx context.Context, a *attempt, try func(context.Context, *attempt)) attempted {
+	started := time.Now()
+	attemptCtx, span := c.journal.startAttempt(ctx, a.number)
+	attemptCtx = a.limit.start(attemptCtx, c.settings.options.AttemptTimeout)
+	try(attemptCtx, a)
+	a.limit.stop()
+	a.elapsed = time.Since(started)
+	c.journal.endSpan(span, c.record(a))
+
+	err := c.correctClock(a)
+	if err == nil {
+		return attempted{}
+	}
+	err = c.renewCredentials(ctx, a, err)
+	if a.response == nil {
+		return attempted{err: err}
+	}
+	return attempted{err: err, header: a.response.Header}
+}
+
+// retrieveCredentials gets the credentials of an attempt, then begins its time to send.
+func (c *call) retrieveCredentials(ctx context.Context, a *attempt) (err error) {
+	defer startTimer(ctx, c.journal.instruments.resolveIdentity)()
+	if c.renewed != nil {
+		a.credentials, c.renewed = *c.renewed, nil
+	} else {
+		a.credentials, err = retrieveCredentials(ctx, c.settings.options.Credentials)
+	}
+	c.journal.secrets.Add(a.credentials.SecretAccessKey, a.credentials.SessionToken)
+	a.limit.startSending()
+	return err
 }
 
 // buildRequest returns the request of an attempt. Each attempt has one of its own:
 // the transport may still be reading the last one's.
-func (c *call) buildRequest(ctx context.Context) *http.Request {
-	defer c.startTimerOnce(ctx, c.instruments.serialization)()
-	values := [...]string{c.userAgent, c.invocationID, c.attemptOfMax()}
+func (c *call) buildRequest(ctx context.Context, a *attempt) *http.Request {
+	if a.number == 1 {
+		defer startTimer(ctx, c.journal.instruments.serialization)()
+	}
+	values := [...]string{c.settings.userAgent, c.invocationID, attemptOfMax(a.number, c.maxAttempts)}
 	header := make(http.Header, 8) // three are still to come from the signer
 	header["User-Agent"] = values[0:1:1]
-	header["Amz-Sdk-Invocation-Id"] = values[1:2:2]
+	header[invocationHeader] = values[1:2:2]
 	header[attemptHeader] = values[2:3:3]
 	req := (&http.Request{
-		Method:     operationMethod,
-		URL:        operationURL(*c.input.IdentityPoolId),
+		Method:     http.MethodGet,
+		URL:        operationURL(c.poolID()),
 		Proto:      "HTTP/1.1",
 		ProtoMajor: 1,
 		ProtoMinor: 1,
 		Header:     header,
 	}).WithContext(ctx)
-	c.target.apply(req)
-	if c.inLambda {
+	c.endpoint.apply(req)
+	if c.settings.inLambda {
 		addTraceID(ctx, req)
 	}
 	return req
@@ -268,311 +382,138 @@ func operationURL(identityPoolID string) *url.URL {
 	}
 }
 
-// addTraceID tells the service which Lambda invocation it is called from, so that a
-// function that calls itself is noticed.
-func addTraceID(ctx context.Context, req *http.Request) {
-	// It cannot fail: the request is of the type it expects, and nothing comes after.
-	_, _, _ = (&awsmiddleware.RecursionDetection{}).HandleBuild(ctx,
-		middleware.BuildInput{Request: &smithyhttp.Request{Request: req}}, endOfBuild)
-}
-
-// attemptOfMax says which of how many attempts this is.
-func (c *call) attemptOfMax() string {
+// attemptOfMax returns which of how many attempts this is, as the service expects it.
+func attemptOfMax(attempt, maxAttempts int) string {
 	switch {
-	case c.attempt == 1 && c.maxAttempts == retry.DefaultMaxAttempts:
+	case attempt == 1 && maxAttempts == retry.DefaultMaxAttempts:
 		return "attempt=1; max=3" // nearly always so
-	case c.maxAttempts <= 0:
-		return "attempt=" + strconv.Itoa(c.attempt)
+	case maxAttempts <= 0:
+		return "attempt=" + strconv.Itoa(attempt)
 	}
-	return "attempt=" + strconv.Itoa(c.attempt) + "; max=" + strconv.Itoa(c.maxAttempts)
+	return "attempt=" + strconv.Itoa(attempt) + "; max=" + strconv.Itoa(maxAttempts)
 }
 
-// exchange sends req. The SDK's own steps note the response and its time in the
-// metadata, where the SDK's functions look for them: AddRawResponse calls
-// timedSending, whose RecordResponseTiming calls sending, which sends.
-func (c *call) exchange(ctx context.Context, req *http.Request) (*http.Response, middleware.Metadata, error) {
-	c.request = req
-	_, metadata, err := awsmiddleware.AddRawResponse{}.HandleDeserialize(ctx, middleware.DeserializeInput{}, (*timedSending)(c))
-	if err != nil {
-		return nil, metadata, err
-	}
-	noteRequestID(&metadata, c.response)
-	return c.response, metadata, nil
+// sign signs the request of an attempt.
+func (c *call) sign(ctx context.Context, a *attempt, req *http.Request, payloadHash string, scope scope) error {
+	defer startTimer(ctx, c.journal.instruments.signing)()
+	return signRequest(ctx, c.settings.options.HTTPSignerV4, req, a.credentials,
+		payloadHash, scope, time.Now().Add(a.clock.offset), c.journal.signerOptions()...)
 }
 
-func noteRequestID(metadata *middleware.Metadata, resp *http.Response) {
-	if id := requestID(resp.Header); id != "" {
-		awsmiddleware.SetRequestIDMetadata(metadata, id)
-	}
-}
-
-// timedSending and sending are a call as what comes after one of the SDK's steps.
-type (
-	timedSending call
-	sending      call
-)
-
-func (s *timedSending) HandleDeserialize(ctx context.Context, in middleware.DeserializeInput) (
-	middleware.DeserializeOutput, middleware.Metadata, error,
-) {
-	step := awsmiddleware.RecordResponseTiming{DisableClockSkewCorrection: s.DisableClockSkewCorrection}
-	return step.HandleDeserialize(ctx, in, (*sending)(s))
-}
-
-func (s *sending) HandleDeserialize(ctx context.Context, _ middleware.DeserializeInput) (
-	out middleware.DeserializeOutput, metadata middleware.Metadata, err error,
-) {
-	c := (*call)(s)
-	c.logRequest(c.request)
-	resp, err := c.send(c.request) // transport.go
-	if err != nil {
-		return out, metadata, err
-	}
-	c.logResponse(ctx, resp)
-	out.RawResponse = &smithyhttp.Response{Response: resp}
-	return out, oneAttempt().Clone(), nil
-}
-
-// receive reads an answer to its end and makes an output or an error of it.
-func (c *call) receive(ctx context.Context, resp *http.Response) (*DescribeIdentityPoolUsageOutput, error) {
-	c.response = resp
-	success, limit := resp.StatusCode/100 == 2, int64(maxErrorBody)
-	if success {
-		limit = maxResponseBody
-	}
-	body, err := readBody(resp, limit) // transport.go
-	defer c.startTimer(ctx, c.instruments.deserialization)()
-	c.logResponseBody(ctx, body)
-
-	if !success {
-		return nil, decodeError(resp, body, c.secrets()) // errors.go
-	}
-	if err != nil {
-		return nil, c.readError(ctx, err, body)
-	}
-	output, err := decodeOutput(body)
-	if err != nil {
-		return nil, c.deserializationError(err, body)
-	}
-	return output, nil
-}
-
-// readError says why a success was not read to its end. One that is too long, or
-// compressed wrongly, is malformed; one that was cut off is a failure of the network.
-func (c *call) readError(ctx context.Context, err error, body []byte) error {
-	var (
-		tooLarge *ResponseTooLargeError
-		corrupt  flate.CorruptInputError
-	)
-	if errors.As(err, &tooLarge) || errors.As(err, &corrupt) ||
-		errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) {
-		return c.deserializationError(err, body)
-	}
-	return sendError(ctx, fmt.Errorf("read response body: %w", err))
-}
-
-func (c *call) deserializationError(err error, body []byte) error {
-	return &smithy.DeserializationError{
-		Err:      fmt.Errorf("decode response body: %w", err),
-		Snapshot: []byte(c.secrets().quote(string(body[:min(len(body), maxErrorBody)]), maxQuote)),
-	}
-}
-
-// decodeOutput makes an output of the body of a success. An empty one says nothing.
-func decodeOutput(body []byte) (*DescribeIdentityPoolUsageOutput, error) {
-	if len(bytes.TrimSpace(body)) == 0 {
-		return &DescribeIdentityPoolUsageOutput{}, nil
-	}
-	var answer answerJSON
-	if err := json.Unmarshal(body, &answer); err != nil {
-		return nil, err
-	}
-	if len(answer.IdentityPoolUsage) == 0 || string(answer.IdentityPoolUsage) == "null" {
-		return &answer.output, nil
-	}
-	if err := json.Unmarshal(answer.IdentityPoolUsage, &answer.usage); err != nil {
-		return nil, err
-	}
-	answer.output.IdentityPoolUsage = answer.usage.result()
-	return &answer.output, nil
-}
-
-// answerJSON and usageJSON are the answer on the wire, and where the output's parts
-// stay: all is one piece of memory. encoding/json takes a member of another letter
-// case for the field, unless another field comes first that is as near: that is what
-// the lower-case fields are for, which keep nothing.
-type answerJSON struct {
-	OtherUsage        ignored `json:"identitypoolusage"`
-	IdentityPoolUsage lastJSON
-
-	usage  usageJSON
-	output DescribeIdentityPoolUsageOutput
-}
-
-type usageJSON struct {
-	OtherDataStorage       ignored `json:"datastorage"`
-	OtherIdentityPoolID    ignored `json:"identitypoolid"`
-	OtherLastModifiedDate  ignored `json:"lastmodifieddate"`
-	OtherSyncSessionsCount ignored `json:"syncsessionscount"`
-
-	DataStorage       wholeNumber
-	IdentityPoolId    *string
-	LastModifiedDate  epochSeconds
-	SyncSessionsCount wholeNumber
-
-	usage IdentityPoolUsage
-}
-
-// result returns the members as the caller sees them.
-func (u *usageJSON) result() *IdentityPoolUsage {
-	u.usage.IdentityPoolId = u.IdentityPoolId
-	if u.DataStorage.present {
-		u.usage.DataStorage = &u.DataStorage.value
-	}
-	if u.LastModifiedDate.present {
-		u.usage.LastModifiedDate = &u.LastModifiedDate.value
-	}
-	if u.SyncSessionsCount.present {
-		u.usage.SyncSessionsCount = &u.SyncSessionsCount.value
-	}
-	return &u.usage
-}
-
-// lastJSON is any JSON value, still to be decoded: so that a second usage in one
-// answer replaces the first and is not mixed with it. It is not copied, for it is
-// decoded while the body is still at hand.
-type lastJSON []byte
-
-func (l *lastJSON) UnmarshalJSON(text []byte) error {
-	*l = text
-	return nil
-}
-
-// ignored is any JSON value, passed over.
-type ignored struct{}
-
-func (*ignored) UnmarshalJSON([]byte) error { return nil }
-
-// wholeNumber is a JSON number without a fraction, in whatever form, or null.
-type wholeNumber struct {
-	present bool
-	value   int64
-}
-
-func (n *wholeNumber) UnmarshalJSON(text []byte) (err error) {
-	*n = wholeNumber{present: string(text) != "null"}
-	if !n.present {
-		return nil
-	}
-	n.value, err = parseDecimal(text, 0, false)
+// send sends the request of an attempt.
+func (c *call) send(a *attempt, req *http.Request) (err error) {
+	a.request = req
+	a.response, err = sendRequest(c.settings.httpClient, req, &a.limit)
 	return err
 }
 
-// epochSeconds is a JSON number of seconds since 1970, or null.
-type epochSeconds struct {
-	present bool
-	value   time.Time
-}
-
-func (s *epochSeconds) UnmarshalJSON(text []byte) error {
-	*s = epochSeconds{present: string(text) != "null"}
-	if !s.present {
-		return nil
+// correctClock compares the time that an attempt was signed at with the time of its
+// response, and returns the attempt's error as it counts then.
+func (c *call) correctClock(a *attempt) (err error) {
+	if c.settings.options.DisableClockSkewCorrection {
+		return a.err
 	}
-	milliseconds, err := parseDecimal(text, 3, true)
-	s.value = time.UnixMilli(milliseconds).UTC()
+	measured, known := awsmiddleware.GetAttemptSkew(a.metadata)
+	c.clock, err = c.client.clock.correct(a.clock, measured, known, a.err)
 	return err
 }
 
-// parseDecimal returns the JSON number text times 10 to the power of shift. It goes
-// by the digits, for a float64 holds neither all counts nor all milliseconds. A
-// fraction that is left is rounded, or refused. text is valid JSON.
-func parseDecimal(text []byte, shift int, round bool) (int64, error) {
-	if text[0] != '-' && !isDigit(text[0]) {
-		return 0, errors.New("not a number")
+// renewCredentials has the next attempt signed with other credentials, if failure is that
+// those of this one have expired. It returns failure, marked if there are others now, and
+// with the provider's error if it has one.
+func (c *call) renewCredentials(ctx context.Context, a *attempt, failure error) error {
+	isLast := c.maxAttempts > 0 && a.number >= c.maxAttempts
+	if isLast || c.hasRenewed || !expiredTokenCodes[apiErrorCode(failure)] {
+		return failure
 	}
-	if shift == 0 && len(text) <= len("-9223372036854775808") {
-		if value, err := strconv.ParseInt(string(text), 10, 64); err == nil {
-			return value, nil
-		}
-	}
-
-	mantissa, power := text, []byte(nil)
-	if e := bytes.IndexAny(text, "eE"); e >= 0 {
-		mantissa, power = text[:e], text[e+1:]
-	}
-	mantissa, negative := bytes.CutPrefix(mantissa, []byte("-"))
-	whole, fraction, _ := bytes.Cut(mantissa, []byte("."))
-	digits := make([]byte, 0, 32)
-	digits = bytes.TrimLeft(append(append(digits, whole...), fraction...), "0")
-	point := len(digits) - len(fraction) + shift // how many digits stand before the point
-	digits = bytes.TrimRight(digits, "0")
-	if len(digits) == 0 {
-		return 0, nil
-	}
-	if power != nil {
-		point += parseExponent(power)
-	}
-
-	const zeros = "0000000000000000000" // as many as an int64 has digits
-	up := int64(0)
+	c.hasRenewed = true
+	renewed, err := c.client.renewals.renew(ctx, c.settings.options.Credentials, a.credentials)
+	c.journal.secrets.Add(renewed.SecretAccessKey, renewed.SessionToken)
 	switch {
-	case point > len(zeros):
-		return 0, badNumber(text, "out of range")
-	case len(digits) <= point:
-		digits = append(digits, zeros[:point-len(digits)]...)
-	case !round:
-		return 0, badNumber(text, "not a whole number")
-	case point < 0:
-		return 0, nil
-	default:
-		if digits[point] >= '5' {
-			up = 1
-		}
-		digits = digits[:point]
-	}
-	value, err := parseDigits(digits, negative)
-	if negative {
-		up = -up
-	}
-	if err != nil || value > 0 && value+up < 0 || value < 0 && value+up > 0 {
-		return 0, badNumber(text, "out of range")
-	}
-	return value + up, nil
-}
-
-// parseExponent returns the number, or a billion for anything beyond: more than an
-// answer has digits.
-func parseExponent(text []byte) int {
-	digits, negative := bytes.CutPrefix(text, []byte("-"))
-	digits = bytes.TrimLeft(bytes.TrimPrefix(digits, []byte("+")), "0")
-	exponent := 1_000_000_000
-	if len(digits) <= 9 {
-		exponent, _ = strconv.Atoi("0" + string(digits)) // nothing but digits
-	}
-	if negative {
-		return -exponent
-	}
-	return exponent
-}
-
-// parseDigits returns the number that the digits make, with the sign; 0 for none.
-func parseDigits(digits []byte, negative bool) (int64, error) {
-	if len(digits) == 0 {
-		return 0, nil
-	}
-	magnitude, err := strconv.ParseUint(string(digits), 10, 64)
-	switch {
+	case err != nil && ctx.Err() != nil:
+		return failure
 	case err != nil:
-		return 0, err
-	case negative && magnitude <= -math.MinInt64:
-		return -int64(magnitude), nil // also right for the smallest, which has no positive
-	case magnitude > math.MaxInt64:
-		return 0, strconv.ErrRange
+		return &renewalError{failure: failure, err: err}
+	case sameKeys(renewed, a.credentials):
+		return failure
 	}
-	return int64(magnitude), nil
+	if err := checkKeys(renewed); err != nil {
+		return &renewalError{failure: failure, err: err}
+	}
+	c.renewed = &renewed
+	return &renewedCredentialsError{failure}
 }
 
-func badNumber(text []byte, reason string) error {
-	return fmt.Errorf("%s is %s", printable(string(text[:min(len(text), 64)]), maxCode), reason)
+// decided keeps and reports what follows the last attempt.
+func (c *call) decided(ctx context.Context, d decision) {
+	a := c.lastAttempt()
+	a.decision = d
+	c.journal.attemptEnded(ctx, c.record(a))
+	if len(c.attempts) == 1 && a.err == nil {
+		return // its metadata is that of any call whose first attempt succeeded
+	}
+	results := make([]retry.AttemptResult, len(c.attempts))
+	for i, a := range c.attempts {
+		results[i] = retry.AttemptResult{
+			Err:              a.err,
+			Retryable:        a.decision.retryable,
+			Retried:          a.decision.retried(),
+			ResponseMetadata: a.metadata,
+		}
+	}
+	noteAttempts(&a.metadata, results)
+}
+
+// record returns what is known of an attempt.
+func (c *call) record(a *attempt) record {
+	r := record{
+		poolID:      c.poolID(),
+		region:      c.region,
+		attempt:     a.number,
+		maxAttempts: c.maxAttempts,
+		elapsed:     a.elapsed,
+		delay:       a.decision.delay,
+		reason:      string(a.decision.verdict),
+		err:         a.err,
+	}
+	if c.endpoint != nil {
+		r.host = c.endpoint.url.Host
+	}
+	if a.response != nil {
+		r.status, r.requestID = a.response.StatusCode, c.requestID(a.response)
+	}
+	return r
+}
+
+// finalRecord returns what is known of the call when it ends, with err or without.
+func (c *call) finalRecord(err error) record {
+	last := &attempt{decision: decision{verdict: verdictRefused}}
+	if len(c.attempts) > 0 {
+		last = c.lastAttempt()
+	}
+	r := c.record(last)
+	r.err = err
+	return r
+}
+
+// wrap returns the error of a call that failed with err.
+func (c *call) wrap(err error) error {
+	attempts, retryable, sent := len(c.attempts), false, false
+	for _, a := range c.attempts {
+		retryable = a.decision.retryable
+		sent = sent || a.request != nil
+	}
+	if !sent && isOfSettings(err) {
+		attempts = 0 // a stack finds it in its first
+	}
+	return newCallError(err, c.journal.secrets.Line(strings.TrimSpace(err.Error()), maxErrorText), attempts, retryable)
+}
+
+// isOfSettings reports whether err was certain before anything could be sent.
+func isOfSettings(err error) bool {
+	var (
+		setting *ConfigurationError
+		region  *RegionMismatchError
+	)
+	return errors.As(err, &setting) || errors.As(err, &region)
 }

@@ -8,20 +8,19 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	smithyauth "github.com/aws/smithy-go/auth"
 	smithyendpoints "github.com/aws/smithy-go/endpoints"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/cognitosync/cognitosync-go/internal/endpoints"
+	"github.com/cognitosync/cognitosync-go/internal/redact"
 )
 
-// The service as its endpoints and signatures name it.
-const (
-	endpointPrefix     = "cognito-sync"
-	defaultSigningName = "cognito-sync"
-)
+// defaultSigningName is the service's name in a signature's scope.
+const defaultSigningName = "cognito-sync"
 
 // EndpointResolverOptions select among the endpoints of a region.
 type EndpointResolverOptions struct {
@@ -100,134 +99,98 @@ func NewDefaultEndpointResolverV2() EndpointResolverV2 { return defaultResolver{
 
 type defaultResolver struct{}
 
-// ResolveEndpoint applies the rules. Its errors are the rules' own words.
+// ResolveEndpoint applies the rules. Its errors contain the rules' own reasons.
 func (defaultResolver) ResolveEndpoint(_ context.Context, params EndpointParameters) (smithyendpoints.Endpoint, error) {
 	params = params.WithDefaults()
-	fips, dualStack := *params.UseFIPS, *params.UseDualStack
+	uri, err := endpoints.Resolve(endpoints.Params{
+		Region:    aws.ToString(params.Region),
+		Endpoint:  params.Endpoint,
+		FIPS:      *params.UseFIPS,
+		DualStack: *params.UseDualStack,
+	})
+	if err != nil {
+		return smithyendpoints.Endpoint{}, err
+	}
+	return smithyendpoints.Endpoint{URI: uri, Headers: http.Header{}}, nil
+}
+
+// routing is what decides about region and endpoint: the fields of [Options] of these
+// names.
+type routing struct {
+	region        string
+	baseEndpoint  *string
+	options       EndpointResolverOptions
+	resolver      EndpointResolverV2
+	legacy        legacyEndpointResolver
+	signingName   string
+	signingRegion string
+	usePoolRegion bool
+}
+
+// router finds the region and the endpoint of a call.
+type router struct {
+	routing
+	home string    // region, or what it stands for if it is a pseudo region
+	fips bool      // region is a pseudo region that asks for FIPS
+	near *endpoint // of home; nil if that is for a resolver to say, or wrong
+}
+
+func newRouter(routing routing) *router {
+	r := &router{routing: routing}
+	r.home, r.fips = endpoints.RealRegion(r.region)
+	if r.followsRules() && endpoints.IsHostLabel(r.home) {
+		r.near, _ = r.resolve(context.Background(), r.home) // an error is found again by the call
+	}
+	return r
+}
+
+// followsRules reports whether AWS's rules, and no code of the caller's, decide
+// about endpoints.
+func (r *router) followsRules() bool {
+	_, ok := r.resolver.(defaultResolver)
+	return ok && r.legacy == nil
+}
+
+// regionOf returns the region that a pool is in and requests are signed for. A pool id
+// that names another one than the client's decides, where the caller wants that, or is
+// refused.
+func (r *router) regionOf(identityPoolID string) (string, error) {
+	if r.home != "" && !endpoints.IsHostLabel(r.home) {
+		return "", &ConfigurationError{Setting: "Region", Err: fmt.Errorf(
+			"invalid input region %q: not a host label", redact.Printable(r.region, maxCode))}
+	}
+	region := endpoints.PoolRegion(identityPoolID)
+	custom := r.baseEndpoint != nil || !r.followsRules()
 	switch {
-	case params.Endpoint != nil && fips:
-		return smithyendpoints.Endpoint{}, errors.New("endpoint rule error, Invalid Configuration: FIPS and custom endpoint are not supported")
-	case params.Endpoint != nil && dualStack:
-		return smithyendpoints.Endpoint{}, errors.New("endpoint rule error, Invalid Configuration: Dualstack and custom endpoint are not supported")
-	case params.Endpoint != nil:
-		uri, err := url.Parse(*params.Endpoint)
-		if err != nil {
-			return smithyendpoints.Endpoint{}, err
-		}
-		return smithyendpoints.Endpoint{URI: *uri}, nil
-	case aws.ToString(params.Region) == "":
-		return smithyendpoints.Endpoint{}, errors.New("endpoint rule error, Invalid Configuration: Missing Region")
+	case region == "" || region == r.home:
+		return r.home, nil
+	// The credentials are of no use in another partition, so they must not travel there.
+	case r.usePoolRegion && (custom || r.home == "" || endpoints.SamePartition(region, r.home)):
+		return region, nil
+	case custom || r.home == "":
+		return r.home, nil
 	}
+	return "", &RegionMismatchError{IdentityPoolId: identityPoolID, PoolRegion: region, ClientRegion: r.home}
+}
 
-	region := *params.Region
-	prefix, suffix := endpointPrefix, partitionOf(region).dnsSuffix
-	if fips {
-		prefix += "-fips"
+// endpointOf returns the endpoint for a region; "" is none. Every failure is found here,
+// before anything is sent.
+func (r *router) endpointOf(ctx context.Context, region string) (*endpoint, error) {
+	if r.near != nil && region == r.home {
+		return r.near, nil
 	}
-	if dualStack {
-		suffix = partitionOf(region).dualStackDNSSuffix
-	}
-	return smithyendpoints.Endpoint{URI: url.URL{Scheme: "https", Host: prefix + "." + region + "." + suffix}}, nil
+	return r.resolve(ctx, region)
 }
 
-// partition is a group of regions with endpoints of its own.
-type partition struct {
-	regionPrefixes     []string // of its regions' names: PREFIX-word-number
-	globalRegions      []string // pseudo regions that stand for all of it
-	dnsSuffix          string
-	dualStackDNSSuffix string
-}
-
-// partitions are AWS's, with the one that unknown regions count to first. Each of
-// them has FIPS and dual-stack endpoints.
-// Source: the partitions file that AWS publishes with its endpoint rules.
-var partitions = [...]partition{
-	{[]string{"us", "eu", "ap", "sa", "ca", "me", "af", "il", "mx"}, []string{"aws-global"}, "amazonaws.com", "api.aws"},
-	{[]string{"cn"}, []string{"aws-cn-global"}, "amazonaws.com.cn", "api.amazonwebservices.com.cn"},
-	{[]string{"us-gov"}, []string{"aws-us-gov-global"}, "amazonaws.com", "api.aws"},
-	{[]string{"eusc-de"}, nil, "amazonaws.eu", "api.amazonwebservices.eu"},
-	{[]string{"us-iso"}, []string{"aws-iso-global"}, "c2s.ic.gov", "api.aws.ic.gov"},
-	{[]string{"us-isob"}, []string{"aws-iso-b-global"}, "sc2s.sgov.gov", "api.aws.scloud"},
-	{[]string{"eu-isoe"}, []string{"aws-iso-e-global"}, "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"},
-	{[]string{"us-isof"}, []string{"aws-iso-f-global"}, "csp.hci.ic.gov", "api.aws.hci.ic.gov"},
-}
-
-// partitionOf returns the partition of a region.
-func partitionOf(region string) *partition {
-	for i := range partitions {
-		if p := &partitions[i]; p.has(region) || slices.Contains(p.globalRegions, region) {
-			return p
-		}
-	}
-	return &partitions[0]
-}
-
-// has reports whether the name has the form of the partition's regions.
-func (p *partition) has(region string) bool {
-	for _, prefix := range p.regionPrefixes {
-		rest, ok := strings.CutPrefix(region, prefix+"-")
-		if !ok {
-			continue
-		}
-		word, number, ok := strings.Cut(rest, "-")
-		if ok && isAll(word, isWordByte) && isAll(number, isDigit) {
-			return true
-		}
-	}
-	return false
-}
-
-func isAll(s string, is func(byte) bool) bool {
-	for i := range len(s) {
-		if !is(s[i]) {
-			return false
-		}
-	}
-	return s != ""
-}
-
-func isDigit(b byte) bool  { return '0' <= b && b <= '9' }
-func isLetter(b byte) bool { return 'a' <= b|0x20 && b|0x20 <= 'z' }
-
-func isWordByte(b byte) bool { return isLetter(b) || isDigit(b) || b == '_' }
-func isHostByte(b byte) bool { return isLetter(b) || isDigit(b) || b == '-' }
-
-// isHostLabel reports whether s can be one label of a host name: nothing that is
-// not can become part of a URL.
-func isHostLabel(s string) bool {
-	return len(s) <= 63 && isAll(s, isHostByte) && s[0] != '-' && s[len(s)-1] != '-'
-}
-
-// realRegion returns the region that a pseudo region such as "fips-us-west-2" or
-// "us-gov-west-1-fips" stands for, and whether it asks for FIPS.
-func realRegion(region string) (name string, fips bool) {
-	name = strings.ReplaceAll(region, "-fips-", "-")
-	name = strings.TrimSuffix(strings.TrimPrefix(name, "fips-"), "-fips")
-	return name, name != region
-}
-
-// poolRegion returns the region that a pool id names, or "" if it names none that
-// AWS could have.
-func poolRegion(identityPoolID string) string {
-	region, _, ok := strings.Cut(identityPoolID, ":")
-	if !ok || !isHostLabel(region) {
-		return ""
-	}
-	for i := range partitions {
-		if partitions[i].has(region) {
-			return region
-		}
-	}
-	return ""
-}
+// scope is the service and the region that a request is signed for.
+type scope struct{ name, region string }
 
 // endpoint is where a request goes and what it is signed for.
 type endpoint struct {
-	url           url.URL
-	headers       http.Header
-	signingName   string
-	signingRegion string
-	setting       string // the field of Options that it comes from
+	url     url.URL
+	headers http.Header
+	scope   scope
+	setting string // the field of Options that it comes from
 }
 
 // apply directs a request that has the operation's path to the endpoint.
@@ -242,89 +205,50 @@ func (e *endpoint) apply(req *http.Request) {
 	}
 }
 
-// resolveEndpoint finds the endpoint for the call's pool. Every failure is found
-// here, before anything is sent.
-func (c *call) resolveEndpoint(ctx context.Context) (*endpoint, error) {
-	defer c.startTimerOnce(ctx, c.instruments.resolveEndpoint)()
-	if c.home != nil && c.region == c.homeRegion {
-		return c.home, nil
-	}
-	return c.endpointOf(ctx, c.region)
-}
-
-// chooseRegion returns the region to ask and to sign for. A pool id that names
-// another one than the client's decides, where the caller wants that, or is refused.
-func (c *call) chooseRegion() (string, error) {
-	if c.homeRegion != "" && !isHostLabel(c.homeRegion) {
-		return "", &ConfigurationError{Setting: "Region", Err: fmt.Errorf(
-			"invalid input region %q: not a host label", clip(c.Region, maxQuote))}
-	}
-	id := *c.input.IdentityPoolId
-	region := poolRegion(id)
-	switch {
-	case region == "" || region == c.homeRegion:
-		return c.homeRegion, nil
-	case c.UseIdentityPoolRegion:
-		return region, nil
-	case c.homeRegion != "" && c.BaseEndpoint == nil && c.followsRules():
-		return "", &RegionMismatchError{IdentityPoolId: id, PoolRegion: region, ClientRegion: c.homeRegion}
-	}
-	return c.homeRegion, nil
-}
-
-// followsRules reports whether AWS's rules, and no code of the caller's, decide
-// about endpoints.
-func (s *settings) followsRules() bool {
-	_, ok := s.EndpointResolverV2.(defaultResolver)
-	return ok && s.legacyEndpointResolver == nil
-}
-
-// endpointOf finds the endpoint for a region; "" is none.
-func (s *settings) endpointOf(ctx context.Context, region string) (*endpoint, error) {
-	found, err := s.legacyEndpoint(region)
+// resolve asks the resolvers for the endpoint of a region, and checks what they say.
+func (r *router) resolve(ctx context.Context, region string) (*endpoint, error) {
+	found, err := r.legacyEndpoint(region)
 	var notFound *aws.EndpointNotFoundError
-	if s.legacyEndpointResolver == nil || errors.As(err, &notFound) {
-		found, err = s.resolvedEndpoint(ctx, region)
+	if r.legacy == nil || errors.As(err, &notFound) {
+		found, err = r.resolvedEndpoint(ctx, region)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if reason := unusableURL(&found.url); reason != "" {
-		return nil, &ConfigurationError{Setting: found.setting, Err: fmt.Errorf(
-			"endpoint %q: %s", printable(found.url.Redacted(), maxQuote), reason)}
+	if reason := endpoints.Unusable(&found.url); reason != "" {
+		return nil, &ConfigurationError{Setting: found.setting, Err: errors.New(reason)}
 	}
 	found.url.Path = strings.TrimRight(found.url.Path, "/")
 	found.url.RawPath = strings.TrimRight(found.url.RawPath, "/")
-	found.signingName = cmp.Or(s.signingName, found.signingName, defaultSigningName)
-	found.signingRegion = cmp.Or(s.signingRegion, found.signingRegion, region)
+	found.scope.name = cmp.Or(r.signingName, found.scope.name, defaultSigningName)
+	found.scope.region = cmp.Or(r.signingRegion, found.scope.region, region)
 	switch {
-	case found.signingRegion == "":
+	case found.scope.region == "":
 		return nil, &ConfigurationError{Setting: "Region", Err: errors.New("missing: requests are signed for a region")}
-	case !canBeSignedFor(found.signingRegion), !canBeSignedFor(found.signingName):
+	case !canBeSignedFor(found.scope.region), !canBeSignedFor(found.scope.name):
 		return nil, &ConfigurationError{Setting: found.setting, Err: fmt.Errorf(
-			"cannot sign for service %q in region %q", found.signingName, found.signingRegion)}
+			"cannot sign for service %q in region %q", found.scope.name, found.scope.region)}
 	}
 	return found, nil
 }
 
 // resolvedEndpoint asks EndpointResolverV2.
-func (s *settings) resolvedEndpoint(ctx context.Context, region string) (*endpoint, error) {
-	_, pseudo := realRegion(s.Region)
+func (r *router) resolvedEndpoint(ctx context.Context, region string) (*endpoint, error) {
 	params := EndpointParameters{
-		UseFIPS:      aws.Bool(pseudo || s.EndpointOptions.UseFIPSEndpoint == aws.FIPSEndpointStateEnabled),
-		UseDualStack: aws.Bool(s.EndpointOptions.UseDualStackEndpoint == aws.DualStackEndpointStateEnabled),
-		Endpoint:     s.BaseEndpoint,
+		UseFIPS:      aws.Bool(r.fips || r.options.UseFIPSEndpoint == aws.FIPSEndpointStateEnabled),
+		UseDualStack: aws.Bool(r.options.UseDualStackEndpoint == aws.DualStackEndpointStateEnabled),
+		Endpoint:     r.baseEndpoint,
 	}
 	if region != "" {
 		params.Region = aws.String(region)
 	}
-	resolved, err := s.EndpointResolverV2.ResolveEndpoint(ctx, params)
+	resolved, err := r.resolver.ResolveEndpoint(ctx, params)
 	if err != nil {
-		return nil, &ConfigurationError{Setting: s.endpointSetting(params), Err: fmt.Errorf("resolve endpoint: %w", err)}
+		return nil, &ConfigurationError{Setting: r.endpointSetting(), Err: fmt.Errorf("resolve endpoint: %w", err)}
 	}
 
-	found := &endpoint{url: resolved.URI, headers: resolved.Headers, setting: s.endpointSetting(params)}
-	if s.EndpointOptions.DisableHTTPS && found.url.Scheme == "https" {
+	found := &endpoint{url: resolved.URI, headers: resolved.Headers, setting: r.endpointSetting()}
+	if r.options.DisableHTTPS && found.url.Scheme == "https" {
 		found.url.Scheme = "http"
 	}
 	schemes, _ := smithyauth.GetAuthOptions(&resolved.Properties)
@@ -332,8 +256,8 @@ func (s *settings) resolvedEndpoint(ctx context.Context, region string) (*endpoi
 		if scheme.SchemeID != schemeSigV4 {
 			continue
 		}
-		found.signingName, _ = smithyhttp.GetSigV4SigningName(&scheme.SignerProperties)
-		found.signingRegion, _ = smithyhttp.GetSigV4SigningRegion(&scheme.SignerProperties)
+		found.scope.name, _ = smithyhttp.GetSigV4SigningName(&scheme.SignerProperties)
+		found.scope.region, _ = smithyhttp.GetSigV4SigningRegion(&scheme.SignerProperties)
 	}
 	return found, nil
 }
@@ -342,12 +266,12 @@ func (s *settings) resolvedEndpoint(ctx context.Context, region string) (*endpoi
 const schemeSigV4 = "aws.auth#sigv4"
 
 // endpointSetting names the field that decides about a resolver's answer.
-func (s *settings) endpointSetting(params EndpointParameters) string {
-	_, rules := s.EndpointResolverV2.(defaultResolver)
+func (r *router) endpointSetting() string {
+	_, rules := r.resolver.(defaultResolver)
 	switch {
 	case !rules:
 		return "EndpointResolverV2"
-	case params.Endpoint != nil:
+	case r.baseEndpoint != nil:
 		return "BaseEndpoint"
 	}
 	return "Region"
@@ -356,65 +280,28 @@ func (s *settings) endpointSetting(params EndpointParameters) string {
 // legacyEndpointResolver is the deprecated resolver of an aws.Config.
 type legacyEndpointResolver func(region string, options EndpointResolverOptions) (aws.Endpoint, error)
 
-// legacyResolverFromConfig returns the resolver of cfg, or nil.
-func legacyResolverFromConfig(cfg aws.Config) legacyEndpointResolver {
-	switch {
-	case cfg.EndpointResolverWithOptions != nil:
-		return func(region string, options EndpointResolverOptions) (aws.Endpoint, error) {
-			return cfg.EndpointResolverWithOptions.ResolveEndpoint(ServiceID, region, options)
-		}
-	case cfg.EndpointResolver != nil:
-		return func(region string, _ EndpointResolverOptions) (aws.Endpoint, error) {
-			return cfg.EndpointResolver.ResolveEndpoint(ServiceID, region)
-		}
-	}
-	return nil
-}
-
 // legacyEndpoint asks the deprecated resolver, which comes first where there is
 // one. Its EndpointNotFoundError leaves the choice to EndpointResolverV2.
-func (s *settings) legacyEndpoint(region string) (*endpoint, error) {
-	if s.legacyEndpointResolver == nil {
+func (r *router) legacyEndpoint(region string) (*endpoint, error) {
+	if r.legacy == nil {
 		return nil, nil
 	}
-	options := s.EndpointOptions
-	if region != s.Region {
+	options := r.options
+	if region != r.region {
 		options.ResolvedRegion = region
 	}
-	resolved, err := s.legacyEndpointResolver(region, options)
+	resolved, err := r.legacy(region, options)
 	if err != nil {
 		return nil, &ConfigurationError{Setting: "EndpointResolver", Err: fmt.Errorf("resolve endpoint: %w", err)}
 	}
 	uri, err := url.Parse(resolved.URL)
-	if err != nil {
-		return nil, &ConfigurationError{Setting: "EndpointResolver", Err: err}
+	if err != nil { // whose text is the whole URL, with what may be secret in it
+		return nil, &ConfigurationError{Setting: "EndpointResolver", Err: errors.New("the endpoint is not a URL")}
 	}
-	if s.EndpointOptions.DisableHTTPS && !resolved.HostnameImmutable && uri.Scheme == "https" {
+	if r.options.DisableHTTPS && !resolved.HostnameImmutable && uri.Scheme == "https" {
 		uri.Scheme = "http"
 	}
-	return &endpoint{setting: "EndpointResolver", url: *uri, signingName: resolved.SigningName, signingRegion: resolved.SigningRegion}, nil
-}
-
-// unusableURL returns why requests cannot be sent to a URL as it stands, or "".
-func unusableURL(u *url.URL) string {
-	switch {
-	case u.Scheme != "https" && u.Scheme != "http":
-		return "the scheme must be http or https"
-	case u.Hostname() == "":
-		return "it has no host"
-	case u.User != nil:
-		return "it has user information"
-	case u.RawQuery != "" || u.ForceQuery:
-		return "it has a query"
-	case u.Fragment != "":
-		return "it has a fragment"
-	}
-	if port := u.Port(); port != "" {
-		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-			return "the port is out of range"
-		}
-	}
-	return ""
+	return &endpoint{setting: "EndpointResolver", url: *uri, scope: scope{name: resolved.SigningName, region: resolved.SigningRegion}}, nil
 }
 
 // canBeSignedFor reports whether a service's or region's name can stand in a

@@ -1,23 +1,18 @@
 package cognitosync
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/url"
-	"strings"
+	"reflect"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
-	"github.com/aws/aws-sdk-go-v2/aws/protocol/restjson"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/cognitosync/cognitosync-go/internal/endpoints"
+	"github.com/cognitosync/cognitosync-go/internal/redact"
 )
 
 // NotAuthorizedException says that the caller may not ask about this pool: HTTP
@@ -186,7 +181,7 @@ func (e *TooManyRequestsException) ErrorMessage() string {
 func (*TooManyRequestsException) ErrorFault() smithy.ErrorFault { return smithy.FaultClient }
 
 func exceptionText(e smithy.APIError) string {
-	return e.ErrorCode() + ": " + printable(e.ErrorMessage(), maxErrorText)
+	return e.ErrorCode() + ": " + redact.Printable(e.ErrorMessage(), maxErrorText)
 }
 
 func exceptionCode(override *string, name string) string {
@@ -226,12 +221,14 @@ func (e *ConfigurationError) Unwrap() error {
 	return e.Err
 }
 
-// RegionMismatchError says that a pool's id names another region than the one
-// the client would ask, where the pool cannot be found. Nothing has been sent.
-// Set [Options.UseIdentityPoolRegion] to have each pool asked for in its region.
+// RegionMismatchError says that a pool's ID names another region than the one
+// the client would call, where the pool cannot be found. Nothing has been sent.
+// Set [Options.UseIdentityPoolRegion] to have each pool queried in its region. A pool in
+// another partition, such as China's, takes a client with Region and credentials of that
+// partition.
 type RegionMismatchError struct {
-	IdentityPoolId string // the id as it was given
-	PoolRegion     string // the region in the id
+	IdentityPoolId string // the ID as it was given
+	PoolRegion     string // the region in the ID
 	ClientRegion   string // the region the client is set to
 }
 
@@ -240,8 +237,12 @@ func (e *RegionMismatchError) Error() string {
 	if e == nil {
 		return "region mismatch"
 	}
-	return fmt.Sprintf("identity pool %s is in region %s, the client asks %s: set Options.UseIdentityPoolRegion, or Options.Region to %s",
-		printable(e.IdentityPoolId, 128), e.PoolRegion, e.ClientRegion, e.PoolRegion)
+	advice := "set Options.UseIdentityPoolRegion, or Options.Region to " + e.PoolRegion
+	if !endpoints.SamePartition(e.PoolRegion, e.ClientRegion) {
+		advice = "use a client with Region and credentials of that partition"
+	}
+	return fmt.Sprintf("identity pool %s is in region %s, but the client calls %s: %s",
+		redact.Printable(e.IdentityPoolId, 128), e.PoolRegion, e.ClientRegion, advice)
 }
 
 // AttemptTimeoutError says that one attempt took longer than
@@ -335,6 +336,8 @@ func ofService[T error](err error) (found T, ok bool) {
 	case *v4.SigningError: // of the provider
 	case *renewalError: // partly of the provider
 		return ofService[T](err.failure)
+	case *causeError: // of another call, perhaps
+		return found, false
 	case interface{ Unwrap() error }:
 		return ofService[T](err.Unwrap())
 	case interface{ Unwrap() []error }:
@@ -384,31 +387,28 @@ func (e *callError) Error() string { return e.text }
 
 func (e *callError) Unwrap() error { return e.err }
 
-// wrap makes the error of a call of what went wrong in it.
-func (c *call) wrap(err error) error {
-	if err == nil {
-		return nil
-	}
-	failure := &callError{
+// newCallError returns the error of a call that failed with err.
+func newCallError(err error, text string, attempts int, retryable bool) error {
+	return &smithy.OperationError{ServiceID: ServiceID, OperationName: operationName, Err: &callError{
 		err:       err,
-		text:      printable(c.secrets().quote(strings.TrimSpace(err.Error()), maxErrorText), maxErrorText),
-		attempts:  c.attempt,
-		retryable: c.retryable,
-	}
-	if !c.sent && isOfSettings(err) {
-		failure.attempts = 0 // a stack finds it in its first
-	}
-	return &smithy.OperationError{ServiceID: ServiceID, OperationName: operationName, Err: failure}
+		text:      text,
+		attempts:  attempts,
+		retryable: retryable,
+	}}
 }
 
-// isOfSettings reports whether err was certain before anything could be sent.
-func isOfSettings(err error) bool {
-	var (
-		setting *ConfigurationError
-		region  *RegionMismatchError
-	)
-	return errors.As(err, &setting) || errors.As(err, &region)
+// renewalError is an expired-token response after which the provider had nothing to
+// give. Signing with the old credentials again would not help.
+type renewalError struct {
+	failure error // the response
+	err     error // the provider's
 }
+
+func (e *renewalError) Error() string {
+	return fmt.Sprintf("%v; retrieve other credentials: %v", e.failure, e.err)
+}
+func (e *renewalError) Unwrap() []error      { return []error{e.failure, e.err} }
+func (e *renewalError) RetryableError() bool { return false }
 
 // interruptedError is a call that the caller's context ended although another
 // attempt was due: both the interruption and what went wrong before it count.
@@ -439,164 +439,31 @@ func contextError(ctx context.Context) error {
 	if cause == nil || errors.Is(err, cause) {
 		return err
 	}
-	return fmt.Errorf("%w: %w", err, cause)
+	return &causeError{err: err, cause: cause}
 }
 
-// wrapResponseError adds to err what the answer's head says.
-func wrapResponseError(resp *http.Response, err error) error {
-	return &awshttp.ResponseError{
-		ResponseError: &smithyhttp.ResponseError{
-			Response: &smithyhttp.Response{Response: resp},
-			Err:      err,
-		},
-		RequestID: requestID(resp.Header),
+// causeError is the error of a context with its cause. The cause may be the error of
+// another call, as with errgroup: errors.As must not take that call's timeout or response
+// for this one's.
+type causeError struct{ err, cause error }
+
+func (e *causeError) Error() string { return fmt.Sprintf("%v: %v", e.err, e.cause) }
+
+func (e *causeError) Unwrap() []error {
+	var (
+		call    *callError
+		timeout *AttemptTimeoutError
+	)
+	if errors.As(e.cause, &call) || errors.As(e.cause, &timeout) {
+		return []error{e.err}
 	}
+	return []error{e.err, e.cause}
 }
 
-// requestID returns the id the service gave the request, or "". Which header
-// carries it depends on what stands in front of the service.
-func requestID(header http.Header) string {
-	for _, name := range [...]string{"X-Amzn-Requestid", "X-Amz-Request-Id", "X-Amz-Requestid"} {
-		if id := header.Get(name); id != "" {
-			return printable(id, maxCode)
-		}
-	}
-	return ""
-}
+// Is reports whether target is the cause.
+func (e *causeError) Is(target error) bool { return same(e.cause, target) }
 
-// errorBody is the JSON of an error answer. The members are raw so that one of
-// an odd type does not hide the others; encoding/json takes "Message" for
-// "message", as the service's older answers need.
-type errorBody struct {
-	Code    json.RawMessage `json:"code"`
-	Type    json.RawMessage `json:"__type"`
-	Message json.RawMessage `json:"message"`
-}
-
-// decodeError makes a typed error of an answer that is no success. It cannot
-// fail: whatever came is an error of the service, with a code.
-func decodeError(resp *http.Response, body []byte, keep secrets) smithy.APIError {
-	var parsed errorBody
-	isObject := json.Unmarshal(body, &parsed) == nil
-
-	code := errorCode(resp.Header.Get("X-Amzn-Errortype"), jsonString(parsed.Code), jsonString(parsed.Type))
-	message := errorMessage(parsed.Message, resp.Header.Get("X-Amzn-Errormessage"))
-	if message != nil {
-		*message = keep.quote(*message, maxMessage)
-	} else if len(body) > 0 && (!isObject || code == "") {
-		quoted := printable(keep.quote(string(body), maxQuote), maxQuote)
-		message = &quoted
-	}
-	if location := resp.Header.Get("Location"); location != "" && resp.StatusCode/100 == 3 {
-		notice := "redirect to " + redirectHost(location) + " not followed"
-		if said := exceptionMessage(message); said != "" {
-			notice += ": " + said
-		}
-		message, code = &notice, cmp.Or(code, codeRedirect)
-	}
-
-	switch code {
-	case codeNotAuthorized:
-		return &NotAuthorizedException{Message: message}
-	case codeInvalidParameter:
-		return &InvalidParameterException{Message: message}
-	case codeResourceNotFound:
-		return &ResourceNotFoundException{Message: message}
-	case codeInternalError:
-		return &InternalErrorException{Message: message}
-	case codeTooManyRequests:
-		return &TooManyRequestsException{Message: message}
-	}
-	return unmodelledError(resp, printable(keep.quote(code, maxCode), maxCode), message)
-}
-
-// errorCode returns the first of the candidates that names a code, or "".
-func errorCode(candidates ...string) string {
-	for _, candidate := range candidates {
-		if code := strings.TrimSpace(restjson.SanitizeErrorCode(candidate)); code != "" {
-			return code
-		}
-	}
-	return ""
-}
-
-// errorMessage returns what the service said in the body or, failing that, in a
-// header; nil when it said nothing. What is no string is quoted as it came.
-func errorMessage(raw json.RawMessage, header string) *string {
-	var text string
-	switch {
-	case len(raw) > 0 && string(raw) != "null":
-		if json.Unmarshal(raw, &text) != nil {
-			text = string(raw)
-		}
-	case header != "":
-		text = header
-	default:
-		return nil
-	}
-	return &text
-}
-
-// jsonString returns the JSON string in raw, or "" for anything else.
-func jsonString(raw json.RawMessage) (text string) {
-	if len(raw) == 0 || json.Unmarshal(raw, &text) != nil {
-		return ""
-	}
-	return text
-}
-
-// unmodelledError is an answer that is none of the five exceptions.
-func unmodelledError(resp *http.Response, code string, message *string) *smithy.GenericAPIError {
-	generic := &smithy.GenericAPIError{Code: code, Message: exceptionMessage(message)}
-	switch {
-	case resp.StatusCode >= http.StatusInternalServerError:
-		generic.Fault = smithy.FaultServer
-	case resp.StatusCode >= http.StatusBadRequest:
-		generic.Fault = smithy.FaultClient
-	}
-	if code == "" {
-		generic.Code = codeUnknown
-		generic.Message = cmp.Or(generic.Message, "the answer has no body")
-	}
-	return generic
-}
-
-// redirectHost names the host that a Location header points to.
-func redirectHost(location string) string {
-	target, err := url.Parse(location)
-	switch {
-	case err != nil:
-		return "an unreadable location"
-	case target.Host == "":
-		return "another path of the same host"
-	}
-	return "host " + printable(target.Host, maxCode)
-}
-
-// printable returns s as one line of at most limit bytes and no control
-// characters. It stands in for what cannot be printed with spaces.
-func printable(s string, limit int) string {
-	s = clip(s, limit)
-	if strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }) < 0 {
-		return s
-	}
-	return strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, s)
-}
-
-// clip returns s, cut to at most limit bytes between two runes.
-func clip(s string, limit int) string {
-	const ellipsis = "..."
-	if len(s) <= limit {
-		return s
-	}
-	end := limit - len(ellipsis)
-	for end > 0 && !utf8.RuneStart(s[end]) {
-		end--
-	}
-	return s[:end] + ellipsis
+// same reports whether a and b are one value, of whatever type.
+func same(a, b any) bool {
+	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
 }

@@ -11,103 +11,102 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/cognitosync/cognitosync-go/internal/httpclient"
 )
 
-// runStack makes the call as [call.run] does, with the same functions as steps of a
-// smithy stack, for there is middleware that expects one. The steps have the IDs that
-// the SDK has for them, and its order.
-func (c *call) runStack(ctx context.Context) reply {
+// runStack makes the call with the same functions as run, as steps of a smithy stack, for
+// there is middleware that expects one.
+func (c *call) runStack(ctx context.Context) (*DescribeIdentityPoolUsageOutput, middleware.Metadata, error) {
 	stack := middleware.NewStack(operationName, smithyhttp.NewStackRequest)
-	if err := c.addSteps(stack); err != nil {
-		return reply{err: err}
+	if err := errors.Join(c.addSteps(stack), c.addInterceptors(stack)); err != nil {
+		return nil, middleware.Metadata{}, err
 	}
-	for _, fn := range c.APIOptions {
+	for _, fn := range c.settings.options.APIOptions {
 		if err := fn(stack); err != nil {
-			return reply{err: err}
+			return nil, middleware.Metadata{}, err
 		}
 	}
 
+	defer func() {
+		for _, a := range c.unnumbered {
+			a.limit.stop()
+		}
+	}()
 	ctx = middleware.ClearStackValues(ctx)
 	ctx = middleware.WithServiceID(ctx, ServiceID)
 	ctx = middleware.WithOperationName(ctx, operationName)
 	ctx = awsmiddleware.SetServiceID(ctx, ServiceID)
-	ctx = awsmiddleware.SetRegion(ctx, c.toldRegion())
+	ctx = awsmiddleware.SetRegion(ctx, c.middlewareRegion())
 	ctx = awsmiddleware.SetOperationName(ctx, operationName)
-	ctx = middleware.SetLogger(ctx, callLogger{c})
-	result, metadata, err := middleware.DecorateHandler((*transmission)(c), stack).Handle(ctx, c.input)
+	ctx = middleware.SetLogger(ctx, callLogger{journal: &c.journal})
+	result, metadata, err := middleware.DecorateHandler(middleware.HandlerFunc(c.transmit), stack).Handle(ctx, c.input)
 	if err != nil {
-		return reply{metadata: metadata, err: err}
+		return nil, metadata, err
 	}
 	output, ok := result.(*DescribeIdentityPoolUsageOutput)
 	if !ok || output == nil {
-		return reply{metadata: metadata, err: fmt.Errorf("middleware gave a result of type %T", result)}
+		return nil, metadata, fmt.Errorf("middleware returned a result of type %T", result)
 	}
-	return reply{output: output, metadata: metadata}
+	if len(c.attempts) == 0 || output != c.lastAttempt().output {
+		own := *output // middleware may return one output for many calls
+		output = &own
+	}
+	return output, metadata, nil
 }
 
-// toldRegion returns the region as middleware is told it: the one that will be asked,
-// as far as that can be said.
-func (c *call) toldRegion() string {
-	if c.input.IdentityPoolId != nil {
-		if region, err := c.chooseRegion(); err == nil {
-			return region
-		}
+// middlewareRegion returns the region that middleware sees: the one that will be called,
+// as far as that is known before middleware has run.
+func (c *call) middlewareRegion() string {
+	if region, err := c.settings.router.regionOf(c.poolID()); err == nil {
+		return region
 	}
-	return c.Region
+	return c.settings.options.Region
 }
 
-// addSteps puts the steps of a call on the stack, first to last.
+// addSteps puts the steps of a call on the stack, first to last, with the SDK's IDs. The
+// SDK's own steps are those without a function of ours.
 func (c *call) addSteps(stack *middleware.Stack) error {
 	return errors.Join(
 		// The rest of it is in the context from the beginning.
 		stack.Initialize.Add(&awsmiddleware.RegisterServiceMetadata{
-			SigningName: cmp.Or(c.signingName, defaultSigningName),
+			SigningName: cmp.Or(c.settings.options.signingName, defaultSigningName),
 		}, middleware.After),
-		stack.Initialize.Add((*validateStep)(c), middleware.After),
+		stack.Initialize.Add(middleware.InitializeMiddlewareFunc("OperationInputValidation", c.validateStep), middleware.After),
 
-		stack.Serialize.Add(anchor("ResolveEndpoint"), middleware.After),
-		stack.Serialize.Add((*serializeStep)(c), middleware.After),
+		stack.Serialize.Add(middleware.SerializeMiddlewareFunc("ResolveEndpoint", serializeAnchor), middleware.After),
+		stack.Serialize.Add(middleware.SerializeMiddlewareFunc("OperationSerializer", c.serializeStep), middleware.After),
 
 		stack.Build.Add(&awsmiddleware.ClientRequestID{}, middleware.After),
-		stack.Build.Add(newUserAgent(c.settings), middleware.After),
+		stack.Build.Add(userAgentStep(c.settings.identity()), middleware.After),
 		stack.Build.Add(&awsmiddleware.RecursionDetection{}, middleware.After),
 
-		stack.Finalize.Add((*retryStep)(c), middleware.After),
-		stack.Finalize.Add((*attemptHeaderStep)(c), middleware.After),
-		stack.Finalize.Add(anchor("ResolveAuthScheme"), middleware.After),
-		stack.Finalize.Add((*identityStep)(c), middleware.After),
-		stack.Finalize.Add((*endpointStep)(c), middleware.After),
-		stack.Finalize.Add(hashStep{}, middleware.After),
-		stack.Finalize.Add((*signStep)(c), middleware.After),
+		stack.Finalize.Add(middleware.FinalizeMiddlewareFunc("Retry", c.retryStep), middleware.After),
+		stack.Finalize.Add(middleware.FinalizeMiddlewareFunc("RetryMetricsHeader", c.attemptHeaderStep), middleware.After),
+		stack.Finalize.Add(middleware.FinalizeMiddlewareFunc("ResolveAuthScheme", finalizeAnchor), middleware.After),
+		stack.Finalize.Add(middleware.FinalizeMiddlewareFunc("GetIdentity", c.identityStep), middleware.After),
+		stack.Finalize.Add(middleware.FinalizeMiddlewareFunc("ResolveEndpointV2", c.endpointStep), middleware.After),
+		stack.Finalize.Add(middleware.FinalizeMiddlewareFunc((&v4.ComputePayloadSHA256{}).ID(), hashStep), middleware.After),
+		stack.Finalize.Add(middleware.FinalizeMiddlewareFunc("Signing", c.signStep), middleware.After),
 
 		stack.Deserialize.Add(&awsmiddleware.AddRawResponse{}, middleware.After),
-		stack.Deserialize.Add(wrapErrorStep{}, middleware.After),
-		stack.Deserialize.Add(requestIDStep{}, middleware.After),
-		stack.Deserialize.Add((*deserializeStep)(c), middleware.After),
+		stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("ResponseErrorWrapper", c.wrapErrorStep), middleware.After),
+		stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("RequestIDRetriever", c.requestIDStep), middleware.After),
+		stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("OperationDeserializer", c.deserializeStep), middleware.After),
 		stack.Deserialize.Add(&awsmiddleware.RecordResponseTiming{
-			DisableClockSkewCorrection: c.DisableClockSkewCorrection,
+			DisableClockSkewCorrection: c.settings.options.DisableClockSkewCorrection,
 		}, middleware.After),
-		stack.Deserialize.Add((*logStep)(c), middleware.After),
-
-		c.addInterceptors(stack),
+		stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("RequestResponseLogger", c.logStep), middleware.After),
 	)
-}
-
-// hasInterceptors reports whether any of the 13 hooks has a taker.
-func hasInterceptors(in *smithyhttp.InterceptorRegistry) bool {
-	return len(in.BeforeExecution)+len(in.BeforeSerialization)+len(in.AfterSerialization)+
-		len(in.BeforeRetryLoop)+len(in.BeforeAttempt)+len(in.BeforeSigning)+len(in.AfterSigning)+
-		len(in.BeforeTransmit)+len(in.AfterTransmit)+len(in.BeforeDeserialization)+
-		len(in.AfterDeserialization)+len(in.AfterAttempt)+len(in.AfterExecution) > 0
 }
 
 // addInterceptors puts the hooks where smithy's documentation has them. All of them,
 // if any: the first hands the others what they share.
 func (c *call) addInterceptors(stack *middleware.Stack) error {
-	in := &c.Interceptors
-	if !hasInterceptors(in) {
+	if !c.settings.options.hasInterceptors() {
 		return nil
 	}
+	in := &c.settings.options.Interceptors
 	return errors.Join(
 		stack.Initialize.Add(&smithyhttp.InterceptExecution{
 			BeforeExecution: in.BeforeExecution, AfterExecution: in.AfterExecution,
@@ -123,285 +122,21 @@ func (c *call) addInterceptors(stack *middleware.Stack) error {
 		stack.Deserialize.Add(&smithyhttp.InterceptTransmit{
 			BeforeTransmit: in.BeforeTransmit, AfterTransmit: in.AfterTransmit,
 		}, middleware.After),
-		// An answer passes the deserialize steps from the last to the first.
+		// A response passes the deserialize steps from the last to the first.
 		stack.Deserialize.Insert(&smithyhttp.InterceptBeforeDeserialization{Interceptors: in.BeforeDeserialization}, "OperationDeserializer", middleware.After),
 		stack.Deserialize.Insert(&smithyhttp.InterceptAfterDeserialization{Interceptors: in.AfterDeserialization}, "OperationDeserializer", middleware.Before),
 	)
 }
 
-// showInterceptors has the interceptors see, and change, the request of the attempt:
-// the step that shows them one is run by itself.
-func showInterceptors(ctx context.Context, attempt *smithyhttp.Request) {
-	// It cannot fail: it has no interceptor to run, and nothing comes after.
-	_, _, _ = (&smithyhttp.InterceptAfterSerialization{}).HandleSerialize(ctx,
-		middleware.SerializeInput{Request: attempt}, endOfSerialize)
-}
+// Initialize
 
-// endOfSerialize is what comes after a serialize step that is run by itself.
-var endOfSerialize = middleware.SerializeHandlerFunc(func(context.Context, middleware.SerializeInput) (middleware.SerializeOutput, middleware.Metadata, error) {
-	return middleware.SerializeOutput{}, middleware.Metadata{}, nil
-})
-
-// The steps are a call seen from one side each, so that they need no memory of their
-// own.
-type (
-	validateStep      call
-	serializeStep     call
-	retryStep         call
-	attemptHeaderStep call
-	identityStep      call
-	endpointStep      call
-	signStep          call
-	deserializeStep   call
-	logStep           call
-	anchor            string
-	hashStep          struct{}
-	wrapErrorStep     struct{}
-	requestIDStep     struct{}
-)
-
-func (*validateStep) ID() string { return "OperationInputValidation" }
-
-func (s *validateStep) HandleInitialize(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (
+func (c *call) validateStep(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (
 	out middleware.InitializeOutput, metadata middleware.Metadata, err error,
 ) {
-	c := (*call)(s)
 	if err := c.takeInput(in.Parameters); err != nil {
 		return out, metadata, err
 	}
 	return next.HandleInitialize(ctx, in)
-}
-
-func (*serializeStep) ID() string { return "OperationSerializer" }
-
-func (s *serializeStep) HandleSerialize(ctx context.Context, in middleware.SerializeInput, next middleware.SerializeHandler) (
-	out middleware.SerializeOutput, metadata middleware.Metadata, err error,
-) {
-	c := (*call)(s)
-	if err := c.takeInput(in.Parameters); err != nil {
-		return out, metadata, err
-	}
-	req, err := stackRequest(in.Request)
-	if err != nil {
-		return out, metadata, err
-	}
-	stop := c.startTimer(ctx, c.instruments.serialization)
-	req.Method, req.URL = operationMethod, operationURL(*c.input.IdentityPoolId)
-	stop()
-	return next.HandleSerialize(ctx, in)
-}
-
-func (*retryStep) ID() string { return "Retry" }
-
-// HandleFinalize runs what comes after it once for each attempt.
-func (s *retryStep) HandleFinalize(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
-	out middleware.FinalizeOutput, metadata middleware.Metadata, err error,
-) {
-	c := (*call)(s)
-	req, err := stackRequest(in.Request)
-	if err != nil {
-		return out, metadata, err
-	}
-	r := c.attempts(ctx, func(ctx context.Context) (r reply) {
-		attempt := req.Clone()
-		if hasInterceptors(&c.Interceptors) {
-			showInterceptors(ctx, attempt)
-		}
-		out, r.metadata, r.err = next.HandleFinalize(ctx, middleware.FinalizeInput{Request: attempt})
-		return r
-	})
-	c.noteAttempts(&r)
-	return out, r.metadata, r.err
-}
-
-func (*attemptHeaderStep) ID() string { return "RetryMetricsHeader" }
-
-func (s *attemptHeaderStep) HandleFinalize(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
-	out middleware.FinalizeOutput, metadata middleware.Metadata, err error,
-) {
-	req, err := stackRequest(in.Request)
-	if err != nil {
-		return out, metadata, err
-	}
-	if c := (*call)(s); c.attempt > 0 { // else the loop is middleware's, or gone
-		req.Header.Set(attemptHeader, c.attemptOfMax())
-	}
-	return next.HandleFinalize(ctx, in)
-}
-
-// An anchor is a step of the SDK's that has nothing to do here, where there is one kind
-// of endpoint and one of signature, but that middleware may want to stand next to.
-func (a anchor) ID() string { return string(a) }
-
-// HandleSerialize goes on.
-func (a anchor) HandleSerialize(ctx context.Context, in middleware.SerializeInput, next middleware.SerializeHandler) (
-	middleware.SerializeOutput, middleware.Metadata, error,
-) {
-	return next.HandleSerialize(ctx, in)
-}
-
-// HandleFinalize goes on.
-func (a anchor) HandleFinalize(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
-	middleware.FinalizeOutput, middleware.Metadata, error,
-) {
-	return next.HandleFinalize(ctx, in)
-}
-
-func (*identityStep) ID() string { return "GetIdentity" }
-
-func (s *identityStep) HandleFinalize(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
-	out middleware.FinalizeOutput, metadata middleware.Metadata, err error,
-) {
-	c := (*call)(s)
-	if err := c.retrieveCredentials(ctx); err != nil {
-		return out, metadata, err
-	}
-	return next.HandleFinalize(ctx, in)
-}
-
-func (*endpointStep) ID() string { return "ResolveEndpointV2" }
-
-func (s *endpointStep) HandleFinalize(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
-	out middleware.FinalizeOutput, metadata middleware.Metadata, err error,
-) {
-	c := (*call)(s)
-	req, err := stackRequest(in.Request)
-	if err != nil {
-		return out, metadata, err
-	}
-	target, err := c.resolveEndpoint(ctx)
-	if err != nil {
-		return out, metadata, err
-	}
-	target.apply(req.Request)
-	// Middleware that has set another name or region in the context is obeyed.
-	if name := awsmiddleware.GetSigningName(ctx); name == defaultSigningName && name != target.signingName {
-		ctx = awsmiddleware.SetSigningName(ctx, target.signingName)
-	}
-	if awsmiddleware.GetSigningRegion(ctx) == "" {
-		ctx = awsmiddleware.SetSigningRegion(ctx, target.signingRegion)
-	}
-	return next.HandleFinalize(ctx, in)
-}
-
-// ID is the SDK's for the hash of the body, which may be swapped for another.
-func (hashStep) ID() string { return (&v4.ComputePayloadSHA256{}).ID() }
-
-func (hashStep) HandleFinalize(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
-	out middleware.FinalizeOutput, metadata middleware.Metadata, err error,
-) {
-	switch req, ok := in.Request.(*smithyhttp.Request); {
-	case v4.GetPayloadHash(ctx) != "": // middleware has said it
-		return next.HandleFinalize(ctx, in)
-	case !ok || req.GetStream() != nil: // middleware has put a body there
-		return (&v4.ComputePayloadSHA256{}).HandleFinalize(ctx, in, next)
-	}
-	return next.HandleFinalize(v4.SetPayloadHash(ctx, emptyPayloadHash), in)
-}
-
-func (*signStep) ID() string { return "Signing" }
-
-func (s *signStep) HandleFinalize(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
-	out middleware.FinalizeOutput, metadata middleware.Metadata, err error,
-) {
-	c := (*call)(s)
-	req, err := stackRequest(in.Request)
-	if err != nil {
-		return out, metadata, err
-	}
-	// Middleware in another step's place need not have said what to sign for.
-	err = c.sign(ctx, req.Request, cmp.Or(v4.GetPayloadHash(ctx), emptyPayloadHash),
-		cmp.Or(awsmiddleware.GetSigningName(ctx), defaultSigningName),
-		cmp.Or(awsmiddleware.GetSigningRegion(ctx), c.signingRegion, c.homeRegion))
-	if err != nil {
-		return out, metadata, err
-	}
-	return next.HandleFinalize(awsmiddleware.SetSigningCredentials(ctx, c.credentials), in)
-}
-
-func (wrapErrorStep) ID() string { return "ResponseErrorWrapper" }
-
-func (wrapErrorStep) HandleDeserialize(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (
-	out middleware.DeserializeOutput, metadata middleware.Metadata, err error,
-) {
-	out, metadata, err = next.HandleDeserialize(ctx, in)
-	if resp := rawResponse(out); resp != nil && err != nil {
-		err = wrapResponseError(resp, err)
-	}
-	return out, metadata, err
-}
-
-func (requestIDStep) ID() string { return "RequestIDRetriever" }
-
-func (requestIDStep) HandleDeserialize(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (
-	out middleware.DeserializeOutput, metadata middleware.Metadata, err error,
-) {
-	out, metadata, err = next.HandleDeserialize(ctx, in)
-	if resp := rawResponse(out); resp != nil {
-		noteRequestID(&metadata, resp)
-	}
-	return out, metadata, err
-}
-
-func (*deserializeStep) ID() string { return "OperationDeserializer" }
-
-func (s *deserializeStep) HandleDeserialize(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (
-	out middleware.DeserializeOutput, metadata middleware.Metadata, err error,
-) {
-	c := (*call)(s)
-	out, metadata, err = next.HandleDeserialize(ctx, in)
-	if err != nil {
-		return out, metadata, err
-	}
-	resp := rawResponse(out)
-	if resp == nil {
-		return out, metadata, fmt.Errorf("middleware gave a response of type %T", out.RawResponse)
-	}
-	output, err := c.receive(ctx, resp)
-	if err != nil {
-		return out, metadata, err
-	}
-	out.Result = output
-	return out, metadata, nil
-}
-
-func (*logStep) ID() string { return "RequestResponseLogger" }
-
-func (s *logStep) HandleDeserialize(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (
-	out middleware.DeserializeOutput, metadata middleware.Metadata, err error,
-) {
-	c := (*call)(s)
-	if c.logsRequests() {
-		req, err := stackRequest(in.Request)
-		if err != nil {
-			return out, metadata, err
-		}
-		c.logRequest(req.Build(ctx))
-	}
-	out, metadata, err = next.HandleDeserialize(ctx, in)
-	if resp := rawResponse(out); resp != nil && err == nil {
-		c.logResponse(ctx, resp)
-	}
-	return out, metadata, err
-}
-
-// transmission is what comes after the stack's last step.
-type transmission call
-
-// Handle sends the request.
-func (t *transmission) Handle(ctx context.Context, input any) (output any, metadata middleware.Metadata, err error) {
-	c := (*call)(t)
-	req, err := stackRequest(input)
-	if err != nil {
-		return nil, metadata, err
-	}
-	resp, err := c.send(req.Build(ctx))
-	if err != nil {
-		return nil, metadata, err
-	}
-	// Middleware may read it before we do.
-	resp.Body = &boundedBody{ReadCloser: resp.Body, limit: maxResponseBody, remaining: maxResponseBody}
-	return &smithyhttp.Response{Response: resp}, oneAttempt().Clone(), nil
 }
 
 // takeInput makes the parameters of a step the call's input: middleware can change
@@ -409,17 +144,257 @@ func (t *transmission) Handle(ctx context.Context, input any) (output any, metad
 func (c *call) takeInput(parameters any) error {
 	input, ok := parameters.(*DescribeIdentityPoolUsageInput)
 	if !ok {
-		return fmt.Errorf("middleware gave an input of type %T", parameters)
+		return fmt.Errorf("middleware passed an input of type %T", parameters)
+	}
+	if err := validateInput(input); err != nil {
+		return err
 	}
 	c.input = input
-	return c.validate()
+	return nil
+}
+
+// Serialize
+
+// The anchors are steps of the SDK's that have nothing to do here, where there is one
+// kind of endpoint and one of signature, but that middleware may want to stand next to.
+func serializeAnchor(ctx context.Context, in middleware.SerializeInput, next middleware.SerializeHandler) (
+	middleware.SerializeOutput, middleware.Metadata, error,
+) {
+	return next.HandleSerialize(ctx, in)
+}
+
+func (c *call) serializeStep(ctx context.Context, in middleware.SerializeInput, next middleware.SerializeHandler) (
+	out middleware.SerializeOutput, metadata middleware.Metadata, err error,
+) {
+	if err := c.takeInput(in.Parameters); err != nil {
+		return out, metadata, err
+	}
+	req, err := stackRequest(in.Request)
+	if err != nil {
+		return out, metadata, err
+	}
+	stop := startTimer(ctx, c.journal.instruments.serialization)
+	req.Method, req.URL = http.MethodGet, operationURL(c.poolID())
+	stop()
+	return next.HandleSerialize(ctx, in)
+}
+
+// Finalize
+
+// retryStep runs what comes after it once for each attempt.
+func (c *call) retryStep(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
+	out middleware.FinalizeOutput, metadata middleware.Metadata, err error,
+) {
+	req, err := stackRequest(in.Request)
+	if err != nil {
+		return out, metadata, err
+	}
+	if err := c.checkSettings(); err != nil {
+		return out, metadata, err
+	}
+	last, err := c.runAttempts(ctx, func(ctx context.Context, a *attempt) {
+		request := req.Clone()
+		if c.settings.options.hasInterceptors() {
+			showInterceptors(ctx, request)
+		}
+		out, a.metadata, a.err = next.HandleFinalize(withAttempt(ctx, a), middleware.FinalizeInput{Request: request})
+	})
+	if last != nil {
+		metadata = last.metadata
+	}
+	return out, metadata, err
+}
+
+type attemptKey struct{}
+
+func withAttempt(ctx context.Context, a *attempt) context.Context {
+	return context.WithValue(ctx, attemptKey{}, a)
+}
+
+// attemptOf returns the attempt that ctx is of. Where middleware has taken the place of
+// the Retry step, there is none yet: then it begins here, and ends with the call.
+func (c *call) attemptOf(ctx context.Context) (context.Context, *attempt) {
+	if a, ok := ctx.Value(attemptKey{}).(*attempt); ok {
+		return ctx, a
+	}
+	a := &attempt{clock: c.clock}
+	c.unnumbered = append(c.unnumbered, a)
+	return withAttempt(a.limit.start(ctx, c.settings.options.AttemptTimeout), a), a
+}
+
+func (c *call) attemptHeaderStep(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
+	out middleware.FinalizeOutput, metadata middleware.Metadata, err error,
+) {
+	req, err := stackRequest(in.Request)
+	if err != nil {
+		return out, metadata, err
+	}
+	if a, ok := ctx.Value(attemptKey{}).(*attempt); ok { // else the attempts are middleware's
+		req.Header.Set(attemptHeader, attemptOfMax(a.number, c.maxAttempts))
+	}
+	return next.HandleFinalize(ctx, in)
+}
+
+func finalizeAnchor(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
+	middleware.FinalizeOutput, middleware.Metadata, error,
+) {
+	return next.HandleFinalize(ctx, in)
+}
+
+func (c *call) identityStep(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
+	out middleware.FinalizeOutput, metadata middleware.Metadata, err error,
+) {
+	if c.settings.err != nil { // without the Retry step nothing else has said so
+		return out, metadata, c.settings.err
+	}
+	ctx, a := c.attemptOf(ctx)
+	if err := c.retrieveCredentials(ctx, a); err != nil {
+		return out, metadata, err
+	}
+	return next.HandleFinalize(ctx, in)
+}
+
+func (c *call) endpointStep(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
+	out middleware.FinalizeOutput, metadata middleware.Metadata, err error,
+) {
+	req, err := stackRequest(in.Request)
+	if err != nil {
+		return out, metadata, err
+	}
+	if c.endpoint == nil { // of the first attempt
+		if err := c.checkSettings(); err != nil {
+			return out, metadata, err
+		}
+		if err := c.resolveEndpoint(ctx); err != nil {
+			return out, metadata, err
+		}
+	}
+	c.endpoint.apply(req.Request)
+	// Middleware that has set another name or region in the context is obeyed.
+	if name := awsmiddleware.GetSigningName(ctx); name == defaultSigningName && name != c.endpoint.scope.name {
+		ctx = awsmiddleware.SetSigningName(ctx, c.endpoint.scope.name)
+	}
+	if awsmiddleware.GetSigningRegion(ctx) == "" {
+		ctx = awsmiddleware.SetSigningRegion(ctx, c.endpoint.scope.region)
+	}
+	return next.HandleFinalize(ctx, in)
+}
+
+func hashStep(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
+	out middleware.FinalizeOutput, metadata middleware.Metadata, err error,
+) {
+	switch req, ok := in.Request.(*smithyhttp.Request); {
+	case v4.GetPayloadHash(ctx) != "": // middleware has computed it
+		return next.HandleFinalize(ctx, in)
+	case !ok || req.GetStream() != nil: // middleware has put a body there
+		return (&v4.ComputePayloadSHA256{}).HandleFinalize(ctx, in, next)
+	}
+	return next.HandleFinalize(v4.SetPayloadHash(ctx, emptyPayloadHash), in)
+}
+
+func (c *call) signStep(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
+	out middleware.FinalizeOutput, metadata middleware.Metadata, err error,
+) {
+	req, err := stackRequest(in.Request)
+	if err != nil {
+		return out, metadata, err
+	}
+	ctx, a := c.attemptOf(ctx)
+	if err := checkKeys(a.credentials); err != nil { // middleware in the place of GetIdentity
+		return out, metadata, err
+	}
+	// Middleware in another step's place need not have set what to sign for.
+	err = c.sign(ctx, a, req.Request, cmp.Or(v4.GetPayloadHash(ctx), emptyPayloadHash), scope{
+		name:   cmp.Or(awsmiddleware.GetSigningName(ctx), defaultSigningName),
+		region: cmp.Or(awsmiddleware.GetSigningRegion(ctx), c.settings.options.signingRegion, c.settings.router.home),
+	})
+	if err != nil {
+		return out, metadata, err
+	}
+	return next.HandleFinalize(awsmiddleware.SetSigningCredentials(ctx, a.credentials), in)
+}
+
+// Deserialize
+
+func (c *call) wrapErrorStep(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (
+	out middleware.DeserializeOutput, metadata middleware.Metadata, err error,
+) {
+	out, metadata, err = next.HandleDeserialize(ctx, in)
+	if resp := rawResponse(out); resp != nil && err != nil {
+		err = c.wrapResponseError(resp, err)
+	}
+	return out, metadata, err
+}
+
+func (c *call) requestIDStep(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (
+	out middleware.DeserializeOutput, metadata middleware.Metadata, err error,
+) {
+	out, metadata, err = next.HandleDeserialize(ctx, in)
+	if resp := rawResponse(out); resp != nil {
+		c.noteRequestID(&metadata, resp)
+	}
+	return out, metadata, err
+}
+
+func (c *call) deserializeStep(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (
+	out middleware.DeserializeOutput, metadata middleware.Metadata, err error,
+) {
+	out, metadata, err = next.HandleDeserialize(ctx, in)
+	if err != nil {
+		return out, metadata, err
+	}
+	resp := rawResponse(out)
+	if resp == nil {
+		return out, metadata, fmt.Errorf("middleware returned a response of type %T", out.RawResponse)
+	}
+	ctx, a := c.attemptOf(ctx)
+	a.response = resp
+	output, err := c.readResponse(ctx, a, resp)
+	if err != nil {
+		return out, metadata, err
+	}
+	a.output, out.Result = output, output
+	return out, metadata, nil
+}
+
+func (c *call) logStep(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (
+	out middleware.DeserializeOutput, metadata middleware.Metadata, err error,
+) {
+	if c.journal.logsRequests() {
+		req, err := stackRequest(in.Request)
+		if err != nil {
+			return out, metadata, err
+		}
+		c.journal.logRequest(req.Build(ctx))
+	}
+	out, metadata, err = next.HandleDeserialize(ctx, in)
+	if resp := rawResponse(out); resp != nil && err == nil {
+		c.journal.logResponse(ctx, resp)
+	}
+	return out, metadata, err
+}
+
+// transmit is what comes after the stack's last step: it sends the request.
+func (c *call) transmit(ctx context.Context, input any) (output any, metadata middleware.Metadata, err error) {
+	req, err := stackRequest(input)
+	if err != nil {
+		return nil, metadata, err
+	}
+	ctx, a := c.attemptOf(ctx)
+	a.limit.startSending() // unless GetIdentity has done so
+	if err := c.send(a, req.Build(ctx)); err != nil {
+		return nil, metadata, err
+	}
+	// Middleware may read it before the deserializer does.
+	a.response.Body = httpclient.Bound(a.response.Body, maxResponseBody, errResponseTooLarge)
+	return &smithyhttp.Response{Response: a.response}, oneAttempt().Clone(), nil
 }
 
 // stackRequest returns the request that a step was given.
 func stackRequest(request any) (*smithyhttp.Request, error) {
 	req, ok := request.(*smithyhttp.Request)
 	if !ok {
-		return nil, fmt.Errorf("middleware gave a request of type %T", request)
+		return nil, fmt.Errorf("middleware passed a request of type %T", request)
 	}
 	return req, nil
 }

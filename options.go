@@ -4,13 +4,14 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"os"
+	"reflect"
 	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/defaults"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go/logging"
@@ -23,12 +24,6 @@ import (
 // DefaultAttemptTimeout is how long one attempt may take unless
 // [Options.AttemptTimeout] says otherwise.
 const DefaultAttemptTimeout = 15 * time.Second
-
-// HTTPClient sends a request and returns the answer's head with its body still to
-// be read, like [http.Client].
-type HTTPClient interface {
-	Do(*http.Request) (*http.Response, error)
-}
 
 // Options are a client's settings, or with an option function those of one call.
 // The zero value of each field stands for its default; only Region, unless
@@ -150,14 +145,19 @@ type Options struct {
 	legacyEndpointResolver legacyEndpointResolver // of an aws.Config
 	signingName            string                 // WithSigV4SigningName
 	signingRegion          string                 // WithSigV4SigningRegion
+	defaultRetryer         aws.Retryer            // the Retryer that is not the caller's
+	defaultRetryMode       aws.RetryMode          // and what it was made for
 	configErr              error                  // what was wrong with an aws.Config
 }
 
-// Copy returns a copy whose APIOptions and Interceptors can be added to without
-// changing o.
+// Copy returns a copy that shares nothing with o that an option function may change in
+// place: APIOptions, Interceptors and what BaseEndpoint points to.
 func (o Options) Copy() Options {
 	o.APIOptions = slices.Clone(o.APIOptions)
 	o.Interceptors = o.Interceptors.Copy()
+	if o.BaseEndpoint != nil {
+		o.BaseEndpoint = aws.String(*o.BaseEndpoint)
+	}
 	return o
 }
 
@@ -216,6 +216,21 @@ func optionsFromConfig(cfg aws.Config) Options {
 	}
 	o.readConfigSources(cfg.ConfigSources)
 	return o
+}
+
+// legacyResolverFromConfig returns the resolver of cfg, or nil.
+func legacyResolverFromConfig(cfg aws.Config) legacyEndpointResolver {
+	switch {
+	case cfg.EndpointResolverWithOptions != nil:
+		return func(region string, options EndpointResolverOptions) (aws.Endpoint, error) {
+			return cfg.EndpointResolverWithOptions.ResolveEndpoint(ServiceID, region, options)
+		}
+	case cfg.EndpointResolver != nil:
+		return func(region string, _ EndpointResolverOptions) (aws.Endpoint, error) {
+			return cfg.EndpointResolver.ResolveEndpoint(ServiceID, region)
+		}
+	}
+	return nil
 }
 
 // readConfigSources takes from the sources of an aws.Config the settings that the
@@ -296,27 +311,30 @@ func firstSetting[S, V any](sources []any, get func(S) (V, bool, error)) (value 
 
 // fillDefaults gives every field that has a default and is not set its default. It
 // runs before the option functions, so that they can build on the defaults, and
-// again after them, for what they cleared.
+// again after them, for what they cleared. A nil pointer in an interface is not set.
 func (o *Options) fillDefaults() {
 	if o.AttemptTimeout == 0 {
 		o.AttemptTimeout = DefaultAttemptTimeout
 	}
-	if o.EndpointResolverV2 == nil {
+	if isNil(o.Credentials) {
+		o.Credentials = nil
+	}
+	if isNil(o.EndpointResolverV2) {
 		o.EndpointResolverV2 = NewDefaultEndpointResolverV2()
 	}
-	if o.HTTPClient == nil {
+	if isNil(o.HTTPClient) {
 		o.HTTPClient = awshttp.NewBuildableClient()
 	}
-	if o.HTTPSignerV4 == nil {
+	if isNil(o.HTTPSignerV4) {
 		o.HTTPSignerV4 = v4.NewSigner()
 	}
-	if o.Logger == nil {
+	if isNil(o.Logger) {
 		o.Logger = logging.Nop{}
 	}
-	if o.MeterProvider == nil {
+	if isNil(o.MeterProvider) {
 		o.MeterProvider = metrics.NopMeterProvider{}
 	}
-	if o.TracerProvider == nil {
+	if isNil(o.TracerProvider) {
 		o.TracerProvider = &tracing.NopTracerProvider{}
 	}
 	if o.RetryMode == "" {
@@ -325,10 +343,107 @@ func (o *Options) fillDefaults() {
 			o.RetryMode = mode.RetryMode
 		}
 	}
-	// Our own retryer follows a later choice of the mode; any other is the caller's.
-	if ours, ok := o.Retryer.(*defaultRetryer); o.Retryer == nil || ok && ours.mode != o.RetryMode {
-		o.Retryer = newRetryer(o.RetryMode, o.RetryMaxAttempts)
+	// The default retryer follows a later choice of the mode; any other is the caller's.
+	if isNil(o.Retryer) || o.hasDefaultRetryer() && o.defaultRetryMode != o.RetryMode {
+		o.Retryer = newRetryer(o.RetryMode)
+		o.defaultRetryer, o.defaultRetryMode = o.Retryer, o.RetryMode
 	}
+}
+
+// isNil reports whether v is nil, or holds a nil of some type.
+func isNil(v any) bool {
+	if v == nil {
+		return true
+	}
+	switch value := reflect.ValueOf(v); value.Kind() {
+	case reflect.Pointer, reflect.Func, reflect.Map:
+		return value.IsNil()
+	}
+	return false
+}
+
+func (o *Options) hasDefaultRetryer() bool {
+	return o.defaultRetryer != nil && same(o.Retryer, o.defaultRetryer)
+}
+
+// limitAttempts has Retryer obey RetryMaxAttempts, unless base already does.
+func (o *Options) limitAttempts(base *Options) {
+	if o.RetryMaxAttempts <= 0 || o.RetryMaxAttempts == base.RetryMaxAttempts {
+		return
+	}
+	ours := o.hasDefaultRetryer()
+	o.Retryer = retry.AddWithMaxAttempts(o.Retryer, o.RetryMaxAttempts)
+	if ours {
+		o.defaultRetryer = o.Retryer
+	}
+}
+
+// regionalRetryer returns a function that makes another retryer like the default one, or
+// nil if the retryer is the caller's.
+func (o *Options) regionalRetryer() func() aws.Retryer {
+	if !o.hasDefaultRetryer() {
+		return nil
+	}
+	mode, limit := o.RetryMode, o.RetryMaxAttempts
+	return func() aws.Retryer {
+		retryer := newRetryer(mode)
+		if limit > 0 {
+			retryer = retry.AddWithMaxAttempts(retryer, limit)
+		}
+		return retryer
+	}
+}
+
+// retryModeName returns the mode of a retryer whose kind can be told, or "".
+func (o *Options) retryModeName() aws.RetryMode {
+	if o.hasDefaultRetryer() {
+		return o.RetryMode
+	}
+	switch o.Retryer.(type) {
+	case *retry.Standard:
+		return aws.RetryModeStandard
+	case *retry.AdaptiveMode:
+		return aws.RetryModeAdaptive
+	}
+	return ""
+}
+
+// identifiesLike reports whether the User-Agent of both is the same.
+func (o *Options) identifiesLike(base *Options) bool {
+	return o.AppID == base.AppID && o.retryModeName() == base.retryModeName() &&
+		(same(o.Credentials, base.Credentials) || slices.Equal(credentialSources(o.Credentials), credentialSources(base.Credentials)))
+}
+
+// hasInterceptors reports whether any of the 13 hooks has a taker.
+func (o *Options) hasInterceptors() bool {
+	in := &o.Interceptors
+	return len(in.BeforeExecution)+len(in.BeforeSerialization)+len(in.AfterSerialization)+
+		len(in.BeforeRetryLoop)+len(in.BeforeAttempt)+len(in.BeforeSigning)+len(in.AfterSigning)+
+		len(in.BeforeTransmit)+len(in.AfterTransmit)+len(in.BeforeDeserialization)+
+		len(in.AfterDeserialization)+len(in.AfterAttempt)+len(in.AfterExecution) > 0
+}
+
+// routing returns what decides about region and endpoint.
+func (o *Options) routing() routing {
+	return routing{
+		region:        o.Region,
+		baseEndpoint:  o.BaseEndpoint,
+		options:       o.EndpointOptions,
+		resolver:      o.EndpointResolverV2,
+		legacy:        o.legacyEndpointResolver,
+		signingName:   o.signingName,
+		signingRegion: o.signingRegion,
+		usePoolRegion: o.UseIdentityPoolRegion,
+	}
+}
+
+// routesLike reports whether both are sure to find the same endpoints.
+func (o *Options) routesLike(base *Options) bool {
+	return o.Region == base.Region && o.UseIdentityPoolRegion == base.UseIdentityPoolRegion &&
+		o.signingName == base.signingName && o.signingRegion == base.signingRegion &&
+		o.EndpointOptions == base.EndpointOptions && same(o.EndpointResolverV2, base.EndpointResolverV2) &&
+		o.legacyEndpointResolver == nil && base.legacyEndpointResolver == nil &&
+		(o.BaseEndpoint == nil) == (base.BaseEndpoint == nil) && aws.ToString(o.BaseEndpoint) == aws.ToString(base.BaseEndpoint)
 }
 
 // check returns what is wrong with the settings, whatever the call.
@@ -346,7 +461,7 @@ func (o *Options) check() error {
 	if o.RetryMaxAttempts < 0 {
 		return &ConfigurationError{Setting: "RetryMaxAttempts", Err: fmt.Errorf("%d is negative", o.RetryMaxAttempts)}
 	}
-	return checkCredentials(o.Credentials)
+	return checkProvider(o.Credentials)
 }
 
 // resolvedDefaultsMode returns DefaultsMode with "auto" worked out.

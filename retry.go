@@ -4,77 +4,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
-	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 )
 
-// How long the default retryer waits. The SDK's own defaults are another set, and
-// differ from version to version; these do not.
-const (
-	baseDelay      = 50 * time.Millisecond
-	throttledDelay = time.Second
-	maxDelay       = 20 * time.Second
-)
-
 // maxServerDelay is how far the server may raise a delay above the backoff.
 const maxServerDelay = 5 * time.Second
 
-// defaultRetryer is the SDK's retryer for a mode, with our delays and with a 429
-// counting as throttling whatever its code.
-type defaultRetryer struct {
-	aws.RetryerV2
-	mode aws.RetryMode
-}
-
-func newRetryer(mode aws.RetryMode, maxAttempts int) *defaultRetryer {
-	standard := func(o *retry.StandardOptions) {
-		o.MaxAttempts = maxAttempts // 0: the SDK's own number, 3
-		o.Retryables = append(o.Retryables, retry.RetryableHTTPStatusCode{
-			Codes: map[int]struct{}{http.StatusTooManyRequests: {}},
-		})
-		o.Throttles = append(o.Throttles, retry.IsErrorThrottleFunc(isTooManyRequests))
-		o.Backoff = backoff{throttles: o.Throttles, random: rand.Float64}
-		o.RateLimiter = ratelimit.NewTokenRateLimit(retry.DefaultRetryRateTokens)
-		o.RetryCost = retry.DefaultRetryCost
+// newRetryer returns the SDK's own retryer for a mode.
+func newRetryer(mode aws.RetryMode) aws.Retryer {
+	if mode == aws.RetryModeAdaptive {
+		return retry.NewAdaptiveMode()
 	}
-	if mode != aws.RetryModeAdaptive {
-		return &defaultRetryer{RetryerV2: retry.NewStandard(standard), mode: mode}
-	}
-	return &defaultRetryer{mode: mode, RetryerV2: retry.NewAdaptiveMode(func(o *retry.AdaptiveModeOptions) {
-		o.StandardOptions = append(o.StandardOptions, standard)
-		o.Throttles = append(o.Throttles, retry.IsErrorThrottleFunc(isTooManyRequests))
-	})}
-}
-
-// limitAttempts returns retryer with another number of attempts. Ours stays ours.
-func limitAttempts(retryer aws.Retryer, limit int) aws.Retryer {
-	if ours, ok := retryer.(*defaultRetryer); ok {
-		return &defaultRetryer{RetryerV2: asRetryerV2(retry.AddWithMaxAttempts(ours.RetryerV2, limit)), mode: ours.mode}
-	}
-	return retry.AddWithMaxAttempts(retryer, limit)
-}
-
-// retryModeOf returns the mode of a retryer whose kind can be told, or "".
-func retryModeOf(retryer aws.Retryer) aws.RetryMode {
-	switch retryer := retryer.(type) {
-	case *defaultRetryer:
-		return retryer.mode
-	case *retry.Standard:
-		return aws.RetryModeStandard
-	case *retry.AdaptiveMode:
-		return aws.RetryModeAdaptive
-	}
-	return ""
+	return retry.NewStandard()
 }
 
 // asRetryerV2 gives a retryer of the older kind the newer method.
@@ -91,38 +40,45 @@ func (r olderRetryer) GetAttemptToken(context.Context) (func(error) error, error
 	return r.GetInitialToken(), nil
 }
 
-// isTooManyRequests takes the status for throttling where no code says so.
-func isTooManyRequests(err error) aws.Ternary {
-	var response interface{ HTTPStatusCode() int }
-	if errors.As(err, &response) && response.HTTPStatusCode() == http.StatusTooManyRequests {
-		return aws.TrueTernary
-	}
-	return aws.UnknownTernary
+// regionalRetryers gives each region a retry quota and an adaptive rate of its own, as if
+// it had a client of its own. A retryer of the caller's serves all regions.
+type regionalRetryers struct {
+	home   string
+	first  aws.RetryerV2      // of home
+	create func() aws.Retryer // nil: first serves all
+
+	mu     sync.Mutex
+	others map[string]aws.RetryerV2
 }
 
-// backoff doubles the delay with each attempt and takes a random part of it.
-type backoff struct {
-	throttles retry.IsErrorThrottles
-	random    func() float64 // in [0, 1)
+// maxRegionalRetryers is more than AWS has regions: pool ids can name any number.
+const maxRegionalRetryers = 128
+
+func newRegionalRetryers(home string, first aws.Retryer, create func() aws.Retryer) *regionalRetryers {
+	return &regionalRetryers{home: home, first: asRetryerV2(first), create: create}
 }
 
-// BackoffDelay returns how long to wait after the attempt of that number, the
-// first being 1, has failed with err.
-func (b backoff) BackoffDelay(attempt int, err error) (time.Duration, error) {
-	delay := baseDelay
-	if b.throttles.IsErrorThrottle(err) == aws.TrueTernary {
-		delay = throttledDelay
+func (r *regionalRetryers) of(region string) aws.RetryerV2 {
+	if r.create == nil || region == r.home {
+		return r.first
 	}
-	for range attempt - 1 {
-		if delay *= 2; delay >= maxDelay {
-			delay = maxDelay
-			break
-		}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	retryer, known := r.others[region]
+	switch {
+	case known:
+		return retryer
+	case len(r.others) >= maxRegionalRetryers:
+		return r.first
+	case r.others == nil:
+		r.others = make(map[string]aws.RetryerV2)
 	}
-	return time.Duration(b.random() * float64(delay)), nil
+	retryer = asRetryerV2(r.create())
+	r.others[region] = retryer
+	return retryer
 }
 
-// serverDelay returns delay, raised to what the answer asks for within bounds:
+// serverDelay returns delay, raised to what the response asks for within bounds:
 // x-amz-retry-after in milliseconds, or Retry-After in seconds or as a date.
 func serverDelay(delay time.Duration, header http.Header, now time.Time) time.Duration {
 	asked, ok := retryAfter(header, now)
@@ -152,39 +108,34 @@ func retryAfter(header http.Header, now time.Time) (time.Duration, bool) {
 	return 0, false
 }
 
-// reply is what one attempt came back with.
-type reply struct {
-	output   *DescribeIdentityPoolUsageOutput // non-nil if and only if err is nil
-	metadata middleware.Metadata
-	err      error
-}
-
 // outcome is all that the choice of what follows an attempt depends on.
 type outcome struct {
 	err         error
 	attempt     int  // counted from 1
-	maxAttempts int  // 0: as many as it takes
+	maxAttempts int  // 0: unlimited
 	retryable   bool // by the retryer
 	callerDone  bool // the caller's context is done
 	interrupted bool // and that is why the attempt failed
 }
 
-// verdict is what follows an attempt, in the words of a log record.
+// verdict is what follows an attempt, as text of a log record.
 type verdict string
 
 const (
-	verdictDone         verdict = "success"
-	verdictNotRetryable verdict = "not retryable"
-	verdictExhausted    verdict = "attempts exhausted"
-	verdictCanceled     verdict = "canceled by the caller"
-	verdictRetry        verdict = "retry"
-	verdictRetryNow     verdict = "retry at once"
-	verdictTooLate      verdict = "the delay exceeds the deadline"
-	verdictNoQuota      verdict = "retry quota exceeded"
-	verdictNoDelay      verdict = "no delay from the retryer"
+	verdictDone             verdict = "success"
+	verdictNotRetryable     verdict = "not retryable"
+	verdictExhausted        verdict = "attempts exhausted"
+	verdictCanceled         verdict = "canceled by the caller"
+	verdictRetry            verdict = "retry"
+	verdictRetryImmediately verdict = "retry immediately"
+	verdictTooLate          verdict = "the delay exceeds the deadline"
+	verdictNoQuota          verdict = "retry quota exceeded"
+	verdictNoDelay          verdict = "no delay from the retryer"
+
+	verdictRefused verdict = "refused before sending" // without an attempt
 )
 
-// decide says what follows an attempt. It is a pure function of the outcome: no
+// decide returns what follows an attempt. It is a pure function of the outcome: no
 // clock, no chance, no quota.
 func decide(o outcome) verdict {
 	switch {
@@ -198,86 +149,109 @@ func decide(o outcome) verdict {
 		return verdictExhausted
 	case o.callerDone:
 		return verdictCanceled
-	case isPutRight(o.err):
-		return verdictRetryNow
+	case isCorrected(o.err):
+		return verdictRetryImmediately
 	}
 	return verdictRetry
 }
 
-// isPutRight reports whether what caused err, the clock or the credentials, is no
-// longer so: there is nothing to wait for.
-func isPutRight(err error) bool {
-	var (
-		skew    *clockSkewError
-		renewed *renewedCredentialsError
-	)
-	return errors.As(err, &skew) || errors.As(err, &renewed)
+// isCorrected reports whether what caused err, the clock or the credentials, is no longer
+// so: there is nothing to wait for.
+func isCorrected(err error) bool {
+	var corrected interface{ retryImmediately() }
+	return errors.As(err, &corrected)
 }
 
-// attempts calls attempt until its reply is final. It is the one attempt loop: the
-// retryer's tokens are taken and given back as in the SDK's.
-func (c *call) attempts(ctx context.Context, attempt func(context.Context) reply) reply {
-	c.maxAttempts = c.retryer.MaxAttempts()
+// attempted is what the retry loop needs to know of an attempt.
+type attempted struct {
+	err    error
+	header http.Header // of the response; nil if there was none
+}
+
+// decision is what follows an attempt, and why.
+type decision struct {
+	verdict   verdict
+	retryable bool
+	delay     time.Duration // before the next attempt
+}
+
+func (d decision) retried() bool {
+	return d.verdict == verdictRetry || d.verdict == verdictRetryImmediately
+}
+
+// retryLoop makes attempts until one of them is final. The retryer's tokens are taken and
+// returned as in the SDK's loop.
+type retryLoop struct {
+	retryer     aws.RetryerV2
+	maxAttempts int // 0: unlimited
+	sleep       func(context.Context, time.Duration) error
+	attempt     func(ctx context.Context, number int) attempted
+	observer    interface {
+		decided(ctx context.Context, d decision) // what follows each attempt
+	}
+}
+
+// run returns nil, or why there is no further attempt: the last attempt's error, in
+// whatever that needs around it.
+func (l retryLoop) run(ctx context.Context) error {
 	releaseRetry := func(error) error { return nil }
+	retryable := false
 	var last error // of the attempt before
 
-	for {
-		releaseAttempt, err := c.takeAttemptToken(ctx)
+	for number := 1; ; number++ {
+		releaseAttempt, err := l.takeAttemptToken(ctx, number)
 		if err != nil {
-			return reply{err: withLast(err, last)}
+			return withLast(err, last)
 		}
-		c.attempt++
-		r := c.once(ctx, attempt)
-		if err := errors.Join(releaseRetry(r.err), releaseAttempt(r.err)); err != nil && r.err != nil {
-			r.err = fmt.Errorf("%w; release token: %w", r.err, err)
+		a := l.attempt(ctx, number)
+		failure := a.err
+		if err := errors.Join(releaseRetry(failure), releaseAttempt(failure)); err != nil && failure != nil {
+			failure = fmt.Errorf("%w; release token: %w", failure, err)
 		}
 
-		interrupted := ctx.Err() != nil && errors.Is(r.err, ctx.Err())
+		interrupted := ctx.Err() != nil && errors.Is(failure, ctx.Err())
 		if !interrupted {
-			c.retryable = r.err != nil && c.retryer.IsErrorRetryable(r.err)
+			retryable = failure != nil && l.retryer.IsErrorRetryable(failure)
 		}
-		what := decide(outcome{
-			err:         r.err,
-			attempt:     c.attempt,
-			maxAttempts: c.maxAttempts,
-			retryable:   c.retryable,
+		d := decision{retryable: retryable, verdict: decide(outcome{
+			err:         failure,
+			attempt:     number,
+			maxAttempts: l.maxAttempts,
+			retryable:   retryable,
 			callerDone:  ctx.Err() != nil,
 			interrupted: interrupted,
-		})
-		var delay time.Duration
-		if what == verdictRetry || what == verdictRetryNow {
-			delay, releaseRetry, what, err = c.takeRetryToken(ctx, r.err, what)
+		})}
+		if d.retried() {
+			releaseRetry, err = l.takeRetryToken(ctx, number, a, failure, &d)
 		}
-		c.observe(ctx, &r, what, delay)
+		l.observer.decided(ctx, d)
 
-		switch what {
-		case verdictDone, verdictNotRetryable:
-			return r
+		switch d.verdict {
+		case verdictDone:
+			return nil
+		case verdictNotRetryable:
+			return failure
 		case verdictExhausted:
-			r.err = &retry.MaxAttemptsError{Attempt: c.attempt, Err: r.err}
-			return r
+			return &retry.MaxAttemptsError{Attempt: number, Err: failure}
 		case verdictCanceled:
-			if !interrupted || apiErrorCode(r.err) != "" {
-				last = r.err // it has an answer of the service
+			if !interrupted || apiErrorCode(failure) != "" {
+				return withLast(&smithy.CanceledError{Err: contextError(ctx)}, failure) // it has a response of the service
 			}
-			r.err = withLast(&smithy.CanceledError{Err: contextError(ctx)}, last)
-			return r
+			return withLast(failure, last)
 		case verdictTooLate, verdictNoQuota, verdictNoDelay:
-			r.err = err
-			return r
+			return err
 		}
-		last = r.err
-		if c.client.sleep(ctx, delay) != nil {
-			r.err = withLast(&aws.RequestCanceledError{Err: contextError(ctx)}, last)
-			return r
+		last = failure
+		if l.sleep(ctx, d.delay) != nil {
+			return withLast(&aws.RequestCanceledError{Err: contextError(ctx)}, last)
 		}
 	}
 }
 
 // takeAttemptToken asks the retryer for leave to send. In adaptive mode it waits.
-func (c *call) takeAttemptToken(ctx context.Context) (release func(error) error, err error) {
+func (l retryLoop) takeAttemptToken(ctx context.Context, number int) (release func(error) error, err error) {
 	if ctx.Err() == nil {
-		release, err = c.retryer.GetAttemptToken(ctx)
+		release, err = l.retryer.GetAttemptToken(withAttemptNumber(ctx, number))
 	}
 	switch {
 	case ctx.Err() != nil && release == nil:
@@ -288,92 +262,64 @@ func (c *call) takeAttemptToken(ctx context.Context) (release func(error) error,
 	return release, nil
 }
 
-// takeRetryToken asks the retryer for leave to try again after failure, and for
-// how long to wait. Where the answer is no, what comes back changed, and err is
-// failure with the reason.
-func (c *call) takeRetryToken(ctx context.Context, failure error, what verdict) (
-	delay time.Duration, release func(error) error, _ verdict, err error,
+// takeRetryToken asks the retryer for leave to try again after an attempt, and how long
+// to wait. Where it refuses, the verdict changes, and err is the failure with the reason.
+func (l retryLoop) takeRetryToken(ctx context.Context, number int, a attempted, failure error, d *decision) (
+	release func(error) error, err error,
 ) {
-	if what == verdictRetry {
-		if delay, err = c.retryer.RetryDelay(c.attempt, failure); err != nil {
-			return 0, nil, verdictNoDelay, fmt.Errorf("%w; get retry delay: %w", failure, err)
-		}
-		if c.response != nil {
-			delay = serverDelay(delay, c.response.Header, time.Now())
-		}
+	if d.verdict == verdictRetryImmediately {
+		return func(error) error { return nil }, nil // the service is not overloaded
 	}
-	// Waiting out a deadline would only hide the failure behind it.
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < delay {
-		return delay, nil, verdictTooLate, withLast(&aws.RequestCanceledError{Err: context.DeadlineExceeded}, failure)
+	if d.delay, err = l.retryer.RetryDelay(number, failure); err != nil {
+		d.verdict, d.delay = verdictNoDelay, 0
+		return nil, fmt.Errorf("%w; get retry delay: %w", failure, err)
 	}
-	if release, err = c.retryer.GetRetryToken(ctx, failure); err != nil {
-		return delay, nil, verdictNoQuota, fmt.Errorf("%w; get retry token: %w", failure, err)
+	d.delay = serverDelay(d.delay, a.header, time.Now())
+	// Sleeping past the deadline would only hide the failure behind it.
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < d.delay {
+		d.verdict = verdictTooLate
+		return nil, withLast(&aws.RequestCanceledError{Err: context.DeadlineExceeded}, failure)
 	}
-	return delay, release, what, nil
+	if release, err = l.retryer.GetRetryToken(ctx, failure); err != nil {
+		d.verdict = verdictNoQuota
+		return nil, fmt.Errorf("%w; get retry token: %w", failure, err)
+	}
+	return release, nil
 }
 
-// once makes one attempt in the time it has, and puts right what its failure shows
-// to be wrong with the clock or the credentials.
-func (c *call) once(ctx context.Context, attempt func(context.Context) reply) reply {
-	c.response = nil
-	started := time.Now()
-	attemptCtx, endSpan := c.startAttemptSpan(ctx)
-	attemptCtx, cancel := c.limitAttempt(attemptCtx)
-	r := attempt(attemptCtx)
-	cancel()
-	c.elapsed = time.Since(started)
-	endSpan(r.err)
-
-	if skew, ok := awsmiddleware.GetAttemptSkew(r.metadata); ok {
-		r.err = c.correctClock(skew, r.err)
+// withAttemptNumber tells the SDK's retryers, which refill their quota by it, whether an
+// attempt is the first.
+func withAttemptNumber(ctx context.Context, number int) context.Context {
+	if number == 1 {
+		return ctx
 	}
-	r.err = c.renewCredentials(ctx, r.err)
-	return r
+	return furtherAttempt{ctx}
 }
 
-// limitAttempt gives an attempt its AttemptTimeout.
-func (c *call) limitAttempt(ctx context.Context) (context.Context, context.CancelFunc) {
-	if c.AttemptTimeout < 0 {
-		return ctx, func() {}
+type furtherAttempt struct{ context.Context }
+
+func (c furtherAttempt) Value(key any) any {
+	if value := c.Context.Value(key); value != nil {
+		return value
 	}
-	return context.WithTimeoutCause(ctx, c.AttemptTimeout, c.attemptTimeout)
+	return secondAttempt().Value(key)
 }
 
-// noteAttempts puts in the metadata of a call what its attempts came to. A call that
-// succeeded at once has it there already, from [oneAttempt].
-func (c *call) noteAttempts(r *reply) {
-	if len(c.results) > 1 || r.err != nil && len(c.results) > 0 {
-		recordAttempts(&r.metadata, c.results)
-	}
-}
-
-// recordAttempts puts results where retry.GetAttemptResults looks for them. Only
-// the SDK's own loop knows the place, so it is run once over a script that makes
-// as many attempts, and what it noted is overwritten.
-func recordAttempts(metadata *middleware.Metadata, results []retry.AttemptResult) {
-	script := &attemptScript{remaining: len(results), metadata: *metadata}
-	loop := retry.NewAttemptMiddleware(script, func(request any) any { return request })
-	// It cannot fail: the last scripted attempt succeeds.
-	_, noted, _ := loop.HandleFinalize(context.Background(), middleware.FinalizeInput{}, script)
-	if places, ok := retry.GetAttemptResults(noted); ok {
-		copy(places.Results, results)
-	}
-	*metadata = noted
-}
-
-// oneAttempt is the metadata of a call that succeeded at once, but for what the
-// answer adds to it.
-var oneAttempt = sync.OnceValue(func() (metadata middleware.Metadata) {
-	recordAttempts(&metadata, make([]retry.AttemptResult, 1))
-	return metadata
+// secondAttempt is the context of a second attempt of the SDK's own loop: nothing else
+// can put the number in a context.
+var secondAttempt = sync.OnceValue(func() context.Context {
+	script := &attemptScript{remaining: 2}
+	script.run()
+	return script.ctx
 })
 
-// attemptScript fails all attempts but the last, and lets each failure be retried
-// at once.
+// attemptScript has the SDK's loop make attempts, of which all but the last fail and are
+// retried immediately.
 type attemptScript struct {
 	aws.NopRetryer
 	remaining int
-	metadata  middleware.Metadata
+	ctx       context.Context     // of the last attempt
+	metadata  middleware.Metadata // of the last attempt
 }
 
 var errScripted = errors.New("scripted failure")
@@ -382,9 +328,21 @@ func (*attemptScript) MaxAttempts() int                             { return 0 }
 func (*attemptScript) IsErrorRetryable(error) bool                  { return true }
 func (*attemptScript) RetryDelay(int, error) (time.Duration, error) { return 0, nil }
 
-func (s *attemptScript) HandleFinalize(context.Context, middleware.FinalizeInput) (middleware.FinalizeOutput, middleware.Metadata, error) {
+// run returns the metadata that the loop leaves.
+func (s *attemptScript) run() middleware.Metadata {
+	loop := retry.NewAttemptMiddleware(s, func(request any) any { return request })
+	// It cannot fail: the last scripted attempt succeeds.
+	_, metadata, _ := loop.HandleFinalize(context.Background(), middleware.FinalizeInput{}, s)
+	return metadata
+}
+
+// HandleFinalize is an attempt.
+func (s *attemptScript) HandleFinalize(ctx context.Context, _ middleware.FinalizeInput) (
+	out middleware.FinalizeOutput, metadata middleware.Metadata, err error,
+) {
+	s.ctx = ctx
 	if s.remaining--; s.remaining > 0 {
-		return middleware.FinalizeOutput{}, middleware.Metadata{}, errScripted
+		return out, metadata, errScripted
 	}
-	return middleware.FinalizeOutput{}, s.metadata, nil
+	return out, s.metadata, nil
 }

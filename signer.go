@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"reflect"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
+	"unicode"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
@@ -22,126 +24,189 @@ type HTTPSignerV4 interface {
 // The SHA-256 of no bytes at all: the operation's requests have no body.
 const emptyPayloadHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
-// checkCredentials refuses a client that could send only unsigned requests.
-func checkCredentials(provider aws.CredentialsProvider) error {
-	if isNil(provider) || aws.IsCredentialsProvider(provider, (*aws.AnonymousCredentials)(nil)) {
+// checkProvider refuses a client that could send only unsigned requests.
+func checkProvider(provider aws.CredentialsProvider) error {
+	if provider == nil || aws.IsCredentialsProvider(provider, (*aws.AnonymousCredentials)(nil)) {
 		return &ConfigurationError{Setting: "Credentials", Err: errors.New(
 			"none given: the operation takes signed requests only")}
 	}
 	return nil
 }
 
-// isNil reports whether there is nothing in provider, or a nil of some type.
-func isNil(provider aws.CredentialsProvider) bool {
-	value := reflect.ValueOf(provider)
-	switch value.Kind() {
-	case reflect.Invalid:
-		return true
-	case reflect.Pointer, reflect.Func, reflect.Map:
-		return value.IsNil()
+// checkKeys refuses credentials that cannot sign a request.
+func checkKeys(credentials aws.Credentials) error {
+	if !credentials.HasKeys() {
+		return &ConfigurationError{Setting: "Credentials", Err: errors.New(
+			"the provider gave no access key or no secret key")}
 	}
-	return false
+	for _, key := range [...]string{credentials.AccessKeyID, credentials.SecretAccessKey, credentials.SessionToken} {
+		if strings.ContainsFunc(key, unicode.IsControl) {
+			return &ConfigurationError{Setting: "Credentials", Err: errors.New(
+				"a key or the session token contains a line break or another control character")}
+		}
+	}
+	return nil
 }
 
-// retrieveCredentials asks the provider for the credentials of one attempt.
-func (c *call) retrieveCredentials(ctx context.Context) (err error) {
-	defer c.startTimer(ctx, c.instruments.resolveIdentity)()
-	c.credentials, err = c.Credentials.Retrieve(ctx)
-	if err == nil {
-		return c.checkKeys()
+// credentialSources returns what the provider says of where its credentials come from.
+func credentialSources(provider aws.CredentialsProvider) []aws.CredentialSource {
+	if source, ok := provider.(aws.CredentialProviderSource); ok {
+		return source.ProviderSources()
 	}
-	if timeout := attemptTimeout(ctx); timeout != nil {
-		err = timeout
-	}
-	return &v4.SigningError{Err: fmt.Errorf("retrieve credentials: %w", err)}
+	return nil
 }
 
-func (c *call) checkKeys() error {
-	if c.credentials.HasKeys() {
-		return nil
+// retrieveCredentials gets the credentials of one attempt from the provider.
+func retrieveCredentials(ctx context.Context, provider aws.CredentialsProvider) (aws.Credentials, error) {
+	credentials, err := provider.Retrieve(ctx)
+	if err != nil {
+		return aws.Credentials{}, &v4.SigningError{Err: fmt.Errorf("retrieve credentials: %w", retrievalError(ctx, err))}
 	}
-	return &ConfigurationError{Setting: "Credentials", Err: errors.New(
-		"the provider gave no access key or no secret key")}
+	return credentials, checkKeys(credentials)
 }
 
-// sign signs req as it stands; nothing of it but unsigned headers may change
+// The headers that identify a call, and which of how many attempts a request is.
+const (
+	invocationHeader = "Amz-Sdk-Invocation-Id"
+	attemptHeader    = "Amz-Sdk-Request"
+)
+
+// unsignedHeaders may be changed on the way without harm, so that they stay out of the
+// signature.
+var unsignedHeaders = [...]string{invocationHeader, attemptHeader}
+
+// signRequest signs req as it stands; nothing of it but unsigned headers may change
 // afterwards.
-func (c *call) sign(ctx context.Context, req *http.Request, payloadHash, signingName, signingRegion string) error {
-	defer c.startTimer(ctx, c.instruments.signing)()
-	if err := c.checkKeys(); err != nil {
-		return err
+func signRequest(
+	ctx context.Context, signer HTTPSignerV4, req *http.Request, credentials aws.Credentials,
+	payloadHash string, scope scope, at time.Time, optFns ...func(*v4.SignerOptions),
+) error {
+	var held [len(unsignedHeaders)][]string
+	for i, name := range unsignedHeaders {
+		held[i] = req.Header[name]
+		delete(req.Header, name)
 	}
-	err := c.HTTPSignerV4.SignHTTP(ctx, c.credentials, req, payloadHash, signingName, signingRegion,
-		time.Now().Add(c.skew), c.signerOptions()...)
+	err := signer.SignHTTP(ctx, credentials, req, payloadHash, scope.name, scope.region, at, optFns...)
+	for i, name := range unsignedHeaders {
+		if held[i] != nil {
+			req.Header[name] = held[i]
+		}
+	}
 	if err != nil {
 		return &v4.SigningError{Err: fmt.Errorf("sign request: %w", err)}
 	}
 	return nil
 }
 
-// expiredTokenCodes are the service's words for credentials that were good once.
+// expiredTokenCodes are the service's codes for credentials that were valid once.
 var expiredTokenCodes = map[string]bool{
 	"ExpiredToken":          true,
 	"ExpiredTokenException": true,
 }
 
-// renewedCredentialsError is an expired-token answer after which the provider
-// has given other credentials: the same call, signed again, may succeed.
+// renewedCredentialsError is an expired-token response after which the provider has
+// given other credentials: the same call, signed again, may succeed.
 type renewedCredentialsError struct{ error }
 
 func (e *renewedCredentialsError) Unwrap() error        { return e.error }
 func (e *renewedCredentialsError) RetryableError() bool { return true }
+func (e *renewedCredentialsError) retryImmediately()    {}
 
-// renewalError is an expired-token answer after which the provider had nothing to
-// give. Signing with the old credentials again would not help.
-type renewalError struct {
-	failure error // the answer
-	err     error // the provider's
+// renewalInterval is how long credentials count as new. To throw them away sooner would
+// not help: they are refused for another reason.
+const renewalInterval = time.Minute
+
+// renewals shares the renewal of expired credentials among the calls of a client: those
+// that meet the expiry together, and those that come a moment later.
+type renewals struct {
+	mu     sync.Mutex
+	latest *renewal // running or done; nil until there is one
 }
 
-func (e *renewalError) Error() string {
-	return fmt.Sprintf("%v; retrieve other credentials: %v", e.failure, e.err)
+// renewal replaces credentials that the service has refused.
+type renewal struct {
+	used    aws.Credentials
+	cancel  context.CancelFunc
+	waiting int // calls; guarded by the mutex of renewals
+
+	done        chan struct{} // closed when what follows is set
+	credentials aws.Credentials
+	err         error
+	at          time.Time
 }
-func (e *renewalError) Unwrap() []error      { return []error{e.failure, e.err} }
-func (e *renewalError) RetryableError() bool { return false }
 
-// renewCredentials sees to it that the next attempt does not sign with the
-// credentials that failure says have expired. It returns failure, marked when
-// there are other credentials now and beside the provider's error when it has one.
-//
-// One goroutine of the client does so at a time, and looks first whether another
-// has just done it: a hundred calls that meet the expiry refresh once.
-func (c *call) renewCredentials(ctx context.Context, failure error) error {
-	lastAttempt := c.maxAttempts > 0 && c.attempt >= c.maxAttempts
-	if failure == nil || lastAttempt || c.renewed || !expiredTokenCodes[apiErrorCode(failure)] {
-		return failure
-	}
-	c.renewed = true
-	ctx, cancel := c.limitAttempt(ctx) // a provider that hangs must not hang the call
-	defer cancel()
-
+// renew returns credentials to use in place of used, which may be the same if the
+// provider has no others. The provider's cache, if it has one, is invalidated first.
+func (r *renewals) renew(ctx context.Context, provider aws.CredentialsProvider, used aws.Credentials) (aws.Credentials, error) {
+	shared := r.join(ctx, provider, used)
+	defer r.leave(shared)
 	select {
-	case c.client.renewing <- struct{}{}:
-		defer func() { <-c.client.renewing }()
+	case <-shared.done:
+		return shared.credentials, shared.err
 	case <-ctx.Done():
-		return failure
+		return aws.Credentials{}, contextError(ctx)
 	}
-	used := c.credentials
-	current, err := c.Credentials.Retrieve(ctx)
-	if cache, ok := c.Credentials.(interface{ Invalidate() }); ok && err == nil && sameKeys(current, used) {
+}
+
+// join returns the renewal that concerns used, and starts it if there is none.
+func (r *renewals) join(ctx context.Context, provider aws.CredentialsProvider, used aws.Credentials) *renewal {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.latest != nil && r.latest.concerns(used) {
+		r.latest.waiting++
+		return r.latest
+	}
+	// It is for all who wait, so that it outlives the call that began it.
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), maxRetrievalTime, errRetrievalTimeout)
+	started := &renewal{used: used, cancel: cancel, waiting: 1, done: make(chan struct{})}
+	r.latest = started
+	go started.run(ctx, provider)
+	return started
+}
+
+// leave stops a renewal that nobody waits for any more.
+func (r *renewals) leave(shared *renewal) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if shared.waiting--; shared.waiting == 0 {
+		shared.cancel()
+		if r.latest == shared && shared.running() {
+			r.latest = nil
+		}
+	}
+}
+
+func (n *renewal) running() bool {
+	select {
+	case <-n.done:
+		return false
+	default:
+		return true
+	}
+}
+
+// concerns reports whether a call whose credentials were refused should take the result
+// of n: it replaces them, or has just produced them.
+func (n *renewal) concerns(used aws.Credentials) bool {
+	if n.running() {
+		return sameKeys(n.used, used)
+	}
+	return n.err == nil && time.Since(n.at) < renewalInterval &&
+		(sameKeys(n.used, used) && !sameKeys(n.credentials, used) || sameKeys(n.credentials, used))
+}
+
+func (n *renewal) run(ctx context.Context, provider aws.CredentialsProvider) {
+	defer n.cancel()
+	defer close(n.done)
+	n.credentials, n.err = provider.Retrieve(ctx)
+	if cache, ok := provider.(interface{ Invalidate() }); ok && n.err == nil && sameKeys(n.credentials, n.used) {
 		cache.Invalidate()
-		current, err = c.Credentials.Retrieve(ctx)
+		n.credentials, n.err = provider.Retrieve(ctx)
 	}
-	if timeout := attemptTimeout(ctx); err != nil && timeout != nil {
-		err = timeout
+	if n.err != nil {
+		n.err = retrievalError(ctx, n.err)
 	}
-	switch {
-	case err != nil:
-		return &renewalError{failure: failure, err: err}
-	case sameKeys(current, used):
-		return failure
-	}
-	return &renewedCredentialsError{failure}
+	n.at = time.Now()
 }
 
 func sameKeys(a, b aws.Credentials) bool {
@@ -153,15 +218,23 @@ func sameKeys(a, b aws.Credentials) bool {
 const skewThreshold = 4 * time.Minute
 
 // clockSkewCodes are the codes that a wrong clock can cause. Each has other
-// causes too, so that the answer's Date has to bear it out.
+// causes too, so that the response's Date has to confirm it.
 var clockSkewCodes = map[string]bool{
-	"AccessDeniedException":     true,
+	codeAccessDenied:            true,
 	"AuthFailure":               true,
 	"InvalidSignatureException": true,
 	"RequestExpired":            true,
 	"RequestInTheFuture":        true,
 	"RequestTimeTooSkewed":      true,
 	"SignatureDoesNotMatch":     true,
+}
+
+// acceptedCodes are those of errors that come after the signature has been accepted.
+var acceptedCodes = map[string]bool{
+	codeAccessDenied:     true,
+	codeInvalidParameter: true,
+	codeNotAuthorized:    true,
+	codeResourceNotFound: true,
 }
 
 // clockSkewError is a signature refused because of the time it was made at. The
@@ -171,38 +244,42 @@ type clockSkewError struct{ error }
 func (e *clockSkewError) Error() string        { return "clock skew: " + e.error.Error() }
 func (e *clockSkewError) Unwrap() error        { return e.error }
 func (e *clockSkewError) RetryableError() bool { return true }
+func (e *clockSkewError) retryImmediately()    {}
 
-// clockOffset is what a client has learned about how far the service's clock is
-// ahead of its own. The zero value says: not at all.
+// clockOffset is how far the service's clock is ahead of the client's own, as far as
+// the service has confirmed it by accepting a signature. The zero value is no offset.
 type clockOffset struct{ nanoseconds atomic.Int64 }
 
-func (o *clockOffset) load() time.Duration { return time.Duration(o.nanoseconds.Load()) }
+func (o *clockOffset) load() time.Duration        { return time.Duration(o.nanoseconds.Load()) }
+func (o *clockOffset) store(offset time.Duration) { o.nanoseconds.Store(int64(offset)) }
 
-// learn keeps a measured skew; one that AWS tolerates counts as none.
-func (o *clockOffset) learn(skew time.Duration) {
-	if skew.Abs() <= skewThreshold {
-		skew = 0
-	}
-	o.nanoseconds.Store(int64(skew))
+// signingClock is the clock that the attempts of one call are signed by.
+type signingClock struct {
+	offset  time.Duration
+	refusal error // what offset is to correct; nil once it is known to be right
 }
 
-// correctClock compares the time that an attempt was signed at with the time its
-// answer was given at. A refusal that this explains teaches the client the
-// offset and is returned marked; a success teaches it that an old offset is wrong.
-func (c *call) correctClock(measured time.Duration, failure error) error {
-	if c.DisableClockSkewCorrection || (measured-c.skew).Abs() <= skewThreshold {
-		return failure
-	}
-	switch {
-	case failure == nil:
-		if c.skew != 0 {
-			c.client.clock.learn(measured)
+// correct returns the clock for the next attempt and the error of the last one, given
+// what its response shows: measured is how far the service's clock is ahead, if known.
+// An offset is kept for later calls only after a signature made with it was accepted:
+// the Date of a response may be a gateway's.
+func (o *clockOffset) correct(clock signingClock, measured time.Duration, known bool, failure error) (signingClock, error) {
+	code := apiErrorCode(failure)
+	off := known && (measured-clock.offset).Abs() > skewThreshold
+	switch refused := clock.refusal; {
+	case refused != nil && (failure == nil || acceptedCodes[code] && code != apiErrorCode(refused)):
+		o.store(clock.offset)
+		return signingClock{offset: clock.offset}, failure
+	case refused != nil && clockSkewCodes[code]:
+		return signingClock{offset: o.load()}, refused
+	case failure == nil && off && measured.Abs() <= skewThreshold:
+		o.store(0)
+		return signingClock{}, nil
+	case refused == nil && off && clockSkewCodes[code]:
+		if measured.Abs() <= skewThreshold {
+			measured = 0 // AWS tolerates it
 		}
-		return nil
-	case !clockSkewCodes[apiErrorCode(failure)]:
-		return failure
+		return signingClock{offset: measured, refusal: failure}, &clockSkewError{failure}
 	}
-	c.client.clock.learn(measured)
-	c.skew = c.client.clock.load()
-	return &clockSkewError{failure}
+	return clock, failure
 }

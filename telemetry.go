@@ -6,224 +6,171 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httputil"
-	"regexp"
-	"strings"
-	"sync"
 	"time"
-	"unicode"
 
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/metrics"
 	"github.com/aws/smithy-go/tracing"
+
+	"github.com/cognitosync/cognitosync-go/internal/redact"
 )
 
-// scope is the name that spans and metrics are recorded under.
-const scope = "github.com/cognitosync/cognitosync-go"
+// instrumentationScope is the name that spans and metrics are recorded under.
+const instrumentationScope = "github.com/cognitosync/cognitosync-go"
 
-// telemetry is where a call tells what it does. Its zero value tells nobody, and
-// costs nothing.
+// telemetry is where a client logs and records what it does.
 type telemetry struct {
+	logger      logging.Logger
+	mode        aws.ClientLogMode
+	structured  *slog.Logger   // nil: off
 	tracer      tracing.Tracer // nil: off
 	instruments instruments
+}
+
+// record is what is known of an attempt or, when a call ends, of its last attempt.
+type record struct {
+	poolID      string
+	region      string
+	host        string // "" as long as no endpoint is known
+	attempt     int    // counted from 1; 0: none was made
+	maxAttempts int
+	status      int // 0: no response
+	requestID   string
+	elapsed     time.Duration
+	delay       time.Duration // before the next attempt
+	reason      string        // what follows, and why
+	err         error
+}
+
+// journal is the telemetry of one call. It redacts the secrets of all its attempts.
+type journal struct {
+	*telemetry
+	secrets redact.Secrets
 }
 
 // Logs
 
 // logRequest writes the request as it is about to be sent. It has no body.
-func (c *call) logRequest(req *http.Request) {
-	if !c.logsRequests() {
+func (j *journal) logRequest(req *http.Request) {
+	if !j.logsRequests() {
 		return
 	}
-	// A signer or middleware of the caller's may put there what no pattern knows.
 	req = req.Clone(req.Context())
-	for _, name := range [...]string{"Authorization", "Proxy-Authorization", "X-Amz-Security-Token", "Cookie"} {
-		if req.Header.Get(name) != "" {
-			req.Header.Set(name, redacted)
-		}
-	}
+	req.Header = redact.Header(req.Header)
 	dump, err := httputil.DumpRequestOut(req, false)
 	if err != nil {
-		c.logf(req.Context(), logging.Warn, "cannot log the request: %v", err)
+		j.logf(req.Context(), logging.Warn, "cannot log the request: %v", err)
 		return
 	}
-	c.logf(req.Context(), logging.Debug, "Request\n%s", dump)
+	j.logf(req.Context(), logging.Debug, "Request\n%s", dump)
 }
 
-func (c *call) logsRequests() bool {
-	return c.ClientLogMode.IsRequest() || c.ClientLogMode.IsRequestWithBody()
+func (j *journal) logsRequests() bool {
+	return j.mode.IsRequest() || j.mode.IsRequestWithBody()
 }
 
-// logResponse writes the head of the answer.
-func (c *call) logResponse(ctx context.Context, resp *http.Response) {
-	if !c.ClientLogMode.IsResponse() && !c.ClientLogMode.IsResponseWithBody() {
+// logResponse writes status and headers of the response.
+func (j *journal) logResponse(ctx context.Context, resp *http.Response) {
+	if !j.mode.IsResponse() && !j.mode.IsResponseWithBody() {
 		return
 	}
-	dump, err := httputil.DumpResponse(resp, false)
+	shown := *resp
+	shown.Header = redact.Header(resp.Header)
+	dump, err := httputil.DumpResponse(&shown, false)
 	if err != nil {
-		c.logf(ctx, logging.Warn, "cannot log the response: %v", err)
+		j.logf(ctx, logging.Warn, "cannot log the response: %v", err)
 		return
 	}
-	c.logf(ctx, logging.Debug, "Response\n%s", dump)
+	j.logf(ctx, logging.Debug, "Response\n%s", dump)
 }
 
-// logResponseBody writes what has been read of the answer's body.
-func (c *call) logResponseBody(ctx context.Context, body []byte) {
-	if c.ClientLogMode.IsResponseWithBody() {
-		c.logf(ctx, logging.Debug, "Response body\n%s", body)
+// logResponseBody writes what has been read of the response's body.
+func (j *journal) logResponseBody(ctx context.Context, body []byte) {
+	if j.mode.IsResponseWithBody() {
+		j.logf(ctx, logging.Debug, "Response body\n%s", body)
 	}
 }
 
-// logf writes to Logger, less the secrets of the call.
-func (c *call) logf(ctx context.Context, class logging.Classification, format string, args ...any) {
-	logging.WithContext(ctx, c.Logger).Logf(class, "%s", c.secrets().redact(fmt.Sprintf(format, args...)))
+// logf writes to the logger, less the secrets of the call.
+func (j *journal) logf(ctx context.Context, class logging.Classification, format string, args ...any) {
+	logging.WithContext(ctx, j.logger).Logf(class, "%s", j.secrets.Log(fmt.Sprintf(format, args...)))
 }
 
-// signerOptions has the signer write what it signs, where that is asked for.
-func (c *call) signerOptions() []func(*v4.SignerOptions) {
-	if !c.ClientLogMode.IsSigning() {
+// signerOptions has the signer log what it signs, where that is asked for.
+func (j *journal) signerOptions() []func(*v4.SignerOptions) {
+	if !j.mode.IsSigning() {
 		return nil
 	}
 	return []func(*v4.SignerOptions){func(o *v4.SignerOptions) {
-		o.LogSigning, o.Logger = true, callLogger{c}
+		o.LogSigning, o.Logger = true, callLogger{journal: j}
 	}}
 }
 
-// callLogger is Logger for others to write to in the course of a call.
-type callLogger struct{ call *call }
+// callLogger is the logger for others to write to in the course of a call.
+type callLogger struct {
+	journal *journal
+	ctx     context.Context // of what is logged; nil where that is not known
+}
 
 func (l callLogger) Logf(class logging.Classification, format string, args ...any) {
-	l.call.logf(context.Background(), class, format, args...)
+	ctx := l.ctx
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	l.journal.logf(ctx, class, format, args...)
 }
 
-// WithContext lets Logger see the context of what is logged.
+// WithContext lets the logger see the context of what is logged.
 func (l callLogger) WithContext(ctx context.Context) logging.Logger {
-	return contextualLogger{l.call, ctx}
+	l.ctx = ctx
+	return l
 }
 
-type contextualLogger struct {
-	call *call
-	ctx  context.Context
-}
-
-func (l contextualLogger) Logf(class logging.Classification, format string, args ...any) {
-	l.call.logf(l.ctx, class, format, args...)
-}
-
-// secrets are what must not be told of a call's credentials.
-type secrets struct{ secretAccessKey, sessionToken string }
-
-func (c *call) secrets() secrets {
-	return secrets{c.credentials.SecretAccessKey, c.credentials.SessionToken}
-}
-
-const redacted = "REDACTED"
-
-// confidential finds what gives a signature away wherever it came from: the headers,
-// the signature itself, the hash it is made of. What is kept is in a group.
-var confidential = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?i)` + strings.Join([]string{
-		`(authorization["']?\s*[:=]\s*["'\[]*)(?:AWS4-HMAC-SHA256[^\r\n]*?signature=[0-9a-f]+|[^\s"'\]]+)`,
-		`(x-amz-security-token["']?\s*[:=]\s*["'\[]*)[^\s"'\]]+`,
-		`(x-amz-signature=|signature=)[0-9a-f]{16,}`,
-		`(aws4_request(?:\s|\\[rn])+)[0-9a-f]{64}`,
-	}, "|"))
-})
-
-// redact returns text without the secrets, and without headers and signatures that
-// carry them. It must come before anything that cuts the text off, for half a secret
-// would not be found.
-func (s secrets) redact(text string) string {
-	const shortest = 16 // what is shorter is no key of AWS's, and part of too many words
-	for _, secret := range [...]string{s.secretAccessKey, s.sessionToken} {
-		// The longest part without signs is in every spelling, and almost no text has it.
-		if part := longestWord(secret); len(secret) >= shortest && strings.Contains(text, part) {
-			text = spellings(secret).ReplaceAllLiteralString(text, redacted)
-		}
+// attemptEnded logs and counts an attempt.
+func (j *journal) attemptEnded(ctx context.Context, r record) {
+	if j.mode.IsRetries() && r.err != nil {
+		j.logf(ctx, logging.Debug, "%s/%s attempt %d of %d failed, %s, delay %v: %v",
+			ServiceID, operationName, r.attempt, r.maxAttempts, r.reason, r.delay, r.err)
 	}
-	return confidential().ReplaceAllString(text, "${1}${2}${3}${4}"+redacted)
+	j.instruments.attempt(ctx, r.elapsed, r.err)
+	j.logRecord(ctx, "cognitosync attempt", r)
 }
 
-// quote returns at most limit bytes of text, redacted. It looks no further than it
-// must to find what begins there.
-func (s secrets) quote(text string, limit int) string {
-	return clip(s.redact(clip(text, limit+8<<10)), limit)
-}
-
-// spellings matches a secret as it stands, and escaped as for JSON, HTML or a URL.
-func spellings(secret string) *regexp.Regexp {
-	var pattern strings.Builder
-	for i := range len(secret) {
-		switch b := secret[i]; {
-		case isLetter(b), isDigit(b):
-			pattern.WriteByte(b)
-		default:
-			fmt.Fprintf(&pattern, `(?:\\?%s|(?i:%%%02x|\\u00%02x|&#x%02x;|&#%d;))`, regexp.QuoteMeta(string(rune(b))), b, b, b, b)
-		}
-	}
-	return regexp.MustCompile(pattern.String())
-}
-
-func longestWord(text string) (longest string) {
-	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r > unicode.MaxASCII || !isLetter(byte(r)) && !isDigit(byte(r)) }) {
-		if len(word) > len(longest) {
-			longest = word
-		}
-	}
-	return longest
-}
-
-// observe tells what came of an attempt and what follows.
-func (c *call) observe(ctx context.Context, r *reply, what verdict, delay time.Duration) {
-	c.results = append(c.results, retry.AttemptResult{
-		Err:              r.err,
-		Retryable:        c.retryable,
-		Retried:          what == verdictRetry || what == verdictRetryNow,
-		ResponseMetadata: r.metadata,
-	})
-	if c.ClientLogMode.IsRetries() && r.err != nil {
-		c.logf(ctx, logging.Debug, "%s/%s attempt %d of %d failed, %s, delay %v: %v",
-			ServiceID, operationName, c.attempt, c.maxAttempts, what, delay, r.err)
-	}
-	c.instruments.attempt(ctx, c.elapsed, r.err)
-	if c.StructuredLogger != nil {
-		c.logAttempt(ctx, r.err, what, delay)
-	}
-}
-
-// logAttempt writes the record of an attempt to StructuredLogger.
-func (c *call) logAttempt(ctx context.Context, err error, what verdict, delay time.Duration) {
+// logRecord writes a record to the structured logger.
+func (j *journal) logRecord(ctx context.Context, message string, r record) {
 	level := slog.LevelDebug
-	if err != nil {
+	if r.err != nil {
 		level = slog.LevelWarn
 	}
-	if !c.StructuredLogger.Enabled(ctx, level) {
+	if j.structured == nil || !j.structured.Enabled(ctx, level) {
 		return
 	}
-	attrs := make([]slog.Attr, 0, 12)
+	attrs := make([]slog.Attr, 0, 16)
 	attrs = append(attrs,
 		slog.String("operation", operationName),
-		slog.Int("attempt", c.attempt),
-		slog.Int("max_attempts", c.maxAttempts),
+		slog.String("identity_pool_id", j.secrets.Line(r.poolID, maxCode)),
+		slog.String("region", r.region),
+		slog.String("host", r.host),
+		slog.Int("attempt", r.attempt),
+		slog.Int("max_attempts", r.maxAttempts),
 	)
-	if c.response != nil {
-		attrs = append(attrs,
-			slog.Int("status", c.response.StatusCode),
-			slog.String("request_id", requestID(c.response.Header)))
+	if r.status != 0 {
+		attrs = append(attrs, slog.Int("status", r.status), slog.String("request_id", r.requestID))
 	}
-	if code := apiErrorCode(err); code != "" {
+	if code := apiErrorCode(r.err); code != "" {
 		attrs = append(attrs, slog.String("code", code))
 	}
 	attrs = append(attrs,
-		slog.Duration("duration", c.elapsed),
-		slog.Duration("delay", delay),
-		slog.String("reason", string(what)))
-	if err != nil {
-		attrs = append(attrs, slog.String("error", printable(c.secrets().quote(err.Error(), maxErrorText), maxErrorText)))
+		slog.Duration("duration", r.elapsed),
+		slog.Duration("delay", r.delay),
+		slog.String("reason", r.reason))
+	if r.err != nil {
+		attrs = append(attrs, slog.String("error", j.secrets.Line(r.err.Error(), maxErrorText)))
 	}
-	c.StructuredLogger.LogAttrs(ctx, level, "cognitosync attempt", attrs...)
+	j.structured.LogAttrs(ctx, level, message, attrs...)
 }
 
 // Spans
@@ -234,60 +181,83 @@ func newTracer(provider tracing.TracerProvider) tracing.Tracer {
 	case tracing.NopTracerProvider, *tracing.NopTracerProvider:
 		return nil
 	}
-	return provider.Tracer(scope)
+	return provider.Tracer(instrumentationScope)
 }
 
-// startCallSpan starts the span of a call, and its clock. end ends both.
-func (c *call) startCallSpan(ctx context.Context) (_ context.Context, end func(error)) {
-	if c.tracer == nil && c.instruments.callDuration == nil {
-		return ctx, func(error) {}
+// callTelemetry is what is begun with a call and ended with it.
+type callTelemetry struct {
+	span    tracing.Span // nil: off
+	started time.Time
+}
+
+// startCall starts the span and the timer of a call.
+func (j *journal) startCall(ctx context.Context, poolID string) (context.Context, callTelemetry) {
+	begun := callTelemetry{started: time.Now()}
+	if j.tracer == nil {
+		return ctx, begun
 	}
-	stop := c.startTimer(ctx, c.instruments.callDuration)
-	if c.tracer == nil {
-		return ctx, func(error) { stop() }
-	}
-	ctx, span := c.tracer.StartSpan(tracing.WithOperationTracer(ctx, c.tracer), ServiceID+"."+operationName, func(o *tracing.SpanOptions) {
+	ctx, begun.span = j.tracer.StartSpan(tracing.WithOperationTracer(ctx, j.tracer), ServiceID+"."+operationName, func(o *tracing.SpanOptions) {
 		o.Kind = tracing.SpanKindClient
 		o.Properties.Set("rpc.system", "aws-api")
 		o.Properties.Set("rpc.service", ServiceID)
 		o.Properties.Set("rpc.method", operationName)
+		o.Properties.Set("aws.cognito_sync.identity_pool_id", j.secrets.Line(poolID, maxCode))
 	})
-	return ctx, func(err error) {
-		stop()
-		span.SetProperty("operation.attempts", c.attempt)
-		c.endSpan(span, err)
+	return ctx, begun
+}
+
+// endCall ends the span and the timer of a call. A call without an attempt is logged
+// here.
+func (j *journal) endCall(ctx context.Context, begun callTelemetry, r record) {
+	if j.instruments.callDuration != nil {
+		j.instruments.callDuration.Record(ctx, time.Since(begun.started).Seconds(), ofOperation)
+	}
+	if r.attempt == 0 {
+		j.logRecord(ctx, "cognitosync call", r)
+	}
+	if begun.span != nil {
+		begun.span.SetProperty("operation.attempts", r.attempt)
+		j.endSpan(begun.span, r)
 	}
 }
 
-// startAttemptSpan starts the span of an attempt. end ends it.
-func (c *call) startAttemptSpan(ctx context.Context) (_ context.Context, end func(error)) {
-	if c.tracer == nil {
-		return ctx, func(error) {}
+// startAttempt starts the span of an attempt, which is nil if nothing is traced.
+func (j *journal) startAttempt(ctx context.Context, number int) (context.Context, tracing.Span) {
+	if j.tracer == nil {
+		return ctx, nil
 	}
-	ctx, span := c.tracer.StartSpan(ctx, "Attempt", func(o *tracing.SpanOptions) {
-		o.Properties.Set("operation.attempt", c.attempt)
+	return j.tracer.StartSpan(ctx, "Attempt", func(o *tracing.SpanOptions) {
+		o.Properties.Set("operation.attempt", number)
 	})
-	return ctx, func(err error) { c.endSpan(span, err) }
 }
 
-// endSpan puts on a span what the last answer says.
-func (c *call) endSpan(span tracing.Span, err error) {
-	if c.response != nil {
-		span.SetProperty("http.status_code", c.response.StatusCode)
-		if id := requestID(c.response.Header); id != "" {
-			span.SetProperty("aws.request_id", id)
-		}
+// endSpan ends a span with what is known then.
+func (j *journal) endSpan(span tracing.Span, r record) {
+	if span == nil {
+		return
 	}
-	span.SetProperty("error", err != nil)
-	if err == nil {
+	if r.region != "" {
+		span.SetProperty("cloud.region", r.region)
+	}
+	if r.host != "" {
+		span.SetProperty("server.address", r.host)
+	}
+	if r.status != 0 {
+		span.SetProperty("http.status_code", r.status)
+	}
+	if r.requestID != "" {
+		span.SetProperty("aws.request_id", r.requestID)
+	}
+	span.SetProperty("error", r.err != nil)
+	if r.err == nil {
 		span.SetStatus(tracing.SpanStatusOK)
 	} else {
 		span.SetStatus(tracing.SpanStatusError)
-		span.SetProperty("exception.type", exceptionType(err))
-		span.SetProperty("exception.message", printable(c.secrets().quote(err.Error(), maxErrorText), maxErrorText))
-		if api, ok := ofService[smithy.APIError](err); ok {
+		span.SetProperty("exception.type", exceptionType(r.err))
+		span.SetProperty("exception.message", j.secrets.Line(r.err.Error(), maxErrorText))
+		if api, ok := ofService[smithy.APIError](r.err); ok {
 			span.SetProperty("api.error_code", api.ErrorCode())
-			span.SetProperty("api.error_message", c.secrets().quote(api.ErrorMessage(), maxMessage))
+			span.SetProperty("api.error_message", j.secrets.Quote(api.ErrorMessage(), maxMessage))
 			span.SetProperty("api.error_fault", api.ErrorFault().String())
 		}
 	}
@@ -323,7 +293,7 @@ func newInstruments(provider metrics.MeterProvider) (in instruments, err error) 
 	case metrics.NopMeterProvider, *metrics.NopMeterProvider:
 		return instruments{}, nil
 	}
-	meter := provider.Meter(scope)
+	meter := provider.Meter(instrumentationScope)
 	for _, histogram := range []struct {
 		place             *metrics.Float64Histogram
 		name, description string
@@ -333,8 +303,8 @@ func newInstruments(provider metrics.MeterProvider) (in instruments, err error) 
 		{&in.resolveEndpoint, "client.call.resolve_endpoint_duration", "Time to find the endpoint, without DNS"},
 		{&in.resolveIdentity, "client.call.auth.resolve_identity_duration", "Time to get credentials from their provider"},
 		{&in.signing, "client.call.auth.signing_duration", "Time to sign a request"},
-		{&in.attemptDuration, "client.call.attempt_duration", "Duration of an attempt, from getting credentials to the decoded answer"},
-		{&in.deserialization, "client.call.deserialization_duration", "Time to decode an answer"},
+		{&in.attemptDuration, "client.call.attempt_duration", "Duration of an attempt, from getting credentials to the decoded response"},
+		{&in.deserialization, "client.call.deserialization_duration", "Time to decode a response"},
 	} {
 		*histogram.place, err = meter.Float64Histogram(histogram.name, func(o *metrics.InstrumentOptions) {
 			o.UnitLabel, o.Description = "s", histogram.description
@@ -359,21 +329,12 @@ func newInstruments(provider metrics.MeterProvider) (in instruments, err error) 
 }
 
 // startTimer returns a function that records the time since.
-func (c *call) startTimer(ctx context.Context, histogram metrics.Float64Histogram) (stop func()) {
+func startTimer(ctx context.Context, histogram metrics.Float64Histogram) (stop func()) {
 	if histogram == nil {
 		return func() {}
 	}
 	started := time.Now()
 	return func() { histogram.Record(ctx, time.Since(started).Seconds(), ofOperation) }
-}
-
-// startTimerOnce is startTimer for what one way does for each attempt and the other
-// for all of them: it is recorded for the first.
-func (c *call) startTimerOnce(ctx context.Context, histogram metrics.Float64Histogram) (stop func()) {
-	if c.attempt > 1 {
-		return func() {}
-	}
-	return c.startTimer(ctx, histogram)
 }
 
 // attempt counts an attempt.
