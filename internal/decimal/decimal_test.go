@@ -1,0 +1,268 @@
+package decimal_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"math"
+	"math/big"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cognitosync/cognitosync-go/internal/decimal"
+)
+
+const (
+	notANumber = "not a number"
+	notWhole   = "not a whole number"
+	outOfRange = "out of range"
+)
+
+func TestInt64(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		text string
+		want int64
+		err  string // what the error ends in, if there is one
+	}{
+		{text: "0"},
+		{text: "-0"},
+		{text: "0.0"},
+		{text: "-0.000e5"},
+		{text: "0e999999999999999999999999"},
+		{text: "0e-999999999999999999999999"},
+		{text: "12", want: 12},
+		{text: "12.0", want: 12},
+		{text: "12.50e1", want: 125},
+		{text: "1e3", want: 1000},
+		{text: "1E+3", want: 1000},
+		{text: "1e003", want: 1000},
+		{text: "-1e+03", want: -1000},
+		{text: "120e-1", want: 12},
+		{text: "0.00012e5", want: 12},
+		{text: "1200000e-00005", want: 12},
+		{text: " 7\n", want: 7},
+		{text: "9007199254740993", want: 1<<53 + 1}, // no float64
+		{text: "9223372036854775807", want: math.MaxInt64},
+		{text: "9223372036854775807.000", want: math.MaxInt64},
+		{text: "92233720368547758070e-1", want: math.MaxInt64},
+		{text: "922337203685477580.7e1", want: math.MaxInt64},
+		{text: "-9223372036854775808", want: math.MinInt64},
+		{text: "-0.9223372036854775808e19", want: math.MinInt64},
+		{text: "1e18", want: 1e18},
+
+		{text: "12.5", err: "12.5 is " + notWhole},
+		{text: "-0.1", err: notWhole},
+		{text: "1e-3", err: notWhole},
+		{text: "1e-999999999999999999999999", err: notWhole},
+		{text: "9223372036854775807.4", err: notWhole},
+		{text: "9223372036854775807.5", err: outOfRange},
+		{text: "0.99999999999999999999999999999999", err: notWhole},
+		{text: "9223372036854775808", err: "9223372036854775808 is " + outOfRange},
+		{text: "-9223372036854775809", err: outOfRange},
+		{text: "18446744073709551616", err: outOfRange}, // 0 modulo 2^64
+		{text: "99999999999999999999999999", err: outOfRange},
+		{text: "1e19", err: outOfRange},
+		{text: "-1e19", err: outOfRange},
+		{text: "1e2147483648", err: outOfRange},
+		{text: "1e999999999999999999999999", err: outOfRange},
+
+		{text: `"12"`, err: notANumber},
+		{text: "null", err: notANumber},
+		{text: "true", err: notANumber},
+		{text: "{}", err: notANumber},
+		{text: "[1]", err: notANumber},
+		{text: "", err: notANumber},
+	} {
+		t.Run(test.text, func(t *testing.T) {
+			t.Parallel()
+			got, err := decimal.Int64([]byte(test.text))
+			assert.Equal(t, test.want, got)
+			requireErrorEnd(t, err, test.err)
+		})
+	}
+}
+
+func TestMilliseconds(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		text string
+		want int64
+		err  string
+	}{
+		{text: "0"},
+		{text: "1", want: 1000},
+		{text: "1.001", want: 1001},
+		{text: "-1.001", want: -1001},
+		{text: "1.413231134115E9", want: 1413231134115}, // AWS's own sample
+		{text: "253402300799.9994", want: 253402300799999},
+		{text: "253402300799.9995", want: 253402300800000},
+		{text: "9223372036854775.807", want: math.MaxInt64},
+		{text: "9223372036854775.8074", want: math.MaxInt64},
+		{text: "-9223372036854775.808", want: math.MinInt64},
+		{text: "-9223372036854775.80849", want: math.MinInt64},
+		{text: "1e-3", want: 1},
+		{text: "5e-4", want: 1},
+		{text: "0.0005", want: 1},
+		{text: "-0.0005", want: -1},
+		{text: "0.000499999999999999999999999", want: 0},
+		{text: "0.00005", want: 0},
+		{text: "9e-5", want: 0},
+		{text: "1.4999999999999999999", want: 1500},
+		{text: "1.0014999999999999999", want: 1001},
+		{text: "1e-999999999999999999999999", want: 0},
+
+		{text: "9223372036854775.8075", err: "9223372036854775.8075 is " + outOfRange},
+		{text: "-9223372036854775.8085", err: outOfRange},
+		{text: "9223372036854775.808", err: outOfRange},
+		{text: "1e999999999999999999999999", err: outOfRange},
+		{text: `"2014-10-13"`, err: notANumber},
+		{text: "null", err: notANumber},
+	} {
+		t.Run(test.text, func(t *testing.T) {
+			t.Parallel()
+			got, err := decimal.Milliseconds([]byte(test.text))
+			assert.Equal(t, test.want, got)
+			requireErrorEnd(t, err, test.err)
+		})
+	}
+}
+
+// TestLongNumbers gives numbers whose length makes up for their exponent, and errors
+// for long ones that do not repeat them.
+func TestLongNumbers(t *testing.T) {
+	t.Parallel()
+	const length = 1 << 20
+	zeros := strings.Repeat("0", length)
+	for _, test := range []struct {
+		name, text string
+		want       int64
+		err        string
+	}{
+		{"long number, long exponent", "7" + zeros + "e-" + strconv.Itoa(length), 7, ""},
+		{"long fraction", "0." + zeros + "7e" + strconv.Itoa(length+1), 7, ""},
+		{"exponent of many zeros", "7e" + zeros + "1", 70, ""},
+		{"fraction of zeros", "7." + zeros, 7, ""},
+		{"many nines", strings.Repeat("9", length), 0, strings.Repeat("9", 64) + "... is " + outOfRange},
+		{"exponent of many nines", "1e" + strings.Repeat("9", length), 0, outOfRange},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			got, err := decimal.Int64([]byte(test.text))
+			assert.Equal(t, test.want, got)
+			requireErrorEnd(t, err, test.err)
+			if err != nil {
+				assert.Less(t, len(err.Error()), 100)
+			}
+		})
+	}
+}
+
+func TestAllocations(t *testing.T) { // not parallel: AllocsPerRun must be alone
+	count, date := []byte("4611686018427387904"), []byte("1.413231134115E9")
+	assert.Zero(t, testing.AllocsPerRun(100, func() {
+		_, _ = decimal.Int64(count)
+		_, _ = decimal.Milliseconds(date)
+	}))
+}
+
+func requireErrorEnd(t *testing.T, err error, want string) {
+	t.Helper()
+	if want == "" {
+		require.NoError(t, err)
+		return
+	}
+	require.Error(t, err)
+	require.True(t, strings.HasSuffix(err.Error(), want), "%q does not end in %q", err, want)
+}
+
+// FuzzDecimal compares both functions with math/big.
+func FuzzDecimal(f *testing.F) {
+	for _, text := range []string{
+		"0", "-0", "0.0", "1e3", "1E+3", "1e-3", "12.50e1", "9223372036854775807", "9223372036854775808", "-9223372036854775808",
+		"92233720368547758070e-1", "1e19", "0e99", "0.0005", "-0.0005", "1.4999999999999999999", "253402300799.9994",
+		"9223372036854775.8075", "1.413231134115E9", "1e-2147483649", "1e2147483648", `"1"`, "null", "[1]", " 1 ",
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if len(text) > 1<<10 || !json.Valid(text) {
+			t.Skip()
+		}
+		compare(t, text, 1, decimal.Int64)
+		compare(t, text, 1000, decimal.Milliseconds)
+	})
+}
+
+func compare(t *testing.T, text []byte, scale int64, parse func([]byte) (int64, error)) {
+	t.Helper()
+	want, wantErr := bigScale(bytes.TrimSpace(text), scale)
+	got, err := parse(text)
+	if wantErr != nil {
+		require.ErrorContains(t, err, wantErr.Error())
+	} else {
+		require.NoError(t, err)
+	}
+	require.Equal(t, want, got)
+}
+
+// bigScale returns what Int64 (scale 1) or Milliseconds (scale 1000) should.
+func bigScale(text []byte, scale int64) (int64, error) {
+	if !bytes.ContainsAny(text[:1], "-0123456789") {
+		return 0, errors.New(notANumber)
+	}
+	mantissa, power, _ := strings.Cut(strings.ToLower(string(text)), "e")
+	number, _ := new(big.Rat).SetString(mantissa)
+	if number.Sign() == 0 {
+		return 0, nil
+	}
+	exponent := new(big.Int)
+	if power != "" {
+		exponent.SetString(power, 10)
+	}
+	// Beyond this no mantissa that is fuzzed makes up for the exponent, and the
+	// outcome is that of any extreme one. math/big could not take it.
+	const extreme = 10_000
+	exponent.SetInt64(min(max(clampInt64(exponent), -extreme), extreme))
+	power10 := new(big.Int).Exp(big.NewInt(10), new(big.Int).Abs(exponent), nil)
+	factor := new(big.Rat).SetInt(power10)
+	if exponent.Sign() < 0 {
+		factor.Inv(factor)
+	}
+	number.Mul(number, factor)
+	number.Mul(number, new(big.Rat).SetInt64(scale))
+
+	if !number.IsInt() && scale == 1 {
+		if number.Cmp(big.NewRat(math.MaxInt64, 1)) > 0 || number.Cmp(big.NewRat(math.MinInt64, 1)) < 0 {
+			return 0, errors.New(" is ") // either reason will do
+		}
+		return 0, errors.New(notWhole)
+	}
+	number.Add(number, big.NewRat(int64(number.Sign()), 2))
+	whole := new(big.Int).Quo(number.Num(), number.Denom()) // towards zero
+	if !whole.IsInt64() {
+		return 0, errors.New(outOfRange)
+	}
+	return whole.Int64(), nil
+}
+
+func clampInt64(n *big.Int) int64 {
+	switch {
+	case n.IsInt64():
+		return n.Int64()
+	case n.Sign() < 0:
+		return math.MinInt64
+	}
+	return math.MaxInt64
+}
+
+func BenchmarkInt64(b *testing.B) {
+	text := []byte("4611686018427387904")
+	for b.Loop() {
+		_, _ = decimal.Int64(text)
+	}
+}

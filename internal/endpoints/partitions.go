@@ -1,0 +1,66 @@
+package endpoints
+
+import "strings"
+
+// partition is a group of regions with accounts and endpoints of its own.
+type partition struct {
+	regionPrefixes     []string // its regions are named PREFIX-WORD-NUMBER
+	globalRegion       string   // the pseudo region that stands for all of them, if any
+	dnsSuffix          string
+	dualStackDNSSuffix string
+}
+
+// partitions are those of the partitions.json that AWS publishes with its endpoint
+// rules. The first is also that of unknown regions. All support FIPS and dual-stack.
+var partitions = [...]partition{
+	{[]string{"us", "eu", "ap", "sa", "ca", "me", "af", "il", "mx"}, "aws-global", "amazonaws.com", "api.aws"},
+	{[]string{"cn"}, "aws-cn-global", "amazonaws.com.cn", "api.amazonwebservices.com.cn"},
+	{[]string{"us-gov"}, "aws-us-gov-global", "amazonaws.com", "api.aws"},
+	{[]string{"eusc-de"}, "", "amazonaws.eu", "api.amazonwebservices.eu"},
+	{[]string{"us-iso"}, "aws-iso-global", "c2s.ic.gov", "api.aws.ic.gov"},
+	{[]string{"us-isob"}, "aws-iso-b-global", "sc2s.sgov.gov", "api.aws.scloud"},
+	{[]string{"eu-isoe"}, "aws-iso-e-global", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"},
+	{[]string{"us-isof"}, "aws-iso-f-global", "csp.hci.ic.gov", "api.aws.hci.ic.gov"},
+}
+
+// partitionOf returns the partition of a region.
+func partitionOf(region string) *partition {
+	for i := range partitions {
+		p := &partitions[i]
+		if p.matches(region) || region != "" && region == p.globalRegion {
+			return p
+		}
+	}
+	return &partitions[0]
+}
+
+// matches reports whether region has the form of the partition's regions.
+func (p *partition) matches(region string) bool {
+	for _, prefix := range p.regionPrefixes {
+		rest, ok := strings.CutPrefix(region, prefix+"-")
+		if !ok {
+			continue
+		}
+		word, number, ok := strings.Cut(rest, "-")
+		if ok && isAll(word, isWordByte) && isAll(number, isDigit) {
+			return true
+		}
+	}
+	return false
+}
+
+// isAll reports whether s has a byte at least and each of them is of the kind.
+func isAll(s string, is func(byte) bool) bool {
+	for i := range len(s) {
+		if !is(s[i]) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func isDigit(b byte) bool  { return '0' <= b && b <= '9' }
+func isLetter(b byte) bool { return 'a' <= b|0x20 && b|0x20 <= 'z' }
+
+func isWordByte(b byte) bool { return isLetter(b) || isDigit(b) || b == '_' }
+func isHostByte(b byte) bool { return isLetter(b) || isDigit(b) || b == '-' }
