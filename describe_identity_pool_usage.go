@@ -193,25 +193,27 @@ func (c *call) run(ctx context.Context) (*DescribeIdentityPoolUsageOutput, middl
 }
 
 // try makes an attempt in a straight line of steps.
-func (c *call) try(ctx context.Context, a *attempt) {
-	if a.err = c.retrieveCredentials(ctx, a); a.err != nil {
-		return
+func (c *call) try(ctx context.Context, a *attempt) (*DescribeIdentityPoolUsageOutput, error) {
+	if err := c.retrieveCredentials(ctx, a); err != nil {
+		return nil, err
 	}
 	req := c.buildRequest(ctx, a)
-	if a.err = c.sign(ctx, a, req, emptyPayloadHash, c.endpoint.scope); a.err != nil {
-		return
+	if err := c.sign(ctx, a, req, emptyPayloadHash, c.endpoint.scope); err != nil {
+		return nil, err
 	}
 	c.journal.logRequest(req)
-	if a.err = c.send(a, req); a.err != nil {
-		return
+	resp, err := c.send(a, req)
+	if err != nil {
+		return nil, err
 	}
-	a.metadata = noteResponse(ctx, a.response, c.settings.options.DisableClockSkewCorrection)
-	c.noteRequestID(&a.metadata, a.response)
-	c.journal.logResponse(ctx, a.response)
-	a.output, a.err = c.readResponse(ctx, a, a.response)
-	if a.err != nil {
-		a.err = c.wrapResponseError(a.response, a.err)
+	a.metadata = noteResponse(ctx, resp, c.settings.options.DisableClockSkewCorrection)
+	c.noteRequestID(&a.metadata, resp)
+	c.journal.logResponse(ctx, resp)
+	output, err := c.readResponse(ctx, a, resp)
+	if err != nil {
+		return nil, c.wrapResponseError(resp, err)
 	}
+	return output, nil
 }
 
 // poolID returns the pool's ID, or "".
@@ -287,8 +289,10 @@ func (c *call) newInvocationID() (err error) {
 	return nil
 }
 
+type tryFunc func(context.Context, *attempt) (*DescribeIdentityPoolUsageOutput, error)
+
 // runAttempts makes attempts with try until one is final, and returns the last.
-func (c *call) runAttempts(ctx context.Context, try func(context.Context, *attempt)) (*attempt, error) {
+func (c *call) runAttempts(ctx context.Context, try tryFunc) (*attempt, error) {
 	retryer := c.settings.retryers.of(c.region)
 	c.maxAttempts = retryer.MaxAttempts()
 	err := retryLoop{
@@ -312,11 +316,11 @@ func (c *call) lastAttempt() *attempt { return c.attempts[len(c.attempts)-1] }
 
 // runAttempt makes one attempt in the time it has, and corrects what its failure shows to
 // be wrong with the clock or the credentials.
-func (c *call) runAttempt(ctx context.Context, a *attempt, try func(context.Context, *attempt)) attempted {
+func (c *call) runAttempt(ctx context.Context, a *attempt, try tryFunc) attempted {
 	started := time.Now()
 	attemptCtx, span := c.journal.startAttempt(ctx, a.number)
 	attemptCtx = a.limit.start(attemptCtx, c.settings.options.AttemptTimeout)
-	try(attemptCtx, a)
+	a.output, a.err = try(attemptCtx, a)
 	a.limit.stop()
 	a.elapsed = time.Since(started)
 	c.journal.endSpan(span, c.record(a))
@@ -326,6 +330,9 @@ func (c *call) runAttempt(ctx context.Context, a *attempt, try func(context.Cont
 		return attempted{}
 	}
 	err = c.renewCredentials(ctx, a, err)
+	if errors.Is(err, a.err) {
+		a.err = err // marked as corrected, or with the provider's error
+	}
 	if a.response == nil {
 		return attempted{err: err}
 	}
@@ -401,10 +408,10 @@ func (c *call) sign(ctx context.Context, a *attempt, req *http.Request, payloadH
 }
 
 // send sends the request of an attempt.
-func (c *call) send(a *attempt, req *http.Request) (err error) {
+func (c *call) send(a *attempt, req *http.Request) (resp *http.Response, err error) {
 	a.request = req
 	a.response, err = sendRequest(c.settings.httpClient, req, &a.limit)
-	return err
+	return a.response, err
 }
 
 // correctClock compares the time that an attempt was signed at with the time of its

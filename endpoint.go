@@ -216,7 +216,7 @@ func (r *router) resolve(ctx context.Context, region string) (*endpoint, error) 
 		return nil, err
 	}
 	if reason := endpoints.Unusable(&found.url); reason != "" {
-		return nil, &ConfigurationError{Setting: found.setting, Err: errors.New(reason)}
+		return nil, &ConfigurationError{Setting: found.setting, Err: fmt.Errorf("endpoint %q: %s", endpoints.Origin(&found.url), reason)}
 	}
 	found.url.Path = strings.TrimRight(found.url.Path, "/")
 	found.url.RawPath = strings.TrimRight(found.url.RawPath, "/")
@@ -296,7 +296,7 @@ func (r *router) legacyEndpoint(region string) (*endpoint, error) {
 	}
 	uri, err := url.Parse(resolved.URL)
 	if err != nil { // whose text is the whole URL, with what may be secret in it
-		return nil, &ConfigurationError{Setting: "EndpointResolver", Err: errors.New("the endpoint is not a URL")}
+		return nil, &ConfigurationError{Setting: "EndpointResolver", Err: errors.New("the endpoint is not a valid URL")}
 	}
 	if r.options.DisableHTTPS && !resolved.HostnameImmutable && uri.Scheme == "https" {
 		uri.Scheme = "http"

@@ -192,12 +192,14 @@ func (c *call) retryStep(ctx context.Context, in middleware.FinalizeInput, next 
 	if err := c.checkSettings(); err != nil {
 		return out, metadata, err
 	}
-	last, err := c.runAttempts(ctx, func(ctx context.Context, a *attempt) {
+	last, err := c.runAttempts(ctx, func(ctx context.Context, a *attempt) (*DescribeIdentityPoolUsageOutput, error) {
+		var err error
 		request := req.Clone()
 		if c.settings.options.hasInterceptors() {
 			showInterceptors(ctx, request)
 		}
-		out, a.metadata, a.err = next.HandleFinalize(withAttempt(ctx, a), middleware.FinalizeInput{Request: request})
+		out, a.metadata, err = next.HandleFinalize(withAttempt(ctx, a), middleware.FinalizeInput{Request: request})
+		return a.output, err
 	})
 	if last != nil {
 		metadata = last.metadata
@@ -382,12 +384,13 @@ func (c *call) transmit(ctx context.Context, input any) (output any, metadata mi
 	}
 	ctx, a := c.attemptOf(ctx)
 	a.limit.startSending() // unless GetIdentity has done so
-	if err := c.send(a, req.Build(ctx)); err != nil {
+	resp, err := c.send(a, req.Build(ctx))
+	if err != nil {
 		return nil, metadata, err
 	}
 	// Middleware may read it before the deserializer does.
-	a.response.Body = httpclient.Bound(a.response.Body, maxResponseBody, errResponseTooLarge)
-	return &smithyhttp.Response{Response: a.response}, oneAttempt().Clone(), nil
+	resp.Body = httpclient.Bound(resp.Body, maxResponseBody, errResponseTooLarge)
+	return &smithyhttp.Response{Response: resp}, oneAttempt().Clone(), nil
 }
 
 // stackRequest returns the request that a step was given.

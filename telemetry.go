@@ -212,7 +212,7 @@ func (j *journal) endCall(ctx context.Context, begun callTelemetry, r record) {
 	if j.instruments.callDuration != nil {
 		j.instruments.callDuration.Record(ctx, time.Since(begun.started).Seconds(), ofOperation)
 	}
-	if r.attempt == 0 {
+	if r.attempt == 0 && r.err != nil {
 		j.logRecord(ctx, "cognitosync call", r)
 	}
 	if begun.span != nil {
