@@ -74,20 +74,10 @@ var (
 func (e *NotAuthorizedException) Error() string { return exceptionText(e) }
 
 // ErrorCode returns "NotAuthorizedException", or the override.
-func (e *NotAuthorizedException) ErrorCode() string {
-	if e == nil {
-		return codeNotAuthorized
-	}
-	return exceptionCode(e.ErrorCodeOverride, codeNotAuthorized)
-}
+func (e *NotAuthorizedException) ErrorCode() string { return (*exception)(e).code(codeNotAuthorized) }
 
-// ErrorMessage returns the service's words, or "".
-func (e *NotAuthorizedException) ErrorMessage() string {
-	if e == nil {
-		return ""
-	}
-	return exceptionMessage(e.Message)
-}
+// ErrorMessage returns the service's message, or "".
+func (e *NotAuthorizedException) ErrorMessage() string { return (*exception)(e).message() }
 
 // ErrorFault returns smithy.FaultClient.
 func (*NotAuthorizedException) ErrorFault() smithy.ErrorFault { return smithy.FaultClient }
@@ -97,19 +87,11 @@ func (e *InvalidParameterException) Error() string { return exceptionText(e) }
 
 // ErrorCode returns "InvalidParameterException", or the override.
 func (e *InvalidParameterException) ErrorCode() string {
-	if e == nil {
-		return codeInvalidParameter
-	}
-	return exceptionCode(e.ErrorCodeOverride, codeInvalidParameter)
+	return (*exception)(e).code(codeInvalidParameter)
 }
 
-// ErrorMessage returns the service's words, or "".
-func (e *InvalidParameterException) ErrorMessage() string {
-	if e == nil {
-		return ""
-	}
-	return exceptionMessage(e.Message)
-}
+// ErrorMessage returns the service's message, or "".
+func (e *InvalidParameterException) ErrorMessage() string { return (*exception)(e).message() }
 
 // ErrorFault returns smithy.FaultClient.
 func (*InvalidParameterException) ErrorFault() smithy.ErrorFault { return smithy.FaultClient }
@@ -119,19 +101,11 @@ func (e *ResourceNotFoundException) Error() string { return exceptionText(e) }
 
 // ErrorCode returns "ResourceNotFoundException", or the override.
 func (e *ResourceNotFoundException) ErrorCode() string {
-	if e == nil {
-		return codeResourceNotFound
-	}
-	return exceptionCode(e.ErrorCodeOverride, codeResourceNotFound)
+	return (*exception)(e).code(codeResourceNotFound)
 }
 
-// ErrorMessage returns the service's words, or "".
-func (e *ResourceNotFoundException) ErrorMessage() string {
-	if e == nil {
-		return ""
-	}
-	return exceptionMessage(e.Message)
-}
+// ErrorMessage returns the service's message, or "".
+func (e *ResourceNotFoundException) ErrorMessage() string { return (*exception)(e).message() }
 
 // ErrorFault returns smithy.FaultClient.
 func (*ResourceNotFoundException) ErrorFault() smithy.ErrorFault { return smithy.FaultClient }
@@ -140,20 +114,10 @@ func (*ResourceNotFoundException) ErrorFault() smithy.ErrorFault { return smithy
 func (e *InternalErrorException) Error() string { return exceptionText(e) }
 
 // ErrorCode returns "InternalErrorException", or the override.
-func (e *InternalErrorException) ErrorCode() string {
-	if e == nil {
-		return codeInternalError
-	}
-	return exceptionCode(e.ErrorCodeOverride, codeInternalError)
-}
+func (e *InternalErrorException) ErrorCode() string { return (*exception)(e).code(codeInternalError) }
 
-// ErrorMessage returns the service's words, or "".
-func (e *InternalErrorException) ErrorMessage() string {
-	if e == nil {
-		return ""
-	}
-	return exceptionMessage(e.Message)
-}
+// ErrorMessage returns the service's message, or "".
+func (e *InternalErrorException) ErrorMessage() string { return (*exception)(e).message() }
 
 // ErrorFault returns smithy.FaultServer.
 func (*InternalErrorException) ErrorFault() smithy.ErrorFault { return smithy.FaultServer }
@@ -163,39 +127,38 @@ func (e *TooManyRequestsException) Error() string { return exceptionText(e) }
 
 // ErrorCode returns "TooManyRequestsException", or the override.
 func (e *TooManyRequestsException) ErrorCode() string {
-	if e == nil {
-		return codeTooManyRequests
-	}
-	return exceptionCode(e.ErrorCodeOverride, codeTooManyRequests)
+	return (*exception)(e).code(codeTooManyRequests)
 }
 
-// ErrorMessage returns the service's words, or "".
-func (e *TooManyRequestsException) ErrorMessage() string {
-	if e == nil {
-		return ""
-	}
-	return exceptionMessage(e.Message)
-}
+// ErrorMessage returns the service's message, or "".
+func (e *TooManyRequestsException) ErrorMessage() string { return (*exception)(e).message() }
 
 // ErrorFault returns smithy.FaultClient.
 func (*TooManyRequestsException) ErrorFault() smithy.ErrorFault { return smithy.FaultClient }
 
-func exceptionText(e smithy.APIError) string {
-	return e.ErrorCode() + ": " + redact.Printable(e.ErrorMessage(), maxErrorText)
+// exception is what the five exceptions have in common. A nil one has no message.
+type exception struct {
+	Message *string
+
+	ErrorCodeOverride *string
 }
 
-func exceptionCode(override *string, name string) string {
-	if override != nil {
-		return *override
+func (e *exception) code(name string) string {
+	if e == nil || e.ErrorCodeOverride == nil {
+		return name
 	}
-	return name
+	return *e.ErrorCodeOverride
 }
 
-func exceptionMessage(message *string) string {
-	if message == nil {
+func (e *exception) message() string {
+	if e == nil || e.Message == nil {
 		return ""
 	}
-	return *message
+	return *e.Message
+}
+
+func exceptionText(e smithy.APIError) string {
+	return e.ErrorCode() + ": " + redact.Printable(e.ErrorMessage(), maxErrorText)
 }
 
 // ConfigurationError says that a request cannot be made with the client's settings. It

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/aws/protocol/restjson"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -208,7 +209,7 @@ func decodeError(resp *http.Response, body []byte, secrets *redact.Secrets) smit
 	}
 	if location := resp.Header.Get("Location"); location != "" && resp.StatusCode/100 == 3 {
 		notice := "redirect to " + redirectHost(location, secrets) + " not followed"
-		if said := exceptionMessage(message); said != "" {
+		if said := aws.ToString(message); said != "" {
 			notice += ": " + said
 		}
 		message, code = &notice, cmp.Or(code, codeRedirect)
@@ -266,7 +267,7 @@ func jsonString(raw json.RawMessage) (text string) {
 
 // unmodelledError is a response that is none of the five exceptions.
 func unmodelledError(resp *http.Response, code string, message *string) *smithy.GenericAPIError {
-	generic := &smithy.GenericAPIError{Code: code, Message: exceptionMessage(message)}
+	generic := &smithy.GenericAPIError{Code: code, Message: aws.ToString(message)}
 	switch {
 	case resp.StatusCode >= http.StatusInternalServerError:
 		generic.Fault = smithy.FaultServer
