@@ -19,6 +19,10 @@ type traffic struct {
 	allocs      float64 // likewise
 }
 
+// What a comparison takes from a traffic.
+func callsPerSecond(t traffic) float64    { return t.perSecond }
+func openedConnections(t traffic) float64 { return t.connections }
+
 // measureTraffic drives c with its default HTTP client against the fake service on loopback, from that many goroutines
 // for d. The service is new, so all connections to it are this client's, and ends afterwards, which closes them.
 func measureTraffic(ctx context.Context, c client, id *identity, goroutines int, d time.Duration) (traffic, error) {

@@ -59,10 +59,10 @@ type bar struct {
 // chart returns the results that matter most as an SVG image.
 func chart(r results) string {
 	most := r.plan.goroutines[len(r.plan.goroutines)-1]
-	bars := func(value func(i int) float64, text func(float64) string) []bar {
+	bars := func(value func(name string) float64, text func(float64) string) []bar {
 		all := make([]bar, len(r.clients))
 		for i, c := range r.clients {
-			v := value(i)
+			v := value(c.name)
 			all[i] = bar{name: c.name, value: v, text: text(v), ours: c.ours}
 		}
 		return all
@@ -70,19 +70,19 @@ func chart(r results) string {
 	panels := []panel{
 		{
 			"Time of a call", "stubbed transport; less is better",
-			bars(func(i int) float64 { return r.stub[i].nanoseconds }, duration),
+			bars(func(name string) float64 { return r.stub.median(name, callTime) }, duration),
 		},
 		{
 			"Allocations of a call", "stubbed transport; less is better",
-			bars(func(i int) float64 { return r.stub[i].allocs }, thousands),
+			bars(func(name string) float64 { return r.stub.median(name, callAllocs) }, thousands),
 		},
 		{
 			"Calls a second", count(most, "goroutine") + " over TLS; more is better",
-			bars(func(i int) float64 { return r.tls[most][i].perSecond }, thousands),
+			bars(func(name string) float64 { return r.tls[most].median(name, callsPerSecond) }, thousands),
 		},
 		{
 			"Connections", fmt.Sprintf("%s over TLS, opened in %s; less is better", count(most, "goroutine"), r.plan.traffic),
-			bars(func(i int) float64 { return r.tls[most][i].connections }, thousands),
+			bars(func(name string) float64 { return r.tls[most].median(name, openedConnections) }, thousands),
 		},
 	}
 
