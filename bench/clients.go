@@ -32,6 +32,8 @@ type client struct {
 	// program is the package path, below this module's, of the smallest program that uses the client. It is empty for a
 	// client that shares another one's program.
 	program string
+	// stubOnly reports whether only its call over the stub is measured: beyond that it is like the client before it.
+	stubOnly bool
 	// ours reports whether it is this module's.
 	ours bool
 	// construct makes the client anew from settings, and returns its call.
@@ -43,6 +45,13 @@ const (
 	bareName   = "bare"
 	byHandName = "by hand"
 	sdkV2Name  = "aws-sdk-go-v2"
+)
+
+// This module's clients.
+const (
+	directName = "cognitosync-go"
+	optionName = "cognitosync-go, option"
+	stackName  = "cognitosync-go, stack"
 )
 
 // clients are all that is measured, in the order of the tables.
@@ -72,14 +81,21 @@ var clients = []client{
 		construct: sdkV2,
 	},
 	{
-		name:      "cognitosync-go",
+		name:      directName,
 		what:      "this module",
 		program:   "internal/smallest/cognitosync",
 		ours:      true,
 		construct: direct,
 	},
 	{
-		name:      "cognitosync-go, stack",
+		name:      optionName,
+		what:      "this module with one option function passed to the call, which sets RetryMaxAttempts",
+		stubOnly:  true,
+		ours:      true,
+		construct: withOption,
+	},
+	{
+		name:      stackName,
 		what:      "this module with one smithy middleware that does nothing, which takes the call through a smithy stack",
 		ours:      true,
 		construct: throughStack,
@@ -203,6 +219,13 @@ func direct(s settings) call {
 	return ours(cognitosync.NewFromConfig(s.config))
 }
 
+// withOption is this module's client with an option function for each call.
+func withOption(s settings) call {
+	return ours(cognitosync.NewFromConfig(s.config), func(o *cognitosync.Options) {
+		o.RetryMaxAttempts = 2
+	})
+}
+
 // throughStack is this module's client with a middleware, for which it runs the call as a smithy stack.
 func throughStack(s settings) call {
 	return ours(cognitosync.NewFromConfig(s.config, func(o *cognitosync.Options) {
@@ -219,12 +242,12 @@ func passOn(ctx context.Context, in middleware.InitializeInput, next middleware.
 	return next.HandleInitialize(ctx, in)
 }
 
-// ours is a call of c.
-func ours(c *cognitosync.Client) call {
+// ours is a call of c with these option functions.
+func ours(c *cognitosync.Client, optFns ...func(*cognitosync.Options)) call {
 	return func(ctx context.Context) error {
 		out, err := c.DescribeIdentityPoolUsage(ctx, &cognitosync.DescribeIdentityPoolUsageInput{
 			IdentityPoolId: aws.String(poolID),
-		})
+		}, optFns...)
 		if err != nil {
 			return err
 		}

@@ -87,12 +87,15 @@ func ratioCells[T any](s samples[T], name string, get func(T) float64) []string 
 	return cells
 }
 
-// costTable has a row for each client.
+// costTable has a row for each client that was measured.
 func costTable(r results, costs samples[cost]) table {
 	t := table{header: slices.Concat(
 		[]string{"client", "time", "bytes", "allocations"}, ratioHeader("time"), ratioHeader("allocations"),
 	)}
 	for _, c := range r.clients {
+		if len(costs[c.name]) == 0 {
+			continue
+		}
 		t.rows = append(t.rows, slices.Concat(
 			[]string{
 				c.name, duration(costs.median(c.name, callTime)), thousands(costs.median(c.name, callBytes)),
@@ -111,7 +114,7 @@ func trafficTable(r results, traffics map[int]samples[traffic]) table {
 		[]string{"p50", "p99", "connections", "bytes/call", "allocations/call"},
 	)}
 	for _, n := range r.plan.goroutines {
-		for _, c := range r.clients {
+		for _, c := range everywhere(r.clients) {
 			median := func(get func(traffic) float64) float64 { return traffics[n].median(c.name, get) }
 			t.rows = append(t.rows, slices.Concat(
 				[]string{strconv.Itoa(n), c.name, thousands(median(callsPerSecond))},
@@ -137,7 +140,7 @@ func inFlightTable(r results) table {
 	}
 	t.header = append(t.header, ratioHeader("")...)
 	most := r.inFlight[r.plan.inFlight[len(r.plan.inFlight)-1]]
-	for _, c := range r.clients {
+	for _, c := range everywhere(r.clients) {
 		row := []string{c.name}
 		for _, n := range r.plan.inFlight {
 			row = append(row, thousands(r.inFlight[n].median(c.name, itself)))

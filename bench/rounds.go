@@ -24,6 +24,11 @@ type results struct {
 	size     samples[float64]         // bytes of the smallest program
 }
 
+// everywhere returns the clients of which more is measured than a call over the stub.
+func everywhere(all []client) []client {
+	return slices.DeleteFunc(slices.Clone(all), func(c client) bool { return c.stubOnly })
+}
+
 // samples are what was measured of each client, by its name: one for each round, in the order of the rounds.
 type samples[T any] map[string][]T
 
@@ -76,8 +81,9 @@ func measureAll(ctx context.Context, p plan, progress io.Writer) (results, error
 	if err != nil {
 		return results{}, err
 	}
+	most := everywhere(clients)
 	fmt.Fprintln(progress, "a client and its first call")
-	r.first, err = interleaved(p.costRounds, clients, func(c client) (cost, error) {
+	r.first, err = interleaved(p.costRounds, most, func(c client) (cost, error) {
 		return measureFirst(ctx, c, p.cost)
 	})
 	if err != nil {
@@ -85,7 +91,7 @@ func measureAll(ctx context.Context, p plan, progress io.Writer) (results, error
 	}
 	for _, n := range p.inFlight {
 		fmt.Fprintf(progress, "%d calls in flight\n", n)
-		r.inFlight[n], err = interleaved(p.rounds, clients, func(c client) (float64, error) {
+		r.inFlight[n], err = interleaved(p.rounds, most, func(c client) (float64, error) {
 			return measureInFlight(ctx, c, n)
 		})
 		if err != nil {
@@ -94,14 +100,14 @@ func measureAll(ctx context.Context, p plan, progress io.Writer) (results, error
 	}
 	for _, n := range p.goroutines {
 		fmt.Fprintln(progress, count(n, "goroutine"), "over HTTP")
-		r.http[n], err = interleaved(p.rounds, clients, func(c client) (traffic, error) {
+		r.http[n], err = interleaved(p.rounds, most, func(c client) (traffic, error) {
 			return measureTraffic(ctx, c, nil, n, p.traffic)
 		})
 		if err != nil {
 			return results{}, err
 		}
 		fmt.Fprintln(progress, count(n, "goroutine"), "over TLS")
-		r.tls[n], err = interleaved(p.rounds, clients, func(c client) (traffic, error) {
+		r.tls[n], err = interleaved(p.rounds, most, func(c client) (traffic, error) {
 			return measureTraffic(ctx, c, id, n, p.traffic)
 		})
 		if err != nil {

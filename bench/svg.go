@@ -60,10 +60,10 @@ type bar struct {
 func chart(r results) string {
 	most := r.plan.goroutines[len(r.plan.goroutines)-1]
 	bars := func(value func(name string) float64, text func(float64) string) []bar {
-		all := make([]bar, len(r.clients))
-		for i, c := range r.clients {
+		var all []bar
+		for _, c := range everywhere(r.clients) {
 			v := value(c.name)
-			all[i] = bar{name: c.name, value: v, text: text(v), ours: c.ours}
+			all = append(all, bar{name: c.name, value: v, text: text(v), ours: c.ours})
 		}
 		return all
 	}
