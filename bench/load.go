@@ -112,7 +112,7 @@ func onGoroutines(ctx context.Context, n int, f func(ctx context.Context, i int)
 }
 
 // quantile returns the smallest of the sorted values that at least the share q of them does not exceed; 0 of none.
-func quantile(sorted []time.Duration, q float64) time.Duration {
+func quantile[T time.Duration | float64](sorted []T, q float64) T {
 	if len(sorted) == 0 {
 		return 0
 	}

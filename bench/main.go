@@ -103,7 +103,7 @@ var (
 	}
 	quickPlan = plan{
 		quick:      true,
-		costRounds: 5,
+		costRounds: 9,
 		cost:       20 * time.Millisecond,
 		rounds:     1,
 		traffic:    50 * time.Millisecond,

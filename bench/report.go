@@ -24,6 +24,10 @@ func markdown(r results) string {
 	}
 	fmt.Fprintf(&b, "\n![Time and allocations of a call, and 256 goroutines over TLS](%s)\n", chartFile)
 
+	b.WriteString("\n## The numbers to reach\n\n" +
+		"What " + directName + " is meant to reach. The time and allocations of a call are those over a stubbed transport.\n\n")
+	writeTable(&b, targetTable(r))
+
 	b.WriteString("\n## One call over a stubbed transport\n\n" +
 		"The stub answers at once, without a connection, and its own allocations are included.\n\n")
 	writeTable(&b, costTable(r, r.stub))
@@ -176,7 +180,7 @@ func writeTable(b *strings.Builder, t table) {
 	rules := make([]string, len(t.header))
 	for i, name := range t.header {
 		rules[i] = "---:"
-		if name == "client" {
+		if name == "client" || name == "what" {
 			rules[i] = "---"
 		}
 	}

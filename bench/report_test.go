@@ -16,7 +16,6 @@ import (
 
 // made are results that nobody measured, with figures that are easy to tell apart.
 func made() results {
-	const other = "us & them <tag>"
 	return results{
 		when: time.Date(2026, time.November, 5, 12, 0, 0, 0, time.UTC),
 		plan: plan{
@@ -29,39 +28,45 @@ func made() results {
 			{name: bareName, what: "the least", program: "a"},
 			{name: byHandName, what: "a little more"},
 			{name: sdkV2Name, what: "generated", program: "b"},
-			{name: other, what: "both", ours: true},
+			{name: directName, what: "this module", ours: true},
+			{name: optionName, what: "the same with an option", ours: true, stubOnly: true},
+			{name: stackName, what: "the same through a stack", ours: true},
 		},
 		stub: samples[cost]{
 			bareName: {{10_000, 6_600, 77}}, byHandName: {{12_500, 8_000, 100}},
-			sdkV2Name: {{30_000, 27_000, 325}}, other: {{11_000, 7_000, 80}},
+			sdkV2Name: {{30_000, 27_000, 325}}, directName: {{11_000, 7_000, 80}}, optionName: {{12_000, 9_000, 98}}, stackName: {{15_000, 12_000, 180}},
 		},
 		first: samples[cost]{
 			bareName: {{20_000, 7_600, 87}}, byHandName: {{22_000, 9_000, 110}},
-			sdkV2Name: {{60_000, 37_000, 425}}, other: {{22_000, 8_000, 90}},
+			sdkV2Name: {{60_000, 37_000, 425}}, directName: {{22_000, 8_000, 90}}, stackName: {{27_000, 13_000, 190}},
 		},
 		http: map[int]samples[traffic]{
 			1: {
 				bareName: {{5_000, 200e3, 400e3, 1, 9_000, 110}}, byHandName: {{4_500, 220e3, 420e3, 1, 10_500, 130}},
-				sdkV2Name: {{2_500, 400e3, 800e3, 1, 30_000, 360}}, other: {{4_000, 250e3, 500e3, 1, 10_000, 115}},
+				sdkV2Name: {{2_500, 400e3, 800e3, 1, 30_000, 360}}, directName: {{4_000, 250e3, 500e3, 1, 10_000, 115}},
+				stackName: {{3_600, 280e3, 560e3, 1, 16_000, 220}},
 			},
 			256: {
 				bareName: {{4_000, 60e6, 65e6, 520, 21_000, 160}}, byHandName: {{3_200, 62e6, 67e6, 525, 22_500, 180}},
-				sdkV2Name: {{5_000, 50e6, 66e6, 560, 41_000, 410}}, other: {{20_000, 9e6, 30e6, 256, 10_000, 115}},
+				sdkV2Name: {{5_000, 50e6, 66e6, 560, 41_000, 410}}, directName: {{20_000, 9e6, 30e6, 256, 10_000, 115}},
+				stackName: {{15_000, 12e6, 40e6, 256, 16_000, 220}},
 			},
 		},
 		tls: map[int]samples[traffic]{
 			1: {
 				bareName: {{4_000, 250e3, 500e3, 1, 9_100, 112}}, byHandName: {{3_500, 270e3, 520e3, 1, 10_600, 132}},
-				sdkV2Name: {{2_000, 500e3, 900e3, 1, 30_100, 362}}, other: {{3_000, 330e3, 700e3, 1, 10_100, 117}},
+				sdkV2Name: {{2_000, 500e3, 900e3, 1, 30_100, 362}}, directName: {{3_000, 330e3, 700e3, 1, 10_100, 117}},
+				stackName: {{2_800, 360e3, 750e3, 1, 16_100, 222}},
 			},
 			256: {
 				bareName: {{800, 280e6, 330e6, 510, 93_000, 626}}, byHandName: {{640, 290e6, 340e6, 500, 94_500, 646}},
-				sdkV2Name: {{1_000, 160e6, 280e6, 530, 108_000, 834}}, other: {{16_000, 10e6, 1.2e9, 257, 10_100, 117}},
+				sdkV2Name: {{1_000, 160e6, 280e6, 530, 108_000, 834}}, directName: {{16_000, 10e6, 1.2e9, 257, 10_100, 117}},
+				stackName: {{12_000, 14e6, 1.3e9, 256, 16_100, 222}},
 			},
 		},
 		inFlight: map[int]samples[float64]{
-			8:    {bareName: {8_000}, byHandName: {8_500}, sdkV2Name: {40_000}, other: {9_000}},
-			1024: {bareName: {10_000}, byHandName: {10_000}, sdkV2Name: {40_000}, other: {10_500}},
+			8:    {bareName: {8_000}, byHandName: {8_500}, sdkV2Name: {40_000}, directName: {9_000}, stackName: {20_000}},
+			1024: {bareName: {10_000}, byHandName: {10_000}, sdkV2Name: {40_000}, directName: {10_500}, stackName: {20_000}},
 		},
 		size: samples[float64]{bareName: {9_000_000}, sdkV2Name: {10_000_000}},
 	}
@@ -86,12 +91,13 @@ func TestMarkdown(t *testing.T) {
 			"| bare | 10.0 µs | 6,600 | 77 | 1.00 | 0.80 | 0.33 | 1.00 | 0.77 | 0.24 |\n" +
 			"| by hand | 12.5 µs | 8,000 | 100 | 1.25 | 1.00 | 0.42 | 1.30 | 1.00 | 0.31 |\n" +
 			"| aws-sdk-go-v2 | 30.0 µs | 27,000 | 325 | 3.00 | 2.40 | 1.00 | 4.22 | 3.25 | 1.00 |\n" +
-			"| us & them <tag> | 11.0 µs | 7,000 | 80 | 1.10 | 0.88 | 0.37 | 1.04 | 0.80 | 0.25 |\n",
-		"| us & them <tag> | 22.0 µs | 8,000 | 90 | 1.10 | 1.00 | 0.37 | 1.03 | 0.82 | 0.21 |\n",
-		"| 256 | us & them <tag> | 20,000 | 5.00 | 6.25 | 4.00 | 9.00 ms | 30.0 ms | 256 | 10,000 | 115 |\n",
-		"| 256 | us & them <tag> | 16,000 | 20.00 | 25.00 | 16.00 | 10.0 ms | 1.20 s | 257 | 10,100 | 117 |\n",
+			"| cognitosync-go | 11.0 µs | 7,000 | 80 | 1.10 | 0.88 | 0.37 | 1.04 | 0.80 | 0.25 |\n",
+		"| cognitosync-go, option | 12.0 µs | 9,000 | 98 |",
+		"| cognitosync-go | 22.0 µs | 8,000 | 90 | 1.10 | 1.00 | 0.37 | 1.03 | 0.82 | 0.21 |\n",
+		"| 256 | cognitosync-go | 20,000 | 5.00 | 6.25 | 4.00 | 9.00 ms | 30.0 ms | 256 | 10,000 | 115 |\n",
+		"| 256 | cognitosync-go | 16,000 | 20.00 | 25.00 | 16.00 | 10.0 ms | 1.20 s | 257 | 10,100 | 117 |\n",
 		"| client | bytes, 8 in flight | bytes, 1024 in flight | ÷ bare | ÷ by hand | ÷ v2 |\n",
-		"| us & them <tag> | 9,000 | 10,500 | 1.05 | 1.05 | 0.26 |\n",
+		"| cognitosync-go | 9,000 | 10,500 | 1.05 | 1.05 | 0.26 |\n",
 		"| aws-sdk-go-v2 | 10,000,000 | 1.11 | 1.00 |\n",
 	} {
 		assert.Contains(t, text, want)
@@ -120,7 +126,7 @@ func TestMarkdownTablesAreRectangular(t *testing.T) {
 		}
 		assert.Equal(t, cells, strings.Count(line, "|"), line)
 	}
-	assert.Equal(t, 6, tables)
+	assert.Equal(t, 7, tables)
 }
 
 func TestFormats(t *testing.T) {
@@ -190,10 +196,10 @@ func TestChart(t *testing.T) {
 		texts  []string
 		widths []string // in proportion, the longest 190
 	}{
-		{"Time of a call", []string{"10.0 µs", "12.5 µs", "30.0 µs", "11.0 µs"}, []string{"63.3", "79.2", "190.0", "69.7"}},
-		{"Allocations of a call", []string{"77", "100", "325", "80"}, []string{"45.0", "58.5", "190.0", "46.8"}},
-		{"Calls a second", []string{"800", "640", "1,000", "16,000"}, []string{"9.5", "7.6", "11.9", "190.0"}},
-		{"Connections", []string{"510", "500", "530", "257"}, []string{"182.8", "179.2", "190.0", "92.1"}},
+		{"Time of a call", []string{"10.0 µs", "12.5 µs", "30.0 µs", "11.0 µs", "15.0 µs"}, []string{"63.3", "79.2", "190.0", "69.7", "95.0"}},
+		{"Allocations of a call", []string{"77", "100", "325", "80", "180"}, []string{"45.0", "58.5", "190.0", "46.8", "105.2"}},
+		{"Calls a second", []string{"800", "640", "1,000", "16,000", "12,000"}, []string{"9.5", "7.6", "11.9", "190.0", "142.5"}},
+		{"Connections", []string{"510", "500", "530", "257", "256"}, []string{"182.8", "179.2", "190.0", "92.1", "91.8"}},
 	}
 	for i, test := range tests {
 		spans := panels[i].find("tspan")
@@ -207,17 +213,31 @@ func TestChart(t *testing.T) {
 			widths, classes = append(widths, rect.Width), append(classes, rect.Class)
 		}
 		assert.Equal(t, []string{
-			"bare", test.texts[0], "by hand", test.texts[1], sdkV2Name, test.texts[2], "us & them <tag>", test.texts[3],
+			"bare", test.texts[0], "by hand", test.texts[1], sdkV2Name, test.texts[2], directName, test.texts[3],
+			stackName, test.texts[4],
 		}, texts)
 		assert.Equal(t, test.widths, widths, test.title)
-		assert.Equal(t, []string{"bar", "bar", "bar", "ours"}, classes)
+		assert.Equal(t, []string{"bar", "bar", "bar", "ours", "ours"}, classes)
 	}
 	style := root.find("style")[0].Text
 	assert.Contains(t, style, "@media (prefers-color-scheme: dark)")
 	assert.NotContains(t, style, "url(")
 	described := root.find("desc")[0].Text
-	assert.Contains(t, described, "Calls a second (256 goroutines over TLS; more is better): bare 800; by hand 640; "+sdkV2Name+" 1,000; us & them <tag> 16,000.")
+	assert.Contains(t, described, "Calls a second (256 goroutines over TLS; more is better): bare 800; by hand 640; "+sdkV2Name+" 1,000; cognitosync-go 16,000; cognitosync-go, stack 12,000.")
 	assert.Contains(t, described, "opened in 1s")
+}
+
+func TestPanelEscapes(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	panel{title: "a & b", hint: "<c>", bars: []bar{{name: "d & e", value: 1, text: "<1"}}}.draw(&b, 0, 0)
+
+	root := requireXML(t, b.String())
+	var texts []string
+	for _, text := range append(root.find("tspan"), root.find("text")[1:]...) {
+		texts = append(texts, text.Text)
+	}
+	assert.Equal(t, []string{"a & b", "<c>", "d & e", "<1"}, texts)
 }
 
 func TestChartOfNothing(t *testing.T) {
@@ -254,6 +274,7 @@ func TestSamples(t *testing.T) {
 	assert.Equal(t, []float64{0.5, 0.4, 0.55}, s.ratios("a", "b", callTime), "each round by itself")
 	assert.Equal(t, []float64{0.5, 0.5, 0.5}, s.ratios("a", "b", callAllocs))
 	assert.Equal(t, []float64{100, 1_000, 220}, s.values("a", callTime), "ratios leave the samples alone")
+	assert.Equal(t, []float64{7, 7, 7}, s.differences("b", "a", callAllocs))
 	assert.Empty(t, s.values("nobody", callTime))
 }
 

@@ -57,6 +57,15 @@ func (s samples[T]) ratios(name, base string, get func(T) float64) []float64 {
 	return all
 }
 
+// differences returns what a client has more than another one in each round.
+func (s samples[T]) differences(name, base string, get func(T) float64) []float64 {
+	all := s.values(name, get)
+	for round, value := range s.values(base, get) {
+		all[round] -= value
+	}
+	return all
+}
+
 // measureAll carries out the plan. It reports to progress what it is measuring.
 func measureAll(ctx context.Context, p plan, progress io.Writer) (results, error) {
 	r := results{
