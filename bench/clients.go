@@ -44,8 +44,11 @@ type client struct {
 const (
 	bareName   = "bare"
 	byHandName = "by hand"
-	sdkV2Name  = "aws-sdk-go-v2"
+	sdkV2Name  = "aws-sdk-go-v2 sibling"
 )
+
+// siblingName is the operation that stands in for this one in version 2 of the SDK.
+const siblingName = "DescribeProfilingGroup of service/codeguruprofiler"
 
 // This module's clients.
 const (
@@ -75,8 +78,8 @@ var clients = []client{
 	},
 	{
 		name: sdkV2Name,
-		what: "service/codeguruprofiler, DescribeProfilingGroup: the same generator, protocol, verb and shape." +
-			" The SDK's own cognitosync module could not be fetched",
+		what: "not the same operation: " + siblingName + " of version 2, which stands in for service/cognitosync because that" +
+			" module could not be fetched. It has the same generator, protocol, HTTP method and shape",
 		program:   "internal/smallest/sdkv2",
 		construct: sdkV2,
 	},

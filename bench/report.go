@@ -69,7 +69,7 @@ type table struct {
 var baselines = []struct{ client, column string }{
 	{bareName, "bare"},
 	{byHandName, "by hand"},
-	{sdkV2Name, "v2"},
+	{sdkV2Name, "v2 sibling"},
 }
 
 // ratioHeader returns the headers of the columns that compare a quantity with the baselines. The quantity is left out
@@ -156,7 +156,7 @@ func inFlightTable(r results) table {
 
 // sizeTable has a row for each client that has a program of its own.
 func sizeTable(r results) table {
-	t := table{header: []string{"client", "bytes", "÷ bare", "÷ v2"}}
+	t := table{header: []string{"client", "bytes", "÷ bare", "÷ v2 sibling"}}
 	for _, c := range r.clients {
 		if c.program == "" {
 			continue

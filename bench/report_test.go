@@ -85,20 +85,20 @@ func TestMarkdown(t *testing.T) {
 		"](results.svg)\n",
 		"without a pause for 1s.",
 		// A table in full: header, alignment, rows.
-		"| client | time | bytes | allocations | time ÷ bare | time ÷ by hand | time ÷ v2 |" +
-			" allocations ÷ bare | allocations ÷ by hand | allocations ÷ v2 |\n" +
+		"| client | time | bytes | allocations | time ÷ bare | time ÷ by hand | time ÷ v2 sibling |" +
+			" allocations ÷ bare | allocations ÷ by hand | allocations ÷ v2 sibling |\n" +
 			"| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n" +
 			"| bare | 10.0 µs | 6,600 | 77 | 1.00 | 0.80 | 0.33 | 1.00 | 0.77 | 0.24 |\n" +
 			"| by hand | 12.5 µs | 8,000 | 100 | 1.25 | 1.00 | 0.42 | 1.30 | 1.00 | 0.31 |\n" +
-			"| aws-sdk-go-v2 | 30.0 µs | 27,000 | 325 | 3.00 | 2.40 | 1.00 | 4.22 | 3.25 | 1.00 |\n" +
+			"| aws-sdk-go-v2 sibling | 30.0 µs | 27,000 | 325 | 3.00 | 2.40 | 1.00 | 4.22 | 3.25 | 1.00 |\n" +
 			"| cognitosync-go | 11.0 µs | 7,000 | 80 | 1.10 | 0.88 | 0.37 | 1.04 | 0.80 | 0.25 |\n",
 		"| cognitosync-go, option | 12.0 µs | 9,000 | 98 |",
 		"| cognitosync-go | 22.0 µs | 8,000 | 90 | 1.10 | 1.00 | 0.37 | 1.03 | 0.82 | 0.21 |\n",
 		"| 256 | cognitosync-go | 20,000 | 5.00 | 6.25 | 4.00 | 9.00 ms | 30.0 ms | 256 | 10,000 | 115 |\n",
 		"| 256 | cognitosync-go | 16,000 | 20.00 | 25.00 | 16.00 | 10.0 ms | 1.20 s | 257 | 10,100 | 117 |\n",
-		"| client | bytes, 8 in flight | bytes, 1024 in flight | ÷ bare | ÷ by hand | ÷ v2 |\n",
+		"| client | bytes, 8 in flight | bytes, 1024 in flight | ÷ bare | ÷ by hand | ÷ v2 sibling |\n",
 		"| cognitosync-go | 9,000 | 10,500 | 1.05 | 1.05 | 0.26 |\n",
-		"| aws-sdk-go-v2 | 10,000,000 | 1.11 | 1.00 |\n",
+		"| aws-sdk-go-v2 sibling | 10,000,000 | 1.11 | 1.00 |\n",
 	} {
 		assert.Contains(t, text, want)
 	}

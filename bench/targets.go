@@ -36,11 +36,11 @@ func targets(r results) []target {
 			rounds: r.stub.ratios(directName, bareName, callTime), bound: 1.3, decimals: 2,
 		},
 		{
-			what:   "time of a call ÷ v2",
+			what:   "time of a call ÷ v2 sibling",
 			rounds: r.stub.ratios(directName, sdkV2Name, callTime), bound: 0.35, decimals: 2,
 		},
 		{
-			what:   "time of a call through a stack ÷ v2",
+			what:   "time of a call through a stack ÷ v2 sibling",
 			rounds: r.stub.ratios(stackName, sdkV2Name, callTime), bound: 0.58, decimals: 2,
 		},
 	}
@@ -49,7 +49,7 @@ func targets(r results) []target {
 		perGoroutine := func(t traffic) float64 { return t.connections / goroutines }
 		all = append(all,
 			target{
-				what:   fmt.Sprintf("calls/s of %d goroutines over TLS ÷ v2", goroutines),
+				what:   fmt.Sprintf("calls/s of %d goroutines over TLS ÷ v2 sibling", goroutines),
 				rounds: tls.ratios(directName, sdkV2Name, callsPerSecond), bound: 5, atLeast: true, decimals: 2,
 			},
 			target{
