@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -154,7 +155,12 @@ func TestFormats(t *testing.T) {
 type element struct {
 	XMLName  xml.Name
 	Class    string    `xml:"class,attr"`
-	Width    string    `xml:"width,attr"`
+	X        float64   `xml:"x,attr"`
+	Y        float64   `xml:"y,attr"`
+	Width    float64   `xml:"width,attr"`
+	Height   float64   `xml:"height,attr"`
+	Anchor   string    `xml:"text-anchor,attr"`
+	Place    string    `xml:"transform,attr"`
 	Text     string    `xml:",chardata"`
 	Children []element `xml:",any"`
 }
@@ -191,32 +197,49 @@ func TestChart(t *testing.T) {
 
 	panels := root.find("g")
 	require.Len(t, panels, 4)
+	// In proportion to the figures, the longest as long as there is room.
+	const longest = barLongest
 	tests := []struct {
 		title  string
 		texts  []string
-		widths []string // in proportion, the longest 190
+		widths []float64
 	}{
-		{"Time of a call", []string{"10.0 µs", "12.5 µs", "30.0 µs", "11.0 µs", "15.0 µs"}, []string{"63.3", "79.2", "190.0", "69.7", "95.0"}},
-		{"Allocations of a call", []string{"77", "100", "325", "80", "180"}, []string{"45.0", "58.5", "190.0", "46.8", "105.2"}},
-		{"Calls a second", []string{"800", "640", "1,000", "16,000", "12,000"}, []string{"9.5", "7.6", "11.9", "190.0", "142.5"}},
-		{"Connections", []string{"510", "500", "530", "257", "256"}, []string{"182.8", "179.2", "190.0", "92.1", "91.8"}},
+		{
+			"Time of a call",
+			[]string{"10.0 µs", "12.5 µs", "30.0 µs", "11.0 µs", "15.0 µs"},
+			[]float64{longest / 3.0, longest / 2.4, longest, longest * 11 / 30.0, longest / 2.0},
+		},
+		{
+			"Allocations of a call",
+			[]string{"77", "100", "325", "80", "180"},
+			[]float64{longest * 77 / 325.0, longest * 100 / 325.0, longest, longest * 80 / 325.0, longest * 180 / 325.0},
+		},
+		{
+			"Calls a second",
+			[]string{"800", "640", "1,000", "16,000", "12,000"},
+			[]float64{longest / 20.0, longest / 25.0, longest / 16.0, longest, longest * 0.75},
+		},
+		{
+			"Connections",
+			[]string{"510", "500", "530", "257", "256"},
+			[]float64{longest * 510 / 530.0, longest * 500 / 530.0, longest, longest * 257 / 530.0, longest * 256 / 530.0},
+		},
 	}
 	for i, test := range tests {
-		spans := panels[i].find("tspan")
-		require.Len(t, spans, 2)
-		assert.Equal(t, test.title, spans[0].Text)
-		var texts, widths, classes []string
-		for _, text := range panels[i].find("text")[1:] {
+		var texts, classes []string
+		for _, text := range panels[i].find("text") {
 			texts = append(texts, text.Text)
 		}
+		assert.Equal(t, test.title, texts[0])
+		assert.Equal(t, []string{
+			bareName, test.texts[0], byHandName, test.texts[1], sdkV2Name, test.texts[2], directName, test.texts[3],
+			stackName, test.texts[4],
+		}, texts[2:])
+		var widths []float64
 		for _, rect := range panels[i].find("rect") {
 			widths, classes = append(widths, rect.Width), append(classes, rect.Class)
 		}
-		assert.Equal(t, []string{
-			"bare", test.texts[0], "by hand", test.texts[1], sdkV2Name, test.texts[2], directName, test.texts[3],
-			stackName, test.texts[4],
-		}, texts)
-		assert.Equal(t, test.widths, widths, test.title)
+		assert.InDeltaSlice(t, test.widths, widths, 0.06, test.title)
 		assert.Equal(t, []string{"bar", "bar", "bar", "ours", "ours"}, classes)
 	}
 	style := root.find("style")[0].Text
@@ -225,6 +248,7 @@ func TestChart(t *testing.T) {
 	described := root.find("desc")[0].Text
 	assert.Contains(t, described, "Calls a second (256 goroutines over TLS; more is better): bare 800; by hand 640; "+sdkV2Name+" 1,000; cognitosync-go 16,000; cognitosync-go, stack 12,000.")
 	assert.Contains(t, described, "opened in 1s")
+	assert.Contains(t, described, "could not be fetched", "the stand-in for the SDK is named as one")
 }
 
 func TestPanelEscapes(t *testing.T) {
@@ -232,12 +256,70 @@ func TestPanelEscapes(t *testing.T) {
 	var b strings.Builder
 	panel{title: "a & b", hint: "<c>", bars: []bar{{name: "d & e", value: 1, text: "<1"}}}.draw(&b, 0, 0)
 
-	root := requireXML(t, b.String())
 	var texts []string
-	for _, text := range append(root.find("tspan"), root.find("text")[1:]...) {
+	for _, text := range requireXML(t, b.String()).find("text") {
 		texts = append(texts, text.Text)
 	}
 	assert.Equal(t, []string{"a & b", "<c>", "d & e", "<1"}, texts)
+}
+
+// All of the clients that are measured, with figures as long as they can get, fit into the chart in a wide font.
+func TestChartFits(t *testing.T) {
+	t.Parallel()
+	r := made()
+	r.clients = clients
+	r.plan = fullPlan
+	for _, c := range clients {
+		r.stub[c.name] = []cost{{nanoseconds: 123e3, allocs: 1_234}}
+		r.tls[256][c.name] = []traffic{{perSecond: 123_456, connections: 123_456}}
+	}
+	root := requireXML(t, chart(r))
+
+	requireFits(t, root, 0, root.Width)
+	bottom := 0.0
+	for _, g := range root.find("g") {
+		var x, y float64
+		_, err := fmt.Sscanf(g.Place, "translate(%g %g)", &x, &y)
+		require.NoError(t, err)
+		assert.GreaterOrEqual(t, x, float64(chartEdge))
+		assert.LessOrEqual(t, x+panelWidth, root.Width-chartEdge)
+		requireFits(t, g, 0, panelWidth)
+		for _, text := range g.Children {
+			bottom = max(bottom, y+text.Y+text.Height)
+		}
+	}
+	notes := 0
+	for _, text := range root.Children {
+		if text.XMLName.Local == "text" {
+			notes++
+			assert.Greater(t, text.Y-lineHeight, bottom-1, text.Text)
+			assert.Less(t, text.Y+chartEdge/2, root.Height, text.Text)
+			bottom = text.Y
+		}
+	}
+	assert.Equal(t, len(chartNotes), notes)
+}
+
+// requireFits checks that e's own texts begin and end within the bounds.
+func requireFits(t *testing.T, e element, left, right float64) {
+	t.Helper()
+	for _, text := range e.Children {
+		if text.XMLName.Local != "text" {
+			continue
+		}
+		// A character in DejaVu Sans, the widest of the usual fonts, is less than this on average: regular with 12 pixels,
+		// bold with 14.
+		width := 7.5 * float64(utf8.RuneCountInString(text.Text))
+		if text.Class == "panel" {
+			width = 10 * float64(utf8.RuneCountInString(text.Text))
+		}
+		begin := text.X
+		if text.Anchor == "end" {
+			begin -= width
+		}
+		require.GreaterOrEqual(t, begin, left, text.Text)
+		require.LessOrEqual(t, begin+width, right, text.Text)
+	}
 }
 
 func TestChartOfNothing(t *testing.T) {
