@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -31,6 +32,8 @@ type client struct {
 	// program is the package path, below this module's, of the smallest program that uses the client. It is empty for a
 	// client that shares another one's program.
 	program string
+	// stubOnly reports whether only its call over the stub is measured: beyond that it is like the client before it.
+	stubOnly bool
 	// ours reports whether it is this module's.
 	ours bool
 	// construct makes the client anew from settings, and returns its call.
@@ -39,8 +42,19 @@ type client struct {
 
 // The clients that the others are compared with.
 const (
-	bareName  = "bare"
-	sdkV2Name = "aws-sdk-go-v2"
+	bareName   = "bare"
+	byHandName = "by hand"
+	sdkV2Name  = "aws-sdk-go-v2 sibling"
+)
+
+// siblingName is the operation that stands in for this one in version 2 of the SDK.
+const siblingName = "DescribeProfilingGroup of service/codeguruprofiler"
+
+// This module's clients.
+const (
+	directName = "cognitosync-go"
+	optionName = "cognitosync-go, option"
+	stackName  = "cognitosync-go, stack"
 )
 
 // clients are all that is measured, in the order of the tables.
@@ -52,6 +66,11 @@ var clients = []client{
 		construct: bare,
 	},
 	{
+		name:      byHandName,
+		what:      "bare with what nobody should leave out: the path escaped as the protocol requires, and an http.Client with a Timeout of 15 s",
+		construct: byHand,
+	},
+	{
 		name:      "aws-sdk-go",
 		what:      "service/cognitosync of version 1, the same operation",
 		program:   "internal/smallest/sdkv1",
@@ -59,20 +78,27 @@ var clients = []client{
 	},
 	{
 		name: sdkV2Name,
-		what: "service/codeguruprofiler, DescribeProfilingGroup: the same generator, protocol, verb and shape." +
-			" The SDK's own cognitosync module could not be fetched",
+		what: "not the same operation: " + siblingName + " of version 2, which stands in for service/cognitosync because that" +
+			" module could not be fetched. It has the same generator, protocol, HTTP method and shape",
 		program:   "internal/smallest/sdkv2",
 		construct: sdkV2,
 	},
 	{
-		name:      "cognitosync-go",
+		name:      directName,
 		what:      "this module",
 		program:   "internal/smallest/cognitosync",
 		ours:      true,
 		construct: direct,
 	},
 	{
-		name:      "cognitosync-go, stack",
+		name:      optionName,
+		what:      "this module with one option function passed to the call, which sets RetryMaxAttempts",
+		stubOnly:  true,
+		ours:      true,
+		construct: withOption,
+	},
+	{
+		name:      stackName,
 		what:      "this module with one smithy middleware that does nothing, which takes the call through a smithy stack",
 		ours:      true,
 		construct: throughStack,
@@ -82,8 +108,33 @@ var clients = []client{
 // emptyHash is the SHA-256 of the empty body, in hexadecimal.
 const emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
-// bare does by hand what cannot be left out.
+// bare is the least that works for this pool ID.
 func bare(s settings) call {
+	httpClient := s.httpClient
+	if httpClient == nil {
+		httpClient = http.DefaultClient
+	}
+	return handwritten(s, httpClient, url.QueryEscape)
+}
+
+// byHand is bare with what nobody should leave out.
+func byHand(s settings) call {
+	httpClient := &http.Client{Timeout: 15 * time.Second}
+	if s.httpClient != nil {
+		httpClient.Transport = s.httpClient.Transport
+	}
+	return handwritten(s, httpClient, escapeSegment)
+}
+
+// escapeSegment escapes a path segment as the REST-JSON protocol requires: every byte except the unreserved characters of
+// RFC 3986. [url.PathEscape] leaves others, such as ":" and "+"; [url.QueryEscape] differs only in that it turns a space
+// into "+".
+func escapeSegment(segment string) string {
+	return strings.ReplaceAll(url.QueryEscape(segment), "+", "%20")
+}
+
+// handwritten is the call as a program makes it without a client.
+func handwritten(s settings, httpClient *http.Client, escape func(string) string) call {
 	type usage struct {
 		IdentityPoolUsage struct {
 			IdentityPoolId    string
@@ -92,10 +143,6 @@ func bare(s settings) call {
 			LastModifiedDate  float64
 		}
 	}
-	httpClient := s.httpClient
-	if httpClient == nil {
-		httpClient = http.DefaultClient
-	}
 	endpoint := s.endpoint
 	if endpoint == "" {
 		endpoint = "https://cognito-sync." + s.config.Region + ".amazonaws.com"
@@ -103,7 +150,7 @@ func bare(s settings) call {
 	signer := v4.NewSigner()
 
 	return func(ctx context.Context) error {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint+usagePath+url.QueryEscape(poolID), nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint+usagePath+escape(poolID), nil)
 		if err != nil {
 			return err
 		}
@@ -175,6 +222,13 @@ func direct(s settings) call {
 	return ours(cognitosync.NewFromConfig(s.config))
 }
 
+// withOption is this module's client with an option function for each call.
+func withOption(s settings) call {
+	return ours(cognitosync.NewFromConfig(s.config), func(o *cognitosync.Options) {
+		o.RetryMaxAttempts = 2
+	})
+}
+
 // throughStack is this module's client with a middleware, for which it runs the call as a smithy stack.
 func throughStack(s settings) call {
 	return ours(cognitosync.NewFromConfig(s.config, func(o *cognitosync.Options) {
@@ -191,12 +245,12 @@ func passOn(ctx context.Context, in middleware.InitializeInput, next middleware.
 	return next.HandleInitialize(ctx, in)
 }
 
-// ours is a call of c.
-func ours(c *cognitosync.Client) call {
+// ours is a call of c with these option functions.
+func ours(c *cognitosync.Client, optFns ...func(*cognitosync.Options)) call {
 	return func(ctx context.Context) error {
 		out, err := c.DescribeIdentityPoolUsage(ctx, &cognitosync.DescribeIdentityPoolUsageInput{
 			IdentityPoolId: aws.String(poolID),
-		})
+		}, optFns...)
 		if err != nil {
 			return err
 		}

@@ -86,6 +86,28 @@ func requireSigned(t *testing.T, req *http.Request, signingName string) {
 	assert.Equal(t, again.Header.Get("Authorization"), req.Header.Get("Authorization"))
 }
 
+func TestEscapeSegment(t *testing.T) {
+	t.Parallel()
+	const unreserved = "ABCXYZabcxyz0189-._~"
+	assert.Equal(t, unreserved, escapeSegment(unreserved))
+	assert.Equal(t, "us-east-1%3Aa%20b%2Bc%2Fd%25%C3%A9", escapeSegment("us-east-1:a b+c/d%\u00e9"))
+}
+
+func TestByHandHasATimeout(t *testing.T) {
+	t.Parallel()
+	inner := newStub()
+	var deadline time.Time
+	s, err := loadSettings(t.Context(), "", roundTripper(func(req *http.Request) (*http.Response, error) {
+		deadline, _ = req.Context().Deadline()
+		return inner.RoundTrip(req)
+	}))
+	require.NoError(t, err)
+
+	require.NoError(t, byHand(s)(t.Context()))
+
+	assert.WithinDuration(t, time.Now().Add(15*time.Second), deadline, 5*time.Second)
+}
+
 // A client that does not look at what it gets must not be timed.
 func TestClientsNoticeOtherAnswers(t *testing.T) {
 	t.Parallel()

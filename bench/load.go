@@ -19,6 +19,10 @@ type traffic struct {
 	allocs      float64 // likewise
 }
 
+// What a comparison takes from a traffic.
+func callsPerSecond(t traffic) float64    { return t.perSecond }
+func openedConnections(t traffic) float64 { return t.connections }
+
 // measureTraffic drives c with its default HTTP client against the fake service on loopback, from that many goroutines
 // for d. The service is new, so all connections to it are this client's, and ends afterwards, which closes them.
 func measureTraffic(ctx context.Context, c client, id *identity, goroutines int, d time.Duration) (traffic, error) {
@@ -108,7 +112,7 @@ func onGoroutines(ctx context.Context, n int, f func(ctx context.Context, i int)
 }
 
 // quantile returns the smallest of the sorted values that at least the share q of them does not exceed; 0 of none.
-func quantile(sorted []time.Duration, q float64) time.Duration {
+func quantile[T time.Duration | float64](sorted []T, q float64) T {
 	if len(sorted) == 0 {
 		return 0
 	}

@@ -81,28 +81,31 @@ func run(ctx context.Context, p plan, dir string, out, progress io.Writer) error
 	return os.WriteFile(filepath.Join(dir, chartFile), []byte(chart(r)), 0o644)
 }
 
-// A plan says how long and how often to measure.
+// A plan says how long and how often to measure. In each round the clients take turns.
 type plan struct {
 	quick      bool
-	rounds     int           // each round measures everything once; the medians of the rounds are reported
-	cost       time.Duration // for the cost of one client's call
-	traffic    time.Duration // for one client at one number of goroutines
+	costRounds int           // rounds of the cost of a call; many short ones, because their ratios must be precise
+	cost       time.Duration // for the cost of one client's call, in a round
+	rounds     int           // rounds of all else
+	traffic    time.Duration // for one client at one number of goroutines, in a round
 	goroutines []int         // numbers of goroutines that share a client
 	inFlight   []int         // numbers of calls in flight
 }
 
 var (
 	fullPlan = plan{
+		costRounds: 25,
+		cost:       100 * time.Millisecond,
 		rounds:     5,
-		cost:       500 * time.Millisecond,
 		traffic:    time.Second,
 		goroutines: []int{1, 16, 64, 256},
 		inFlight:   []int{256, 4096},
 	}
 	quickPlan = plan{
 		quick:      true,
+		costRounds: 9,
+		cost:       20 * time.Millisecond,
 		rounds:     1,
-		cost:       50 * time.Millisecond,
 		traffic:    50 * time.Millisecond,
 		goroutines: []int{1, 16, 64, 256},
 		inFlight:   []int{256, 4096},

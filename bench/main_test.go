@@ -28,8 +28,9 @@ func TestMain(m *testing.M) {
 
 // briefly is a plan that measures everything once, for as short as can be.
 var briefly = plan{
-	rounds:     1,
+	costRounds: 2,
 	cost:       time.Nanosecond,
+	rounds:     1,
 	traffic:    time.Millisecond,
 	goroutines: []int{1, 4},
 	inFlight:   []int{2},
@@ -50,6 +51,9 @@ func TestRun(t *testing.T) {
 	for _, c := range clients {
 		rows := strings.Count(out.String(), "| "+c.name+" |")
 		want := 2 + 2*len(briefly.goroutines) + 1 // costs, traffic, in flight
+		if c.stubOnly {
+			want = 1
+		}
 		if c.program != "" {
 			want++
 		}
@@ -79,6 +83,7 @@ func TestPlans(t *testing.T) {
 	assert.False(t, fullPlan.quick)
 	for _, p := range []plan{fullPlan, quickPlan} {
 		assert.Equal(t, []int{1, 16, 64, 256}, p.goroutines)
+		assert.Positive(t, p.costRounds)
 		assert.Positive(t, p.rounds)
 		assert.Positive(t, p.cost)
 		assert.Positive(t, p.traffic)

@@ -13,6 +13,11 @@ type cost struct {
 	allocs      float64
 }
 
+// What a comparison takes from a cost.
+func callTime(c cost) float64   { return c.nanoseconds }
+func callBytes(c cost) float64  { return c.bytes }
+func callAllocs(c cost) float64 { return c.allocs }
+
 // batch is how many calls are made between two looks at the clock, so that these looks cost nothing.
 const batch = 32
 

@@ -16,14 +16,17 @@ func markdown(r results) string {
 	if r.plan.quick {
 		b.WriteString("**A brief run: the figures are rough.**\n\n")
 	}
-	fmt.Fprintf(&b, "Measured on %s by `go run .` in `bench/`: medians of %s, in which the clients take turns.\n\n",
-		r.when.Format("2 January 2006"), count(r.plan.rounds, "round"))
+	fmt.Fprintf(&b, roundsText, r.when.Format("2 January 2006"), count(r.plan.costRounds, "round"), count(r.plan.rounds, "round"))
 	fmt.Fprintf(&b, "- Machine: %s\n", r.machine)
 	fmt.Fprintf(&b, "- Versions: %s\n", strings.Join(r.versions, ", "))
 	for _, c := range r.clients {
 		fmt.Fprintf(&b, "- **%s**: %s\n", c.name, c.what)
 	}
 	fmt.Fprintf(&b, "\n![Time and allocations of a call, and 256 goroutines over TLS](%s)\n", chartFile)
+
+	b.WriteString("\n## The numbers to reach\n\n" +
+		"What " + directName + " is meant to reach. The time and allocations of a call are those over a stubbed transport.\n\n")
+	writeTable(&b, targetTable(r))
 
 	b.WriteString("\n## One call over a stubbed transport\n\n" +
 		"The stub answers at once, without a connection, and its own allocations are included.\n\n")
@@ -45,6 +48,11 @@ func markdown(r results) string {
 	return b.String()
 }
 
+// roundsText says how the figures came about; its verbs are for the day and the numbers of rounds.
+const roundsText = "Measured on %s by `go run .` in `bench/`. In each round the clients take turns. " +
+	"A figure is the median of its rounds: %s for the time and allocations of a call, %s for the rest. " +
+	"A ratio (÷) is the median of the ratios within each round.\n\n"
+
 // trafficText explains the tables of trafficTable; its verb is for the duration.
 const trafficText = "All goroutines share one client, with the HTTP client that it has by default, " +
 	"and call without a pause for %s. Before, each has made one call over a connection of its own; " +
@@ -57,35 +65,72 @@ type table struct {
 	rows   [][]string
 }
 
-// costTable has a row for each client.
-func costTable(r results, costs []cost) table {
-	bare, v2 := costs[r.indexOf(bareName)], costs[r.indexOf(sdkV2Name)]
-	t := table{header: []string{
-		"client", "time", "bytes", "allocations", "time ÷ bare", "time ÷ v2", "allocations ÷ bare", "allocations ÷ v2",
-	}}
-	for i, c := range costs {
-		t.rows = append(t.rows, []string{
-			r.clients[i].name, duration(c.nanoseconds), thousands(c.bytes), thousands(c.allocs),
-			ratio(c.nanoseconds, bare.nanoseconds), ratio(c.nanoseconds, v2.nanoseconds),
-			ratio(c.allocs, bare.allocs), ratio(c.allocs, v2.allocs),
-		})
+// baselines are the clients that the others are compared with, and what the columns call them.
+var baselines = []struct{ client, column string }{
+	{bareName, "bare"},
+	{byHandName, "by hand"},
+	{sdkV2Name, "v2 sibling"},
+}
+
+// ratioHeader returns the headers of the columns that compare a quantity with the baselines. The quantity is left out
+// where a table compares only one.
+func ratioHeader(quantity string) []string {
+	var header []string
+	for _, base := range baselines {
+		header = append(header, strings.TrimSpace(quantity+" ÷ "+base.column))
+	}
+	return header
+}
+
+// ratioCells returns a client's cells below ratioHeader.
+func ratioCells[T any](s samples[T], name string, get func(T) float64) []string {
+	var cells []string
+	for _, base := range baselines {
+		cells = append(cells, decimals(medianNumber(s.ratios(name, base.client, get)), 2))
+	}
+	return cells
+}
+
+// costTable has a row for each client that was measured.
+func costTable(r results, costs samples[cost]) table {
+	t := table{header: slices.Concat(
+		[]string{"client", "time", "bytes", "allocations"}, ratioHeader("time"), ratioHeader("allocations"),
+	)}
+	for _, c := range r.clients {
+		if len(costs[c.name]) == 0 {
+			continue
+		}
+		t.rows = append(t.rows, slices.Concat(
+			[]string{
+				c.name, duration(costs.median(c.name, callTime)), thousands(costs.median(c.name, callBytes)),
+				thousands(costs.median(c.name, callAllocs)),
+			},
+			ratioCells(costs, c.name, callTime), ratioCells(costs, c.name, callAllocs),
+		))
 	}
 	return t
 }
 
 // trafficTable has a row for each number of goroutines and client.
-func trafficTable(r results, traffics map[int][]traffic) table {
-	t := table{header: []string{
-		"goroutines", "client", "calls/s", "÷ bare", "÷ v2", "p50", "p99", "connections", "bytes/call", "allocations/call",
-	}}
+func trafficTable(r results, traffics map[int]samples[traffic]) table {
+	t := table{header: slices.Concat(
+		[]string{"goroutines", "client", "calls/s"}, ratioHeader(""),
+		[]string{"p50", "p99", "connections", "bytes/call", "allocations/call"},
+	)}
 	for _, n := range r.plan.goroutines {
-		bare, v2 := traffics[n][r.indexOf(bareName)], traffics[n][r.indexOf(sdkV2Name)]
-		for i, f := range traffics[n] {
-			t.rows = append(t.rows, []string{
-				strconv.Itoa(n), r.clients[i].name, thousands(f.perSecond),
-				ratio(f.perSecond, bare.perSecond), ratio(f.perSecond, v2.perSecond),
-				duration(f.p50), duration(f.p99), thousands(f.connections), thousands(f.bytes), thousands(f.allocs),
-			})
+		for _, c := range everywhere(r.clients) {
+			median := func(get func(traffic) float64) float64 { return traffics[n].median(c.name, get) }
+			t.rows = append(t.rows, slices.Concat(
+				[]string{strconv.Itoa(n), c.name, thousands(median(callsPerSecond))},
+				ratioCells(traffics[n], c.name, callsPerSecond),
+				[]string{
+					duration(median(func(t traffic) float64 { return t.p50 })),
+					duration(median(func(t traffic) float64 { return t.p99 })),
+					thousands(median(openedConnections)),
+					thousands(median(func(t traffic) float64 { return t.bytes })),
+					thousands(median(func(t traffic) float64 { return t.allocs })),
+				},
+			))
 		}
 	}
 	return t
@@ -97,38 +142,36 @@ func inFlightTable(r results) table {
 	for _, n := range r.plan.inFlight {
 		t.header = append(t.header, fmt.Sprintf("bytes, %d in flight", n))
 	}
-	t.header = append(t.header, "÷ bare", "÷ v2")
+	t.header = append(t.header, ratioHeader("")...)
 	most := r.inFlight[r.plan.inFlight[len(r.plan.inFlight)-1]]
-	for i, c := range r.clients {
+	for _, c := range everywhere(r.clients) {
 		row := []string{c.name}
 		for _, n := range r.plan.inFlight {
-			row = append(row, thousands(r.inFlight[n][i]))
+			row = append(row, thousands(r.inFlight[n].median(c.name, itself)))
 		}
-		t.rows = append(t.rows, append(row,
-			ratio(most[i], most[r.indexOf(bareName)]), ratio(most[i], most[r.indexOf(sdkV2Name)])))
+		t.rows = append(t.rows, append(row, ratioCells(most, c.name, itself)...))
 	}
 	return t
 }
 
 // sizeTable has a row for each client that has a program of its own.
 func sizeTable(r results) table {
-	t := table{header: []string{"client", "bytes", "÷ bare", "÷ v2"}}
-	for i, c := range r.clients {
+	t := table{header: []string{"client", "bytes", "÷ bare", "÷ v2 sibling"}}
+	for _, c := range r.clients {
 		if c.program == "" {
 			continue
 		}
 		t.rows = append(t.rows, []string{
-			c.name, thousands(r.size[i]),
-			ratio(r.size[i], r.size[r.indexOf(bareName)]), ratio(r.size[i], r.size[r.indexOf(sdkV2Name)]),
+			c.name, thousands(r.size.median(c.name, itself)),
+			decimals(medianNumber(r.size.ratios(c.name, bareName, itself)), 2),
+			decimals(medianNumber(r.size.ratios(c.name, sdkV2Name, itself)), 2),
 		})
 	}
 	return t
 }
 
-// indexOf returns the place of the client with that name.
-func (r results) indexOf(name string) int {
-	return slices.IndexFunc(r.clients, func(c client) bool { return c.name == name })
-}
+// itself is for samples that are plain numbers.
+func itself(number float64) float64 { return number }
 
 // writeTable writes t in Markdown. Columns of names are aligned to the left, all others to the right.
 func writeTable(b *strings.Builder, t table) {
@@ -137,7 +180,7 @@ func writeTable(b *strings.Builder, t table) {
 	rules := make([]string, len(t.header))
 	for i, name := range t.header {
 		rules[i] = "---:"
-		if name == "client" {
+		if name == "client" || name == "what" {
 			rules[i] = "---"
 		}
 	}
@@ -147,9 +190,9 @@ func writeTable(b *strings.Builder, t table) {
 	}
 }
 
-// ratio returns a ÷ b with two decimals.
-func ratio(a, b float64) string {
-	return strconv.FormatFloat(a/b, 'f', 2, 64)
+// decimals returns a rounded to that many decimals.
+func decimals(a float64, n int) string {
+	return strconv.FormatFloat(a, 'f', n, 64)
 }
 
 // duration returns nanoseconds with three digits and the unit that fits.

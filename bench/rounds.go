@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// results are the medians of all rounds. A slice has one element for each client, in their order.
+// results are what all rounds measured.
 type results struct {
 	when     time.Time
 	plan     plan
@@ -16,15 +16,57 @@ type results struct {
 	versions []string
 	clients  []client
 
-	stub     []cost            // one call over the stub
-	first    []cost            // constructing a client and its first call, over the stub
-	http     map[int][]traffic // by number of goroutines, over plain HTTP
-	tls      map[int][]traffic // likewise, over TLS
-	inFlight map[int][]float64 // bytes of one call, by number of calls in flight
-	size     []float64         // bytes of the smallest program; 0 for a client that shares another one's
+	stub     samples[cost]            // one call over the stub
+	first    samples[cost]            // constructing a client and its first call, over the stub
+	http     map[int]samples[traffic] // by number of goroutines, over plain HTTP
+	tls      map[int]samples[traffic] // likewise, over TLS
+	inFlight map[int]samples[float64] // bytes of one call, by number of calls in flight
+	size     samples[float64]         // bytes of the smallest program
 }
 
-// measureAll carries out the plan and returns the medians. It tells progress what it is at.
+// everywhere returns the clients of which more is measured than a call over the stub.
+func everywhere(all []client) []client {
+	return slices.DeleteFunc(slices.Clone(all), func(c client) bool { return c.stubOnly })
+}
+
+// samples are what was measured of each client, by its name: one for each round, in the order of the rounds.
+type samples[T any] map[string][]T
+
+// values returns what get takes from each round of a client.
+func (s samples[T]) values(name string, get func(T) float64) []float64 {
+	all := make([]float64, len(s[name]))
+	for round, sample := range s[name] {
+		all[round] = get(sample)
+	}
+	return all
+}
+
+// median returns the median of a client's rounds.
+func (s samples[T]) median(name string, get func(T) float64) float64 {
+	return medianNumber(s.values(name, get))
+}
+
+// ratios returns a client's ratio to another one in each round. The two were measured shortly after one another, so
+// whatever slowed the machine down in that round slowed down both. A ratio of their medians could compare a calm round of
+// one client with a disturbed round of the other.
+func (s samples[T]) ratios(name, base string, get func(T) float64) []float64 {
+	all := s.values(name, get)
+	for round, value := range s.values(base, get) {
+		all[round] /= value
+	}
+	return all
+}
+
+// differences returns what a client has more than another one in each round.
+func (s samples[T]) differences(name, base string, get func(T) float64) []float64 {
+	all := s.values(name, get)
+	for round, value := range s.values(base, get) {
+		all[round] -= value
+	}
+	return all
+}
+
+// measureAll carries out the plan. It reports to progress what it is measuring.
 func measureAll(ctx context.Context, p plan, progress io.Writer) (results, error) {
 	r := results{
 		when:     time.Now(),
@@ -32,9 +74,9 @@ func measureAll(ctx context.Context, p plan, progress io.Writer) (results, error
 		machine:  describeMachine(),
 		versions: describeVersions(),
 		clients:  clients,
-		http:     make(map[int][]traffic),
-		tls:      make(map[int][]traffic),
-		inFlight: make(map[int][]float64),
+		http:     make(map[int]samples[traffic]),
+		tls:      make(map[int]samples[traffic]),
+		inFlight: make(map[int]samples[float64]),
 	}
 	id, err := trustedIdentity()
 	if err != nil {
@@ -42,14 +84,15 @@ func measureAll(ctx context.Context, p plan, progress io.Writer) (results, error
 	}
 
 	fmt.Fprintln(progress, "a call over the stub")
-	r.stub, err = interleaved(p.rounds, medianCost, func(c client) (cost, error) {
+	r.stub, err = interleaved(p.costRounds, clients, func(c client) (cost, error) {
 		return measureStub(ctx, c, p.cost)
 	})
 	if err != nil {
 		return results{}, err
 	}
+	most := everywhere(clients)
 	fmt.Fprintln(progress, "a client and its first call")
-	r.first, err = interleaved(p.rounds, medianCost, func(c client) (cost, error) {
+	r.first, err = interleaved(p.costRounds, most, func(c client) (cost, error) {
 		return measureFirst(ctx, c, p.cost)
 	})
 	if err != nil {
@@ -57,7 +100,7 @@ func measureAll(ctx context.Context, p plan, progress io.Writer) (results, error
 	}
 	for _, n := range p.inFlight {
 		fmt.Fprintf(progress, "%d calls in flight\n", n)
-		r.inFlight[n], err = interleaved(p.rounds, medianNumber, func(c client) (float64, error) {
+		r.inFlight[n], err = interleaved(p.rounds, most, func(c client) (float64, error) {
 			return measureInFlight(ctx, c, n)
 		})
 		if err != nil {
@@ -66,14 +109,14 @@ func measureAll(ctx context.Context, p plan, progress io.Writer) (results, error
 	}
 	for _, n := range p.goroutines {
 		fmt.Fprintln(progress, count(n, "goroutine"), "over HTTP")
-		r.http[n], err = interleaved(p.rounds, medianTraffic, func(c client) (traffic, error) {
+		r.http[n], err = interleaved(p.rounds, most, func(c client) (traffic, error) {
 			return measureTraffic(ctx, c, nil, n, p.traffic)
 		})
 		if err != nil {
 			return results{}, err
 		}
 		fmt.Fprintln(progress, count(n, "goroutine"), "over TLS")
-		r.tls[n], err = interleaved(p.rounds, medianTraffic, func(c client) (traffic, error) {
+		r.tls[n], err = interleaved(p.rounds, most, func(c client) (traffic, error) {
 			return measureTraffic(ctx, c, id, n, p.traffic)
 		})
 		if err != nil {
@@ -81,34 +124,28 @@ func measureAll(ctx context.Context, p plan, progress io.Writer) (results, error
 		}
 	}
 	fmt.Fprintln(progress, "the smallest programs")
-	r.size, err = interleaved(1, medianNumber, func(c client) (float64, error) {
-		if c.program == "" {
-			return 0, nil
-		}
+	programs := slices.DeleteFunc(slices.Clone(clients), func(c client) bool { return c.program == "" })
+	r.size, err = interleaved(1, programs, func(c client) (float64, error) {
 		return programSize(ctx, c)
 	})
 	return r, err
 }
 
-// interleaved measures every client once in each round, and returns the median of the rounds for each. What disturbs the
-// machine for a while thus disturbs all clients, and each round begins with another one.
-func interleaved[T any](rounds int, median func([]T) T, measure func(client) (T, error)) ([]T, error) {
-	samples := make([][]T, len(clients))
+// interleaved measures every client once in each round. Whatever disturbs the machine for a while thus disturbs all
+// clients, and each round begins with another one.
+func interleaved[T any](rounds int, clients []client, measure func(client) (T, error)) (samples[T], error) {
+	all := make(samples[T])
 	for round := range rounds {
 		for turn := range clients {
-			i := (round + turn) % len(clients)
-			sample, err := measure(clients[i])
+			c := clients[(round+turn)%len(clients)]
+			sample, err := measure(c)
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", clients[i].name, err)
+				return nil, fmt.Errorf("%s: %w", c.name, err)
 			}
-			samples[i] = append(samples[i], sample)
+			all[c.name] = append(all[c.name], sample)
 		}
 	}
-	medians := make([]T, len(clients))
-	for i := range medians {
-		medians[i] = median(samples[i])
-	}
-	return medians, nil
+	return all, nil
 }
 
 // medianNumber returns the median of the numbers, of which there must be one or more.
@@ -119,34 +156,4 @@ func medianNumber(numbers []float64) float64 {
 		return sorted[middle]
 	}
 	return (sorted[middle-1] + sorted[middle]) / 2
-}
-
-// medianOf returns the median of what get takes from the samples.
-func medianOf[T any](samples []T, get func(T) float64) float64 {
-	numbers := make([]float64, len(samples))
-	for i, sample := range samples {
-		numbers[i] = get(sample)
-	}
-	return medianNumber(numbers)
-}
-
-// medianCost returns the median of each member.
-func medianCost(samples []cost) cost {
-	return cost{
-		nanoseconds: medianOf(samples, func(c cost) float64 { return c.nanoseconds }),
-		bytes:       medianOf(samples, func(c cost) float64 { return c.bytes }),
-		allocs:      medianOf(samples, func(c cost) float64 { return c.allocs }),
-	}
-}
-
-// medianTraffic returns the median of each member.
-func medianTraffic(samples []traffic) traffic {
-	return traffic{
-		perSecond:   medianOf(samples, func(t traffic) float64 { return t.perSecond }),
-		p50:         medianOf(samples, func(t traffic) float64 { return t.p50 }),
-		p99:         medianOf(samples, func(t traffic) float64 { return t.p99 }),
-		connections: medianOf(samples, func(t traffic) float64 { return t.connections }),
-		bytes:       medianOf(samples, func(t traffic) float64 { return t.bytes }),
-		allocs:      medianOf(samples, func(t traffic) float64 { return t.allocs }),
-	}
 }

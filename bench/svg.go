@@ -6,20 +6,22 @@ import (
 	"strings"
 )
 
-// Measures of the chart, in pixels.
+// Measures of the chart, in pixels. Fonts differ between systems, and some are a fifth wider than others: texts need room
+// to spare. TestChartFits checks that they have it.
 const (
-	chartWidth  = 880
-	panelWidth  = 410
-	panelGap    = 28 // also the margin at the left and right
-	panelHeight = 172
-	barHeight   = 16
-	barPitch    = 24
-	barLeft     = 148 // from the panel's left edge; the names stand to the left of it
-	barLongest  = 190
+	panelWidth = 424
+	chartEdge  = 24 // the margin all around, and the gap between panels
+	chartWidth = 2*panelWidth + 3*chartEdge
+	barsTop    = 46 // from the panel's upper edge; title and hint are above
+	barHeight  = 16
+	barPitch   = 24
+	barLeft    = 180 // from the panel's left edge; the names are to the left of it
+	barLongest = 172
+	lineHeight = 16
 )
 
-// chartHead begins the chart. The colours follow the reader's light or dark scheme; the background is the chart's own, so
-// that it can be read on any page.
+// chartHead begins the chart. The colours follow the reader's light or dark scheme. The background is the chart's own, so
+// that it can be read on any page. Bars have a contrast to it of 3 to 1 or more, texts of 4.5 to 1.
 const chartHead = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %[1]d %[2]d" width="%[1]d" height="%[2]d" role="img" aria-labelledby="title desc">
 <title id="title">What a DescribeIdentityPoolUsage call costs</title>
 <desc id="desc">%[3]s</desc>
@@ -28,18 +30,24 @@ text { fill: #1f2328; font: 12px system-ui, -apple-system, "Segoe UI", Helvetica
 .panel { font-size: 14px; font-weight: 600; }
 .hint { fill: #59636e; }
 .back { fill: #ffffff; }
-.bar { fill: #afb8c1; }
+.bar { fill: #8c959f; }
 .ours { fill: #1f6feb; }
 @media (prefers-color-scheme: dark) {
 text { fill: #e6edf3; }
 .hint { fill: #9198a1; }
 .back { fill: #0d1117; }
-.bar { fill: #4b535d; }
+.bar { fill: #6e7681; }
 .ours { fill: #58a6ff; }
 }
 </style>
 <rect class="back" width="%[1]d" height="%[2]d" rx="6"/>
 `
+
+// chartNotes are the lines below the panels.
+var chartNotes = []string{
+	sdkV2Name + ": " + siblingName + ", a similar operation.",
+	"It stands in for service/cognitosync of aws-sdk-go-v2, which could not be fetched.",
+}
 
 // A panel is one of the chart's bar charts.
 type panel struct {
@@ -59,30 +67,30 @@ type bar struct {
 // chart returns the results that matter most as an SVG image.
 func chart(r results) string {
 	most := r.plan.goroutines[len(r.plan.goroutines)-1]
-	bars := func(value func(i int) float64, text func(float64) string) []bar {
-		all := make([]bar, len(r.clients))
-		for i, c := range r.clients {
-			v := value(i)
-			all[i] = bar{name: c.name, value: v, text: text(v), ours: c.ours}
+	bars := func(value func(name string) float64, text func(float64) string) []bar {
+		var all []bar
+		for _, c := range everywhere(r.clients) {
+			v := value(c.name)
+			all = append(all, bar{name: c.name, value: v, text: text(v), ours: c.ours})
 		}
 		return all
 	}
 	panels := []panel{
 		{
 			"Time of a call", "stubbed transport; less is better",
-			bars(func(i int) float64 { return r.stub[i].nanoseconds }, duration),
+			bars(func(name string) float64 { return r.stub.median(name, callTime) }, duration),
 		},
 		{
 			"Allocations of a call", "stubbed transport; less is better",
-			bars(func(i int) float64 { return r.stub[i].allocs }, thousands),
+			bars(func(name string) float64 { return r.stub.median(name, callAllocs) }, thousands),
 		},
 		{
 			"Calls a second", count(most, "goroutine") + " over TLS; more is better",
-			bars(func(i int) float64 { return r.tls[most][i].perSecond }, thousands),
+			bars(func(name string) float64 { return r.tls[most].median(name, callsPerSecond) }, thousands),
 		},
 		{
 			"Connections", fmt.Sprintf("%s over TLS, opened in %s; less is better", count(most, "goroutine"), r.plan.traffic),
-			bars(func(i int) float64 { return r.tls[most][i].connections }, thousands),
+			bars(func(name string) float64 { return r.tls[most].median(name, openedConnections) }, thousands),
 		},
 	}
 
@@ -90,11 +98,18 @@ func chart(r results) string {
 	for _, p := range panels {
 		described = append(described, p.describe())
 	}
-	rows := (len(panels) + 1) / 2
+	described = append(described, chartNotes...)
+	panelHeight := barsTop + len(panels[0].bars)*barPitch
+	notesTop := chartEdge + (len(panels)+1)/2*(panelHeight+chartEdge)
+	height := notesTop + len(chartNotes)*lineHeight + chartEdge
 	var b strings.Builder
-	fmt.Fprintf(&b, chartHead, chartWidth, rows*panelHeight, html.EscapeString(strings.Join(described, " ")))
+	fmt.Fprintf(&b, chartHead, chartWidth, height, html.EscapeString(strings.Join(described, " ")))
 	for i, p := range panels {
-		p.draw(&b, panelGap+(i%2)*(panelWidth+panelGap), panelGap/2+(i/2)*panelHeight)
+		p.draw(&b, chartEdge+(i%2)*(panelWidth+chartEdge), chartEdge+(i/2)*(panelHeight+chartEdge))
+	}
+	for i, note := range chartNotes {
+		fmt.Fprintf(&b, "<text class=\"hint\" x=\"%d\" y=\"%d\">%s</text>\n",
+			chartEdge, notesTop+(i+1)*lineHeight-4, html.EscapeString(note))
 	}
 	b.WriteString("</svg>\n")
 	return b.String()
@@ -116,10 +131,10 @@ func (p panel) draw(b *strings.Builder, x, y int) {
 		longest = max(longest, bar.value)
 	}
 	fmt.Fprintf(b, "<g transform=\"translate(%d %d)\">\n", x, y)
-	fmt.Fprintf(b, "<text y=\"16\"><tspan class=\"panel\">%s</tspan><tspan class=\"hint\" dx=\"8\">%s</tspan></text>\n",
-		html.EscapeString(p.title), html.EscapeString(p.hint))
+	fmt.Fprintf(b, "<text class=\"panel\" x=\"0\" y=\"14\">%s</text>\n", html.EscapeString(p.title))
+	fmt.Fprintf(b, "<text class=\"hint\" x=\"0\" y=\"32\">%s</text>\n", html.EscapeString(p.hint))
 	for i, bar := range p.bars {
-		top := 30 + i*barPitch
+		top := barsTop + i*barPitch
 		base := top + barHeight - 4
 		length := 0.0
 		if longest > 0 {

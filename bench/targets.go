@@ -1,0 +1,98 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// A target is a number that this module is meant to reach.
+type target struct {
+	what     string
+	rounds   []float64 // what each round measured
+	bound    float64
+	atLeast  bool // the bound is the least that will do; otherwise the most
+	decimals int  // that are shown, and that count
+}
+
+// targets returns the numbers to reach, with what was measured for them. Those that need one of the plan's numbers of
+// goroutines are left out if the plan lacks it.
+func targets(r results) []target {
+	all := []target{
+		{
+			what:   "allocations of a call",
+			rounds: r.stub.values(directName, callAllocs), bound: 90,
+		},
+		{
+			what:   "allocations that an option function adds",
+			rounds: r.stub.differences(optionName, directName, callAllocs), bound: 15,
+		},
+		{
+			what:   "time of a call ÷ by hand",
+			rounds: r.stub.ratios(directName, byHandName, callTime), bound: 0.85, decimals: 2,
+		},
+		{
+			what:   "time of a call ÷ bare",
+			rounds: r.stub.ratios(directName, bareName, callTime), bound: 1.3, decimals: 2,
+		},
+		{
+			what:   "time of a call ÷ v2 sibling",
+			rounds: r.stub.ratios(directName, sdkV2Name, callTime), bound: 0.35, decimals: 2,
+		},
+		{
+			what:   "time of a call through a stack ÷ v2 sibling",
+			rounds: r.stub.ratios(stackName, sdkV2Name, callTime), bound: 0.58, decimals: 2,
+		},
+	}
+	const goroutines = 256
+	if tls, measured := r.tls[goroutines]; measured {
+		perGoroutine := func(t traffic) float64 { return t.connections / goroutines }
+		all = append(all,
+			target{
+				what:   fmt.Sprintf("calls/s of %d goroutines over TLS ÷ v2 sibling", goroutines),
+				rounds: tls.ratios(directName, sdkV2Name, callsPerSecond), bound: 5, atLeast: true, decimals: 2,
+			},
+			target{
+				what:   fmt.Sprintf("connections of %[1]d goroutines over TLS ÷ %[1]d", goroutines),
+				rounds: tls.values(directName, perGoroutine), bound: 1.1, decimals: 2,
+			},
+		)
+	}
+	return all
+}
+
+// reached reports whether the median of the rounds, as it is shown, is within the bound.
+func (t target) reached() bool {
+	shown := t.rounded(medianNumber(t.rounds))
+	if t.atLeast {
+		return shown >= t.bound
+	}
+	return shown <= t.bound
+}
+
+// rounded returns a number rounded to t's decimals.
+func (t target) rounded(number float64) float64 {
+	unit := math.Pow10(t.decimals)
+	return math.Round(number*unit) / unit
+}
+
+// targetTable has a row for each number to reach.
+func targetTable(r results) table {
+	t := table{header: []string{"what", "to reach", "measured", "middle half of the rounds", "reached"}}
+	for _, target := range targets(r) {
+		sorted := slices.Sorted(slices.Values(target.rounds))
+		show := func(number float64) string { return decimals(target.rounded(number), target.decimals) }
+		limit, verdict := "at most ", "no"
+		if target.atLeast {
+			limit = "at least "
+		}
+		if target.reached() {
+			verdict = "yes"
+		}
+		t.rows = append(t.rows, []string{
+			target.what, limit + show(target.bound), show(medianNumber(target.rounds)),
+			show(quantile(sorted, 0.25)) + " to " + show(quantile(sorted, 0.75)), verdict,
+		})
+	}
+	return t
+}
