@@ -1,0 +1,498 @@
+package redact_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"html"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cognitosync/cognitosync-go/internal/redact"
+)
+
+// Keys as AWS hands them out: with signs, and with short runs of letters between them.
+const secretKey = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYzEXAMPLEKEY"
+
+var sessionToken = "IQoJb3JpZ2luX2VjEJr//////////wEaCXVzLWVhc3QtMSJGMEQCIB7/" + strings.Repeat("k3Yq+Zp/8uVwT0aB", 40) + "Q5c=="
+
+// Values that no call has as its key.
+const (
+	unknownKey       = "je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY"
+	unknownSignature = "5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7"
+)
+
+func newSecrets(keys ...string) *redact.Secrets {
+	s := new(redact.Secrets)
+	s.Add(keys...)
+	return s
+}
+
+// everyByte spells each byte of s with format.
+func everyByte(format, s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		fmt.Fprintf(&b, format, s[i])
+	}
+	return b.String()
+}
+
+// everySign spells each byte of s that is no letter or digit with format.
+func everySign(format, s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		if isAlphanumeric(s[i]) {
+			b.WriteByte(s[i])
+		} else {
+			fmt.Fprintf(&b, format, s[i])
+		}
+	}
+	return b.String()
+}
+
+// withoutSigns returns the letters and digits of s.
+func withoutSigns(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < utf8.RuneSelf && isAlphanumeric(byte(r)) {
+			return r
+		}
+		return -1
+	}, s)
+}
+
+// fold puts separator after every n bytes of s.
+func fold(s, separator string, n int) string {
+	var b strings.Builder
+	for len(s) > n {
+		b.WriteString(s[:n] + separator)
+		s = s[n:]
+	}
+	return b.String() + s
+}
+
+func jsonText(s string) string {
+	text, _ := json.Marshal(s) // a string can always be written
+	return string(text[1 : len(text)-1])
+}
+
+// A spelling is a way to write a key.
+type spelling struct {
+	name string
+	of   func(string) string
+}
+
+func format(how func(format, s string) string, verb string) func(string) string {
+	return func(s string) string { return how(verb, s) }
+}
+
+func twice(of func(string) string) func(string) string {
+	return func(s string) string { return of(of(s)) }
+}
+
+var spellings = []spelling{
+	{"as it is", func(s string) string { return s }},
+	{"percent-escaped", url.QueryEscape},
+	{"percent-escaped twice", twice(url.QueryEscape)},
+	{"percent-escaped three times", func(s string) string { return url.QueryEscape(url.QueryEscape(url.QueryEscape(s))) }},
+	{"percent-escaped in lower case", format(everySign, "%%%02x")},
+	{"percent-escaped, every character", format(everyByte, "%%%02X")},
+	{"percent-escaped twice, every character", twice(format(everyByte, "%%%02X"))},
+	{"+ as space", func(s string) string { return strings.ReplaceAll(s, "+", " ") }},
+	{"JSON with slashes escaped", func(s string) string { return strings.ReplaceAll(s, "/", `\/`) }},
+	{"JSON with numbers", format(everySign, `\u%04x`)},
+	{"JSON with numbers twice", func(s string) string { return jsonText(everySign(`\u%04X`, s)) }},
+	{"JSON with numbers, every character", format(everyByte, `\u%04x`)},
+	{"hexadecimal as in Go", format(everySign, `\x%02x`)},
+	{"HTML", html.EscapeString},
+	{"HTML with numbers", format(everySign, "&#%d;")},
+	{"HTML with padded numbers", format(everySign, "&#%07d;")},
+	{"HTML with hexadecimal numbers", format(everySign, "&#x%x;")},
+	{"HTML with padded hexadecimal numbers", format(everySign, "&#X%06X;")},
+	{"HTML with numbers, every character", format(everyByte, "&#%d;")},
+	{"HTML with numbers twice", func(s string) string { return html.EscapeString(everySign("&#%d;", s)) }},
+	{"HTML with names", strings.NewReplacer("/", "&sol;", "+", "&plus;", "=", "&equals;").Replace},
+	{"percent-escaped in HTML in JSON", func(s string) string { return jsonText(everySign("&#%d;", url.QueryEscape(s))) }},
+	{"without padding", func(s string) string { return strings.TrimRight(s, "=") }},
+	{"without signs", withoutSigns},
+	{"cut at the end", func(s string) string { return s[:len(s)*2/3] }},
+	{"cut at the beginning", func(s string) string { return s[len(s)/3:] }},
+	{"quoted after a cut", func(s string) string { return fmt.Sprintf("%.30q...", s) }},
+	{"in lines of 12", func(s string) string { return fold(s, "\n", 12) }},
+	{"in lines of 5", func(s string) string { return fold(s, "\r\n\t", 5) }},
+	{"in lines in JSON", func(s string) string { return jsonText(fold(s, "\n", 16)) }},
+	{"in lines in a URL", func(s string) string { return url.QueryEscape(fold(s, "\n", 16)) }},
+	{"in pieces of Go", func(s string) string { return fold(s, "\" +\n\t\"", 20) }},
+	{"with zero width spaces", func(s string) string { return fold(s, "\u200b", 7) }},
+}
+
+// exposed returns 12 letters and digits in a row of key that text has, or "". Neither
+// the signs of the text count, nor those of the key.
+func exposed(text, key string) string {
+	text, key = withoutSigns(text), withoutSigns(key)
+	for i := 0; i+12 <= len(key); i++ {
+		if part := key[i : i+12]; strings.Contains(text, part) {
+			return part
+		}
+	}
+	return ""
+}
+
+func isAlphanumeric(b byte) bool {
+	return b < utf8.RuneSelf && (unicode.IsLetter(rune(b)) || unicode.IsDigit(rune(b)))
+}
+
+func TestSpellings(t *testing.T) {
+	t.Parallel()
+	secrets := newSecrets(secretKey, sessionToken)
+	for _, spelling := range spellings {
+		t.Run(spelling.name, func(t *testing.T) {
+			t.Parallel()
+			for _, key := range []string{secretKey, sessionToken} {
+				got := secrets.Text("the token <" + spelling.of(key) + "> got refused")
+				assert.Equal(t, "thetokenREDACTEDgotrefused", withoutSigns(got), got)
+			}
+		})
+	}
+}
+
+func TestKeys(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		keys []string
+		text string
+		want string
+	}{
+		{"no keys", nil, secretKey, secretKey},
+		{"empty keys", []string{"", ""}, "a text", "a text"},
+		{"empty text", []string{secretKey}, "", ""},
+		{"two keys", []string{secretKey, sessionToken}, secretKey + " and " + sessionToken, "REDACTED and REDACTED"},
+		{"keys of two attempts", []string{secretKey, unknownKey}, unknownKey + "," + secretKey, "REDACTED,REDACTED"},
+		{"in a word", []string{secretKey}, "x" + secretKey + "x", "xREDACTEDx"},
+		{"after what looks like an escape", []string{"41bcdefghijk"}, "%41bcdefghijk", "%REDACTED"},
+		{"after a backslash", []string{"nbcdefghijkl"}, `\nbcdefghijkl`, `\REDACTED`},
+		{"11 letters", []string{secretKey}, "wJalrXUtnFE", "wJalrXUtnFE"},
+		{"12 letters", []string{secretKey}, "JalrXUtnFEMI", "REDACTED"},
+		{"12 letters, signs between", []string{secretKey}, "FEMI/K7MDENG+b", "REDACTED"},
+		{"12 letters, other signs between", []string{secretKey}, "FEMI K7MDENG, b.", "REDACTED."},
+		{"one letter wrong", []string{secretKey}, "wJalrXUtnFEMI/K7MDEN_!_bPxRfiCYzEXAMPLEKEY", "REDACTED_!_REDACTED"},
+		{"padding", []string{secretKey}, secretKey + "== = x", "REDACTED = x"},
+		{"escaped padding", []string{secretKey}, secretKey + "%3D%3D&x", "REDACTED&x"},
+		{"= elsewhere", []string{secretKey}, "=a=", "=a="},
+		{"short keys of tests", []string{"secret", "token"}, "the secret token of " + "secret", "the secret token of secret"},
+		{"whole key of few letters", []string{"a/b+c/d+e"}, "(a/b+c/d+e)(a/b+c/d+e)", "(REDACTED)(REDACTED)"},
+		{"part of a key of few letters", []string{"a/b+c/d+e"}, "a/b+c/d", "a/b+c/d"},
+		{"key of signs", []string{"!!!!!!!!"}, "!!!!!!!! !!!!!!!", "REDACTED !!!!!!!"},
+		{"key of one letter", []string{strings.Repeat("a", 40)}, strings.Repeat("a", 100) + " baaaaaaaaaaab", "REDACTED baaaaaaaaaaab"},
+		{"key that is no UTF-8", []string{"\xffabcdefghijkl\xff"}, "\xffabcdefghijkl\xff", "\xffREDACTED\xff"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			assert.Equal(t, test.want, newSecrets(test.keys...).Text(test.text))
+		})
+	}
+}
+
+// TestNamedValues has texts with keys that are none of the call's.
+func TestNamedValues(t *testing.T) {
+	t.Parallel()
+	const key, signature = unknownKey, unknownSignature
+	header := "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260102/us-east-1/cognito-sync/aws4_request, SignedHeaders=host;x-amz-date;x-amz-security-token, Signature=" + signature
+	for _, test := range []struct{ name, text, want string }{
+		{"JSON", `{"SecretAccessKey":"` + key + `","SessionToken" : "` + key + `"}`, `{"SecretAccessKey":"REDACTED","SessionToken" : "REDACTED"}`},
+		{"JSON in lines", "{\n  \"SecretAccessKey\":\n    \"" + key + "\"\n}", "{\n  \"SecretAccessKey\":\n    \"REDACTED\"\n}"},
+		{"JSON in JSON", `{\"SecretAccessKey\": \"` + key + `\"}`, `{\"SecretAccessKey\": \"REDACTED\"}`},
+		{"JSON in JSON in JSON", `{\\\"SecretAccessKey\\\": \\\"` + key + `\\\"}`, `{\\\"SecretAccessKey\\\": \\\"REDACTED\\\"}`},
+		{"JSON in HTML", `{&#34;SessionToken&quot;: &quot;` + key + `&quot;}`, `{&#34;SessionToken&quot;: &quot;REDACTED&quot;}`},
+		{"XML", "<SecretAccessKey>" + key + "</SecretAccessKey>", "<SecretAccessKey>REDACTED</SecretAccessKey>"},
+		{"environment", "export AWS_SECRET_ACCESS_KEY=" + key + "\nexport AWS_SESSION_TOKEN='" + key + "'", "export AWS_SECRET_ACCESS_KEY=REDACTED\nexport AWS_SESSION_TOKEN='REDACTED'"},
+		{"profile", "[default]\naws_secret_access_key = " + key + "\n", "[default]\naws_secret_access_key = REDACTED\n"},
+		{"profile in upper case", "AWS_Secret_Access_Key:" + key, "AWS_Secret_Access_Key:REDACTED"},
+		{"words", "Secret Access Key: " + key + ", secret key: " + key, "Secret Access Key: REDACTED, secret key: REDACTED"},
+		{"Go map", "map[X-Amz-Security-Token:[" + key + "]]", "map[X-Amz-Security-Token:[REDACTED]]"},
+		{"Go struct", "{AccessKeyID:AKID SecretAccessKey:" + key + " SessionToken:}", "{AccessKeyID:AKID SecretAccessKey:REDACTED SessionToken:}"},
+		{"header", "x-amz-security-token:" + key + "\n", "x-amz-security-token:REDACTED\n"},
+		{"query", "?X-Amz-Security-Token=" + url.QueryEscape(key) + "&X-Amz-Signature=" + signature + "&a=b", "?X-Amz-Security-Token=REDACTED&X-Amz-Signature=REDACTED&a=b"},
+		{"escaped query", url.QueryEscape("?X-Amz-Security-Token=" + key + "&a"), "%3FX-Amz-Security-Token%3DREDACTED%26a"},
+		{"arrow", "secretKey => '" + key + "'", "secretKey => 'REDACTED'"},
+		{"padding before another name", "token=" + key + "token=" + key, "token=REDACTED"},
+		{"name as value", "Token: SecretAccessKey: " + key, "Token: SecretAccessKey: REDACTED"},
+		{"key without a digit", "SecretAccessKey=" + strings.Repeat("aBcDe/", 6) + "FgHi", "SecretAccessKey=REDACTED"},
+		{"JSON Web Token", "access_token: eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl. Try again.", "access_token: REDACTED. Try again."},
+		{"client secret", `"clientSecret":"` + key + `"`, `"clientSecret":"REDACTED"`},
+		{"line before the JSON of a process", "invalid character 'w', data: warning\n" + `{"Version":1,"AccessKeyId":"ASIAEXAMPLE","SecretAccessKey":"` + key + `","SessionToken":"` + key + `"}`, "invalid character 'w', data: warning\n" + `{"Version":1,"AccessKeyId":"ASIAEXAMPLE","SecretAccessKey":"REDACTED","SessionToken":"REDACTED"}`},
+
+		{"Authorization", "Authorization: " + header, "Authorization: REDACTED"},
+		{"Authorization in a map", "map[Authorization:[" + header + "] Host:[h]]", "map[Authorization:[REDACTED] Host:[h]]"},
+		{"Authorization in JSON", `{"Authorization":["` + header + `"]}`, `{"Authorization":["REDACTED"]}`},
+		{"Authorization in a sentence", "Authorization=" + header + " is wrong", "Authorization=REDACTED is wrong"},
+		{"Authorization in lines", header + "\nX-Amz-Date: 20260102T030405Z", "REDACTED\nX-Amz-Date: 20260102T030405Z"},
+		{"Authorization cut", "authorization: " + header[:40] + "...", "authorization: REDACTED"},
+		{"Authorization escaped", url.PathEscape("Authorization: " + header), "Authorization:%20REDACTED"},
+		{"without spaces", strings.ReplaceAll(header, ", ", ","), "REDACTED"},
+		{"Bearer", "Authorization: Bearer abc.123DEF456, x", "Authorization: Bearer abc.123DEF456, x"},
+		{"Bearer token", `"authorization":"bearer aBcDeF12"`, `"authorization":"bearer REDACTED"`},
+		{"Basic", "Proxy-Authorization:[Basic dXNlcjpwYXNzMQ==]", "Proxy-Authorization:[Basic REDACTED]"},
+		{"Bearer words", "Authorization: Bearer confidential-word", "Authorization: Bearer REDACTED"},
+
+		{"signature", "Signature=" + signature + " is wrong", "Signature=REDACTED is wrong"},
+		{"signature cut", "Signature=" + signature[:16], "Signature=REDACTED"},
+		{"string to sign", "AWS4-HMAC-SHA256\n20260102T030405Z\n20260102/us-east-1/cognito-sync/aws4_request\n" + signature + "'", "AWS4-HMAC-SHA256\n20260102T030405Z\n20260102/us-east-1/cognito-sync/aws4_request\nREDACTED'"},
+		{"string to sign with CRLF", "aws4_request\r\n" + signature, "aws4_request\r\nREDACTED"},
+		{"string to sign in JSON", `aws4_request\n` + signature + `\n`, `aws4_request\nREDACTED\n`},
+		{"string to sign in JSON twice", `aws4_request\\r\\n` + signature, `aws4_request\\r\\nREDACTED`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			for _, secrets := range []*redact.Secrets{newSecrets(), newSecrets(secretKey, sessionToken)} {
+				assert.Equal(t, test.want, secrets.Text(test.text))
+			}
+		})
+	}
+}
+
+// TestHonestTexts has texts that are none of a key, and must stay readable.
+func TestHonestTexts(t *testing.T) {
+	t.Parallel()
+	secrets := newSecrets("secret", "token", secretKey, sessionToken)
+	for _, text := range []string{
+		"",
+		"authorization: denied by SCP",
+		"Failed authorization: user arn:aws:iam::123456789012:user/Alice is not authorized",
+		"Authorization: Bearer authentication is required",
+		"authorization: Basic credentials missing",
+		"authorization: AWS4-HMAC-SHA256 is not supported",
+		"AWS4-HMAC-SHA256\n20260102T030405Z\n20260102/us-east-1/cognito-sync/aws4_request\n",
+		"The security token included in the request is invalid.",
+		"The security token included in the request is expired",
+		"operation error: refresh cached SSO token: InvalidIdentityTokenException: no",
+		"failed to load token: open /home/alice1/.aws/sso/cache/0123456789abcdef0123.json: no such file",
+		"unexpected token: VALUE_STRING_OF_SOME_LENGTH",
+		"static credentials: secret access key: must-not-be-empty-at-all",
+		"secret access key=, session token=",
+		"The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method.",
+		"Signature expired: 20260102T030405Z is now earlier than 20260102T031405Z",
+		"signature: face",
+		"GET /identitypools/us-east-1%3A0a1b2c3d-4e5f-6a7b-8c9d-0e1f2a3b4c5d HTTP/1.1",
+		"identity pool us-east-1:0a1b2c3d-4e5f-6a7b-8c9d-0e1f2a3b4c5d not found",
+		"RequestID: 0a1b2c3d-4e5f-6a7b-8c9d-0e1f2a3b4c5d",
+		"100 % of \\ & &; &#; &#x; &#xzz; &#99999999999999999999; %zz \\u00 \\",
+		"C:\\new\\users\\token",
+		"日本語 \u2028 \xff\x00\x1b",
+		strings.Repeat("wJalrXUtnFE!", 3), // 11 letters of a key, but not the next one
+	} {
+		assert.Equal(t, text, secrets.Text(text))
+	}
+}
+
+func TestAdd(t *testing.T) {
+	t.Parallel()
+	var secrets redact.Secrets
+	secrets.Add(secretKey)
+	require.Equal(t, "REDACTED "+unknownKey, secrets.Text(secretKey+" "+unknownKey))
+	secrets.Add(unknownKey, sessionToken)
+	assert.Equal(t, "REDACTED REDACTED", secrets.Text(secretKey+" "+unknownKey), "a key that comes later is found, too")
+}
+
+// TestAllocations is not parallel: it counts the allocations of the whole process.
+func TestAllocations(t *testing.T) {
+	text := strings.Repeat("The security token of arn:aws:iam::123456789012:user/Alice%20B is \\n expired. ", 10)
+	var secrets redact.Secrets
+	secrets.Add(secretKey, sessionToken)
+	_ = secrets.Text(text)
+	for _, test := range []struct {
+		name string
+		want float64
+		f    func()
+	}{
+		{"a call's keys", 1, func() { // the Secrets
+			s := new(redact.Secrets)
+			s.Add(secretKey, sessionToken)
+			s.Add(secretKey, sessionToken)
+			escaping = s
+		}},
+		{"known keys", 0, func() { secrets.Add(sessionToken, "", secretKey) }},
+		{"Text", 0, func() { _ = secrets.Text(text) }},
+		{"Quote", 0, func() { _ = secrets.Quote(text, len(text)) }},
+		{"Log", 0, func() { _ = secrets.Log(text) }},
+		{"Printable", 0, func() { _ = redact.Printable("a text", 100) }},
+	} {
+		assert.LessOrEqual(t, testing.AllocsPerRun(100, test.f), test.want, test.name)
+	}
+}
+
+var escaping *redact.Secrets
+
+// TestConcurrency is for the race detector.
+func TestConcurrency(t *testing.T) {
+	t.Parallel()
+	var (
+		secrets redact.Secrets
+		wg      sync.WaitGroup
+	)
+	for i := range 8 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			key := fmt.Sprintf("key%d%s", i, secretKey)
+			secrets.Add(key)
+			assert.Equal(t, "<REDACTED>", secrets.Text("<"+key+">"))
+		}()
+	}
+	wg.Wait()
+}
+
+func TestQuote(t *testing.T) {
+	t.Parallel()
+	secrets := newSecrets(secretKey, sessionToken)
+	for _, test := range []struct {
+		name  string
+		text  string
+		limit int
+		want  string
+	}{
+		{"short", "a\nb", 3, "a\nb"},
+		{"long", "abcdefgh", 6, "abc..."},
+		{"key at the limit", "12345 " + secretKey, 14, "12345 REDACTED"},
+		{"key beyond the limit", "12345 " + secretKey, 13, "12345 REDA..."},
+		{"token that makes room", sessionToken + " is wrong", 17, "REDACTED is wrong"},
+		{"many tokens", strings.Repeat(sessionToken+" ", 50) + "x", 20, "REDACTED REDACTED..."},
+		{"value of a name at the limit", "SecretAccessKey=" + unknownKey, 18, "SecretAccessKey..."},
+		{"no room", secretKey, 0, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			assert.Equal(t, test.want, secrets.Quote(test.text, test.limit))
+			assert.Equal(t, redact.Clip(secrets.Text(test.text), test.limit), secrets.Quote(test.text, test.limit))
+			assert.Equal(t, strings.ReplaceAll(test.want, "\n", " "), secrets.Line(test.text, test.limit))
+		})
+	}
+}
+
+func TestLog(t *testing.T) {
+	t.Parallel()
+	secrets := newSecrets(secretKey)
+	for _, test := range []struct{ name, text, log, line string }{
+		{"plain", "é 日本 x", "é 日本 x", "é 日本 x"},
+		{"lines", "a\tb\nc\r\nd", "a\tb\nc\r\nd", "a b c  d"},
+		{"carriage return", "a\rb\r\r\nc\r", "a b \r\nc ", "a b   c "},
+		{"escape sequence", "\x1b[31mred\x07\x00\x7f", " [31mred   ", " [31mred   "},
+		{"C1 control", "\u009b31m", " 31m", " 31m"},
+		{"bidi", "a\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061cb", "a" + strings.Repeat(" ", 12) + "b", "a" + strings.Repeat(" ", 12) + "b"},
+		{"invisible", "\ufeffa\u200bb\u200dc\u2060d\u00ade", " a b c d e", " a b c d e"},
+		{"separators", "a\u2028b\u2029c\u0085d\u00a0e\vf\fg", "a b c d e f g", "a b c d e f g"},
+		{"invalid UTF-8", "a\xffb\xe6\x97\ufffd", "a b   ", "a b   "},
+		{"key with controls", "<" + fold(secretKey, "\x1b\u202e", 3) + ">", "<REDACTED>", "<REDACTED>"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			assert.Equal(t, test.log, secrets.Log(test.text))
+			assert.Equal(t, test.line, secrets.Line(test.text, 1000))
+			assert.Equal(t, test.line, redact.Printable(secrets.Text(test.text), 1000))
+		})
+	}
+}
+
+func TestClip(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		text  string
+		limit int
+		want  string
+	}{
+		{"", 0, ""}, {"abc", 3, "abc"}, {"abcd", 3, "..."}, {"abcdef", 5, "ab..."},
+		{"abcd", 2, ".."}, {"abcd", 0, ""}, {"abcd", -1, ""},
+		{"日本語", 9, "日本語"}, {"日本語", 8, "日..."}, {"日本語x", 9, "日本..."},
+	} {
+		assert.Equal(t, test.want, redact.Clip(test.text, test.limit), "%q at %d", test.text, test.limit)
+		assert.Equal(t, test.want, redact.Printable(test.text, test.limit), "%q at %d", test.text, test.limit)
+	}
+}
+
+func TestHeader(t *testing.T) {
+	t.Parallel()
+	header := http.Header{
+		"Authorization":            {"Bearer x"},
+		"proxy-AUTHORIZATION":      {"Basic x"},
+		"X-Amz-Security-Token":     {"x", "y"},
+		"X-Amz-S3session-Token":    {"x"},
+		"X-Aws-Ec2-Metadata-Token": {"x"},
+		"X-Api-Key":                {"x"},
+		"Cookie":                   {"a=x"},
+		"Set-Cookie":               {"a=x", "b=y"},
+		"Cookies-Allowed":          {"yes"},
+		"Proxy-Authenticate":       {"Basic"},
+		"X-Amz-Date":               {"20260102T030405Z"},
+		"X-Token":                  nil,
+	}
+	before := header.Clone()
+	got := redact.Header(header)
+	assert.Equal(t, http.Header{
+		"Authorization":            {"REDACTED"},
+		"proxy-AUTHORIZATION":      {"REDACTED"},
+		"X-Amz-Security-Token":     {"REDACTED"},
+		"X-Amz-S3session-Token":    {"REDACTED"},
+		"X-Aws-Ec2-Metadata-Token": {"REDACTED"},
+		"X-Api-Key":                {"REDACTED"},
+		"Cookie":                   {"REDACTED"},
+		"Set-Cookie":               {"REDACTED"},
+		"Cookies-Allowed":          {"yes"},
+		"Proxy-Authenticate":       {"Basic"},
+		"X-Amz-Date":               {"20260102T030405Z"},
+		"X-Token":                  nil,
+	}, got)
+	got.Add("X-Amz-Date", "x")
+	assert.Equal(t, before, header, "the original stays as it is")
+	assert.Nil(t, redact.Header(nil))
+}
+
+// maxSteps is what a search may cost at most for each byte of a text: of three finders
+// one step each, of the search for escapes two, and of each of them one when it hides.
+const maxSteps = 8
+
+// TestLinear has texts of 1 MiB that are to make the search slow.
+func TestLinear(t *testing.T) {
+	t.Parallel()
+	repeated := strings.Repeat("a", 40)
+	secrets := newSecrets(secretKey, sessionToken, repeated, "/!/!/!/!")
+	for _, test := range []struct{ name, unit string }{
+		{"authorization", "authorization:AWS4-HMAC-SHA256 "},
+		{"authorization with parameters", "authorization:AWS4-HMAC-SHA256 a=b "},
+		{"parameters", "a=b, "},
+		{"name", "SecretAccessKey"},
+		{"name and colon", "SecretAccessKey:"},
+		{"name and value", "SecretAccessKey:" + unknownKey + " "},
+		{"space after a name", " "},
+		{"signature", "Signature=0123456789abcdef"},
+		{"percent", "%25"},
+		{"percent escaped", "%2525"},
+		{"percent alone", "%"},
+		{"backslash", `\`},
+		{"number", `\u0025`},
+		{"entity", "&#"},
+		{"zeros of an entity", "&#0"},
+		{"ampersand", "&amp;"},
+		{"semicolon", ";"},
+		{"11 letters", secretKey[:11]},
+		{"12 letters", secretKey[:12] + "."},
+		{"key", secretKey},
+		{"token", sessionToken},
+		{"one letter", "a"},
+		{"one letter escaped", "%61"},
+		{"letter and space", "a "},
+		{"signs", "/!"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			text := "token:" + strings.Repeat(test.unit, (1<<20)/len(test.unit))
+			assert.LessOrEqual(t, secrets.Steps(text), maxSteps*len(text))
+		})
+	}
+}

@@ -1,0 +1,185 @@
+package redact
+
+import "strings"
+
+// A kind of value that is confidential because of what stands before it.
+type kind int
+
+const (
+	none kind = iota
+	// key is a secret key or a token. It has 16 characters or more, with a digit, or 40
+	// without: "token: InvalidIdentityTokenException" is not one.
+	key
+	// credentials follow "Authorization: Basic" or "Authorization: Bearer". They have 8
+	// characters or more, with a digit, or 16 without: "authentication required" are not.
+	credentials
+	// hash is a signature, or the hash it is computed from.
+	hash
+	// parameters follow AWS4-HMAC-SHA256: "Credential=..., SignedHeaders=..., Signature=...".
+	parameters
+)
+
+// names are what the text before a value ends with, in lower case and without spaces,
+// hyphens, underscores and quotes. "=" and the ">" of XML are compared as ":".
+var names = [...]struct {
+	name string
+	kind kind
+}{
+	{"secretaccesskey:", key},
+	{"secretkey:", key},
+	{"secret:", key},
+	{"token:", key}, // also of SessionToken and X-Amz-Security-Token
+	{"password:", key},
+	{"authorization:basic", credentials},
+	{"authorization:bearer", credentials},
+	{"signature:", hash},
+	{"aws4request", hash}, // the end of the credential scope, which the hash follows in a string to sign
+	{"aws4hmacsha256", parameters},
+}
+
+const longestName = len("authorization:bearer")
+
+// A valueFinder hides the values that follow names in the characters it is given.
+type valueFinder struct {
+	scan *scan
+
+	name      [128]byte // the text before, as in names; longer than they are, so that it is seldom moved
+	length    int       // of name
+	inWord    bool      // the last character is part of a word, such as "AWS4-HMAC-SHA256"
+	wordStart int
+
+	value value
+}
+
+// A value is what has been read after a name.
+type value struct {
+	kind       kind
+	start, end int
+	size       int  // in characters; of parameters, the size of the last
+	equals     bool // the last of the parameters has a "="
+	digit      bool // there is a digit
+}
+
+func (f *valueFinder) next(c char) {
+	f.scan.steps++
+	switch f.value.kind {
+	case none:
+	case parameters:
+		f.readParameters(c)
+	default:
+		f.readValue(c)
+	}
+	f.readName(c)
+}
+
+// readName adds c to the name, and begins a value if that completes one of names.
+func (f *valueFinder) readName(c char) {
+	isWord := isAlphanumeric(c.b) || c.b == '-' || c.b == '_'
+	if isWord && !f.inWord {
+		f.wordStart = c.start
+	}
+	f.inWord = isWord
+	switch c.b {
+	case ':', '=', '>':
+		f.extendName(':')
+		f.beginValue()
+	case ' ', '\t', '\r', '\n':
+		f.beginValue()
+	case '-', '_', '"', '\'', '[':
+	default:
+		if isAlphanumeric(c.b) {
+			f.extendName(toLower(c.b))
+		} else {
+			f.length = 0
+		}
+	}
+}
+
+func (f *valueFinder) extendName(b byte) {
+	if f.length == len(f.name) {
+		f.length = copy(f.name[:], f.name[f.length-longestName:])
+	}
+	f.name[f.length] = b
+	f.length++
+}
+
+func (f *valueFinder) beginValue() {
+	if f.value.kind == parameters {
+		return // "Signature=" is part of them
+	}
+	for _, n := range names {
+		if start := f.length - len(n.name); start >= 0 && string(f.name[start:f.length]) == n.name {
+			f.finish()
+			f.value = value{kind: n.kind, start: f.wordStart}
+			return
+		}
+	}
+}
+
+func (f *valueFinder) readValue(c char) {
+	v := &f.value
+	switch {
+	case v.size == 0 && isBeforeValue(c.b):
+	case isHex(c.b), v.kind != hash && isBase64(c.b):
+		if v.size == 0 {
+			v.start = c.start
+		}
+		v.end = c.end
+		v.size++
+		v.digit = v.digit || isDigit(c.b)
+	case c.b == '.' && v.isSecret(): // between the parts of a JSON Web Token
+	default:
+		f.finish()
+	}
+}
+
+// readParameters reads words until one has no "=". They are hidden together with the
+// name of the scheme.
+func (f *valueFinder) readParameters(c char) {
+	v := &f.value
+	switch {
+	case c.b == ' ' || c.b == '\t' || c.b == ',':
+		if v.size > 0 && !v.equals {
+			f.finish()
+			return
+		}
+		v.size, v.equals = 0, false
+	case isBase64(c.b) || c.b == ';' || c.b == '.':
+		v.size++
+		v.equals = v.equals || c.b == '='
+		if v.equals {
+			v.end = c.end
+		}
+	default:
+		f.finish()
+	}
+}
+
+// finish ends the value that is being read, and hides it if it is confidential.
+func (f *valueFinder) finish() {
+	if f.value.isSecret() {
+		f.scan.hide(f.value.start, f.value.end)
+	}
+	f.value = value{}
+}
+
+func (v *value) isSecret() bool {
+	switch v.kind {
+	case key:
+		return v.size >= 16 && v.digit || v.size >= 40
+	case credentials:
+		return v.size >= 8 && v.digit || v.size >= 16
+	case hash:
+		return v.size >= 16
+	case parameters:
+		return v.end > 0
+	default:
+		return false
+	}
+}
+
+// isBeforeValue reports whether b may stand between a name and its value.
+func isBeforeValue(b byte) bool { return strings.IndexByte(" \t\r\n:=>\"'`[({<\\", b) >= 0 }
+
+// isBase64 reports whether b is of one of the alphabets of base64.
+func isBase64(b byte) bool { return isAlphanumeric(b) || strings.IndexByte("+/=-_", b) >= 0 }
