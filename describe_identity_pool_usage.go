@@ -207,7 +207,7 @@ func (c *call) try(ctx context.Context, a *attempt) (*DescribeIdentityPoolUsageO
 		return nil, err
 	}
 	a.metadata = noteResponse(ctx, resp, c.settings.options.DisableClockSkewCorrection)
-	c.noteRequestID(&a.metadata, resp)
+	noteRequestID(&a.metadata, resp)
 	c.journal.logResponse(ctx, resp)
 	output, err := c.readResponse(ctx, a, resp)
 	if err != nil {
@@ -487,7 +487,7 @@ func (c *call) record(a *attempt) record {
 		r.host = c.endpoint.url.Host
 	}
 	if a.response != nil {
-		r.status, r.requestID = a.response.StatusCode, c.requestID(a.response)
+		r.status, r.requestID = a.response.StatusCode, requestID(a.response)
 	}
 	return r
 }

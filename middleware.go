@@ -91,7 +91,7 @@ func (c *call) addSteps(stack *middleware.Stack) error {
 
 		stack.Deserialize.Add(&awsmiddleware.AddRawResponse{}, middleware.After),
 		stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("ResponseErrorWrapper", c.wrapErrorStep), middleware.After),
-		stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("RequestIDRetriever", c.requestIDStep), middleware.After),
+		stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("RequestIDRetriever", requestIDStep), middleware.After),
 		stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("OperationDeserializer", c.deserializeStep), middleware.After),
 		stack.Deserialize.Add(&awsmiddleware.RecordResponseTiming{
 			DisableClockSkewCorrection: c.settings.options.DisableClockSkewCorrection,
@@ -328,12 +328,12 @@ func (c *call) wrapErrorStep(ctx context.Context, in middleware.DeserializeInput
 	return out, metadata, err
 }
 
-func (c *call) requestIDStep(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (
+func requestIDStep(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (
 	out middleware.DeserializeOutput, metadata middleware.Metadata, err error,
 ) {
 	out, metadata, err = next.HandleDeserialize(ctx, in)
 	if resp := rawResponse(out); resp != nil {
-		c.noteRequestID(&metadata, resp)
+		noteRequestID(&metadata, resp)
 	}
 	return out, metadata, err
 }

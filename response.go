@@ -163,22 +163,23 @@ func (c *call) wrapResponseError(resp *http.Response, err error) error {
 			Response: &smithyhttp.Response{Response: resp},
 			Err:      err,
 		},
-		RequestID: c.requestID(resp),
+		RequestID: c.journal.secrets.Line(requestID(resp), maxCode),
 	}
 }
 
-func (c *call) noteRequestID(metadata *middleware.Metadata, resp *http.Response) {
-	if id := c.requestID(resp); id != "" {
+// noteRequestID puts the request ID where GetRequestIDMetadata of the SDK looks for it.
+func noteRequestID(metadata *middleware.Metadata, resp *http.Response) {
+	if id := requestID(resp); id != "" {
 		awsmiddleware.SetRequestIDMetadata(metadata, id)
 	}
 }
 
 // requestID returns the ID the service gave the request, or "". Which header
 // carries it depends on what stands in front of the service.
-func (c *call) requestID(resp *http.Response) string {
+func requestID(resp *http.Response) string {
 	for _, name := range [...]string{"X-Amzn-Requestid", "X-Amz-Request-Id", "X-Amz-Requestid"} {
 		if id := resp.Header.Get(name); id != "" {
-			return c.journal.secrets.Line(id, maxCode)
+			return redact.Printable(id, maxCode)
 		}
 	}
 	return ""

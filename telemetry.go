@@ -158,7 +158,7 @@ func (j *journal) logRecord(ctx context.Context, message string, r record) {
 		slog.Int("max_attempts", r.maxAttempts),
 	)
 	if r.status != 0 {
-		attrs = append(attrs, slog.Int("status", r.status), slog.String("request_id", r.requestID))
+		attrs = append(attrs, slog.Int("status", r.status), slog.String("request_id", j.secrets.Line(r.requestID, maxCode)))
 	}
 	if code := apiErrorCode(r.err); code != "" {
 		attrs = append(attrs, slog.String("code", code))
@@ -246,7 +246,7 @@ func (j *journal) endSpan(span tracing.Span, r record) {
 		span.SetProperty("http.status_code", r.status)
 	}
 	if r.requestID != "" {
-		span.SetProperty("aws.request_id", r.requestID)
+		span.SetProperty("aws.request_id", j.secrets.Line(r.requestID, maxCode))
 	}
 	span.SetProperty("error", r.err != nil)
 	if r.err == nil {
