@@ -185,7 +185,7 @@ func (c *call) run(ctx context.Context) (*DescribeIdentityPoolUsageOutput, middl
 	if err := c.newInvocationID(); err != nil {
 		return nil, middleware.Metadata{}, err
 	}
-	last, err := c.runAttempts(ctx, c.try)
+	last, err := c.runAttempts(ctx, (*call).try)
 	if err != nil {
 		return nil, middleware.Metadata{}, err
 	}
@@ -289,7 +289,8 @@ func (c *call) newInvocationID() (err error) {
 	return nil
 }
 
-type tryFunc func(context.Context, *attempt) (*DescribeIdentityPoolUsageOutput, error)
+// tryFunc makes an attempt: a method of call.
+type tryFunc func(*call, context.Context, *attempt) (*DescribeIdentityPoolUsageOutput, error)
 
 // runAttempts makes attempts with try until one is final, and returns the last.
 func (c *call) runAttempts(ctx context.Context, try tryFunc) (*attempt, error) {
@@ -320,7 +321,7 @@ func (c *call) runAttempt(ctx context.Context, a *attempt, try tryFunc) attempte
 	started := time.Now()
 	attemptCtx, span := c.journal.startAttempt(ctx, a.number)
 	attemptCtx = a.limit.start(attemptCtx, c.settings.options.AttemptTimeout)
-	a.output, a.err = try(attemptCtx, a)
+	a.output, a.err = try(c, attemptCtx, a)
 	a.limit.stop()
 	a.elapsed = time.Since(started)
 	c.journal.endSpan(span, c.record(a))

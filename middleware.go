@@ -192,7 +192,7 @@ func (c *call) retryStep(ctx context.Context, in middleware.FinalizeInput, next 
 	if err := c.checkSettings(); err != nil {
 		return out, metadata, err
 	}
-	last, err := c.runAttempts(ctx, func(ctx context.Context, a *attempt) (*DescribeIdentityPoolUsageOutput, error) {
+	last, err := c.runAttempts(ctx, func(_ *call, ctx context.Context, a *attempt) (*DescribeIdentityPoolUsageOutput, error) {
 		var err error
 		request := req.Clone()
 		if c.settings.options.hasInterceptors() {

@@ -66,10 +66,7 @@ var endOfBuild = middleware.BuildHandlerFunc(func(context.Context, middleware.Bu
 // noteResponse returns the metadata of a response that has just come: what GetRawResponse,
 // GetResponseAt, GetServerTime and GetAttemptSkew of the SDK return.
 func noteResponse(ctx context.Context, resp *http.Response, disableClockSkewCorrection bool) middleware.Metadata {
-	came := &arrived{
-		out:      middleware.DeserializeOutput{RawResponse: &smithyhttp.Response{Response: resp}},
-		metadata: oneAttempt().Clone(),
-	}
+	came := &arrived{response: smithyhttp.Response{Response: resp}, metadata: oneAttempt().Clone()}
 	timing := awsmiddleware.RecordResponseTiming{DisableClockSkewCorrection: disableClockSkewCorrection}
 	_, came.metadata, _ = timing.HandleDeserialize(ctx, middleware.DeserializeInput{}, came)
 	_, came.metadata, _ = awsmiddleware.AddRawResponse{}.HandleDeserialize(ctx, middleware.DeserializeInput{}, came)
@@ -78,14 +75,14 @@ func noteResponse(ctx context.Context, resp *http.Response, disableClockSkewCorr
 
 // arrived is a response as what comes after a step.
 type arrived struct {
-	out      middleware.DeserializeOutput
+	response smithyhttp.Response
 	metadata middleware.Metadata
 }
 
 func (a *arrived) HandleDeserialize(context.Context, middleware.DeserializeInput) (
 	middleware.DeserializeOutput, middleware.Metadata, error,
 ) {
-	return a.out, a.metadata, nil
+	return middleware.DeserializeOutput{RawResponse: &a.response}, a.metadata, nil
 }
 
 // noteAttempts puts results where retry.GetAttemptResults looks for them. Only the SDK's
