@@ -34,7 +34,8 @@ func partitionOf(region string) *partition {
 	return &partitions[0]
 }
 
-// matches reports whether region has the form of the partition's regions.
+// matches reports whether region has the form of the partition's regions. AWS's
+// pattern also allows underscores, which no host name can have.
 func (p *partition) matches(region string) bool {
 	for _, prefix := range p.regionPrefixes {
 		rest, ok := strings.CutPrefix(region, prefix+"-")
@@ -49,7 +50,7 @@ func (p *partition) matches(region string) bool {
 	return false
 }
 
-// isAll reports whether s has a byte at least and each of them is of the kind.
+// isAll reports whether s is not empty and each of its bytes is of the kind.
 func isAll(s string, is func(byte) bool) bool {
 	for i := range len(s) {
 		if !is(s[i]) {
@@ -59,8 +60,6 @@ func isAll(s string, is func(byte) bool) bool {
 	return s != ""
 }
 
-func isDigit(b byte) bool  { return '0' <= b && b <= '9' }
-func isLetter(b byte) bool { return 'a' <= b|0x20 && b|0x20 <= 'z' }
-
-func isWordByte(b byte) bool { return isLetter(b) || isDigit(b) || b == '_' }
-func isHostByte(b byte) bool { return isLetter(b) || isDigit(b) || b == '-' }
+func isDigit(b byte) bool    { return '0' <= b && b <= '9' }
+func isWordByte(b byte) bool { return isDigit(b) || 'a' <= b|0x20 && b|0x20 <= 'z' }
+func isHostByte(b byte) bool { return isWordByte(b) || b == '-' }

@@ -1,0 +1,242 @@
+package httpclient_test
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cognitosync/cognitosync-go/internal/httpclient"
+)
+
+// TestDoErrors finds a *url.Error and the cause in every error.
+func TestDoErrors(t *testing.T) {
+	t.Parallel()
+	both := newTextBody("never read")
+	already := &url.Error{Op: "Head", URL: "https://other.test", Err: errBroken}
+	for _, test := range []struct {
+		name string
+		do   doFunc
+		want string
+		is   error
+	}{
+		{"error", func(*http.Request) (*http.Response, error) { return nil, errBroken },
+			`Get "https://host.test/path": broken`, errBroken},
+		{"url.Error", func(*http.Request) (*http.Response, error) { return nil, already },
+			`Head "https://other.test": broken`, already},
+		{"error and response", func(*http.Request) (*http.Response, error) { return response(200, both), errBroken },
+			`Get "https://host.test/path": broken`, errBroken},
+		{"neither", func(*http.Request) (*http.Response, error) { return nil, nil },
+			`Get "https://host.test/path": the HTTP client returned neither a response nor an error`, nil},
+	} {
+		for _, client := range []struct {
+			name string
+			httpclient.Doer
+		}{
+			{"client", test.do},
+			{"transport", without(&http.Client{Transport: roundTripFunc(test.do)})},
+		} {
+			for _, ctx := range []context.Context{t.Context(), context.Background()} {
+				t.Run(test.name+"/"+client.name, func(t *testing.T) {
+					t.Parallel()
+					req := newRequest(t, "https://user:hunter2@host.test/path").WithContext(ctx)
+					resp, err := httpclient.Do(client, req)
+					assert.Nil(t, resp)
+					require.EqualError(t, err, test.want)
+					var withURL *url.Error
+					require.ErrorAs(t, err, &withURL)
+					if test.is != nil {
+						require.ErrorIs(t, err, test.is)
+					}
+				})
+			}
+		}
+	}
+	t.Cleanup(func() { assert.True(t, waitFor(both.done), "body not closed") })
+}
+
+// TestDialError has the error of a real transport.
+func TestDialError(t *testing.T) {
+	t.Parallel()
+	client := without(&http.Client{Transport: &http.Transport{
+		DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, errBroken },
+	}})
+	_, err := httpclient.Do(client, newRequest(t, "http://host.test/"))
+	requireURLError(t, err, "http://host.test/")
+	require.ErrorIs(t, err, errBroken)
+}
+
+func TestNilBody(t *testing.T) {
+	t.Parallel()
+	resp, err := httpclient.Do(doFunc(func(*http.Request) (*http.Response, error) { return response(200, nil), nil }),
+		newRequest(t, "https://host.test/"))
+	require.NoError(t, err)
+	assert.Equal(t, http.NoBody, resp.Body)
+}
+
+// TestSwitchingProtocols does not wait for what follows a 101.
+func TestSwitchingProtocols(t *testing.T) {
+	t.Parallel()
+	t.Run("net/http", func(t *testing.T) {
+		t.Parallel()
+		closed := make(chan struct{})
+		server, transport := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if !assert.NoError(t, err) {
+				return
+			}
+			defer conn.Close()
+			_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n")
+			_, _ = bufio.NewReader(conn).ReadByte() // ends when the client closes
+			close(closed)
+		})
+		resp, err := httpclient.Do(without(&http.Client{Transport: transport}), newRequest(t, server.URL))
+		require.NoError(t, err)
+		assert.Equal(t, http.StatusSwitchingProtocols, resp.StatusCode)
+		assert.Equal(t, http.NoBody, resp.Body)
+		assert.True(t, waitFor(closed), "connection left open")
+	})
+	t.Run("another client", func(t *testing.T) {
+		t.Parallel()
+		body := newBody(readFunc(func([]byte) (int, error) { select {} }))
+		resp, err := httpclient.Do(doFunc(func(*http.Request) (*http.Response, error) { return response(101, body), nil }),
+			newRequest(t, "https://host.test/"))
+		require.NoError(t, err)
+		assert.Equal(t, http.NoBody, resp.Body)
+		assert.True(t, waitFor(body.done), "body not closed")
+	})
+}
+
+// TestDoInTime returns when the context is done, although the client does not, and
+// closes what comes too late.
+func TestDoInTime(t *testing.T) {
+	t.Parallel()
+	for name, wrap := range map[string]func(doFunc) httpclient.Doer{
+		"client":    func(do doFunc) httpclient.Doer { return do },
+		"transport": func(do doFunc) httpclient.Doer { return without(&http.Client{Transport: roundTripFunc(do)}) },
+		"transport with a timeout": func(do doFunc) httpclient.Doer {
+			return without(&http.Client{Transport: roundTripFunc(do), Timeout: time.Hour})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithCancelCause(t.Context())
+			release, late := make(chan struct{}), newTextBody("late")
+			client := wrap(func(*http.Request) (*http.Response, error) {
+				cancel(errBroken)
+				<-release
+				return response(200, late), nil
+			})
+			resp, err := httpclient.Do(client, newRequest(t, "https://host.test/").WithContext(ctx))
+			assert.Nil(t, resp)
+			requireURLError(t, err, "https://host.test/")
+			require.ErrorIs(t, err, errBroken)
+			assert.False(t, late.closed.Load())
+			close(release)
+			assert.True(t, waitFor(late.done), "late body not closed")
+		})
+	}
+}
+
+// TestTimeoutOfAnIgnorantTransport has http.Client.Timeout hold for one that ignores it.
+func TestTimeoutOfAnIgnorantTransport(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	defer close(release)
+	client := without(&http.Client{Timeout: time.Millisecond, Transport: roundTripFunc(func(*http.Request) (*http.Response, error) {
+		<-release
+		return nil, errBroken
+	})})
+	_, err := httpclient.Do(client, newRequest(t, "https://host.test/"))
+	requireURLError(t, err, "https://host.test/")
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+}
+
+// TestForeignPanic brings a panic to the goroutine of the caller, who may recover.
+func TestForeignPanic(t *testing.T) {
+	t.Parallel()
+	recovered := func(f func()) (value any) {
+		defer func() { value = recover() }()
+		f()
+		return nil
+	}
+	for name, call := range map[string]func(){
+		"client": func() {
+			_, _ = httpclient.Do(doFunc(func(*http.Request) (*http.Response, error) { panic(errBroken) }), newRequest(t, "https://host.test/"))
+		},
+		"body": func() {
+			_, _ = httpclient.ReadBody(t.Context(), response(200, newBody(readFunc(func([]byte) (int, error) { panic(errBroken) }))), 1, errTooLarge)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			err, ok := recovered(call).(error)
+			require.True(t, ok)
+			require.ErrorIs(t, err, errBroken)
+			assert.Contains(t, err.Error(), "TestForeignPanic", "no stack of where it happened")
+		})
+	}
+}
+
+// TestForeignExit ends the goroutine of the caller when a client ends its own, as one
+// does that calls t.FailNow.
+func TestForeignExit(t *testing.T) {
+	t.Parallel()
+	for name, call := range map[string]func(){
+		"client": func() {
+			_, _ = httpclient.Do(doFunc(func(*http.Request) (*http.Response, error) {
+				runtime.Goexit()
+				return nil, nil
+			}), newRequest(t, "https://host.test/"))
+		},
+		"body": func() {
+			_, _ = httpclient.ReadBody(t.Context(), response(200, newBody(readFunc(func([]byte) (int, error) {
+				runtime.Goexit()
+				return 0, nil
+			}))), 1, errTooLarge)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ended, returned := make(chan struct{}), false
+			go func() {
+				defer close(ended)
+				call()
+				returned = true
+			}()
+			require.True(t, waitFor(ended))
+			assert.False(t, returned)
+		})
+	}
+}
+
+// TestCanceledBefore sends nothing.
+func TestCanceledBefore(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	server, transport := newServer(t, func(http.ResponseWriter, *http.Request) { t.Error("sent") })
+	for _, rt := range []http.RoundTripper{transport, roundTripFunc(transport.RoundTrip)} {
+		_, err := httpclient.Do(without(&http.Client{Transport: rt}), newRequest(t, server.URL).WithContext(ctx))
+		requireURLError(t, err, server.URL)
+		require.ErrorIs(t, err, context.Canceled)
+	}
+}
+
+// waitFor waits for what is sure to come, unless the test fails.
+func waitFor(done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	case <-time.After(10 * time.Second):
+		return false
+	}
+}

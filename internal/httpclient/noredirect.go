@@ -1,0 +1,117 @@
+package httpclient
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net/http"
+)
+
+// noRedirectClient does what an http.Client does, except for following redirects. That
+// leaves its cookies, its timeout and one round trip. An http.Client that refuses
+// redirects will not do: it fails all the same on a Location that it cannot parse.
+type noRedirectClient struct {
+	client *http.Client // nil is http.DefaultClient
+}
+
+// Do sends req once. Every error is a *url.Error.
+func (c *noRedirectClient) Do(req *http.Request) (*http.Response, error) {
+	client := *cmp.Or(c.client, http.DefaultClient) // as it is now
+	transport := cmp.Or(client.Transport, http.DefaultTransport)
+	if client.Jar != nil {
+		req = withCookies(req, client.Jar)
+	}
+	done, cancel := req.Context().Done(), context.CancelFunc(nil)
+	if client.Timeout > 0 {
+		var ctx context.Context
+		ctx, cancel = context.WithTimeoutCause(req.Context(), client.Timeout, clientTimeoutError{})
+		req = req.WithContext(ctx)
+	}
+
+	resp, err := roundTrip(transport, req)
+	if err != nil {
+		if cancel != nil {
+			cancel()
+		}
+		return nil, withURL(err, req)
+	}
+	if client.Jar != nil {
+		if cookies := resp.Cookies(); len(cookies) > 0 {
+			client.Jar.SetCookies(req.URL, cookies)
+		}
+	}
+	if !isStandard(transport) {
+		done = nil
+	}
+	if done != nil {
+		resp.Body = &responseBody{resp.Body, done, cancel} // nobody else has the response
+	} else if cancel != nil {
+		resp = withBody(resp, &responseBody{resp.Body, nil, cancel})
+	}
+	return resp, nil
+}
+
+// roundTrip returns what transport returns, or an error when the context of req is done.
+func roundTrip(transport http.RoundTripper, req *http.Request) (resp *http.Response, err error) {
+	if isStandard(transport) {
+		resp, err = transport.RoundTrip(req) // complete, and in time
+	} else {
+		resp, err = doInTime(roundTripper{transport}, req)
+	}
+	var notTLS tls.RecordHeaderError
+	if errors.As(err, &notTLS) && string(notTLS.RecordHeader[:]) == "HTTP/" {
+		err = http.ErrSchemeMismatch // which says more, as http.Client knows
+	}
+	return resp, err
+}
+
+// isStandard reports whether round trips, and reads of the bodies that they return,
+// end when the request's context is done. Those of net/http do, as long as no function
+// or protocol that the caller gave the transport blocks.
+func isStandard(transport http.RoundTripper) bool {
+	_, ok := transport.(*http.Transport)
+	return ok
+}
+
+type roundTripper struct{ http.RoundTripper }
+
+func (t roundTripper) Do(req *http.Request) (*http.Response, error) { return t.RoundTrip(req) }
+
+// withCookies returns req with the cookies that jar has for it.
+func withCookies(req *http.Request, jar http.CookieJar) *http.Request {
+	cookies := jar.Cookies(req.URL)
+	if len(cookies) == 0 {
+		return req
+	}
+	req = req.Clone(req.Context())
+	for _, cookie := range cookies {
+		req.AddCookie(cookie)
+	}
+	return req
+}
+
+// clientTimeoutError is the cause of a context that http.Client.Timeout ended.
+type clientTimeoutError struct{}
+
+func (clientTimeoutError) Error() string {
+	return "context deadline exceeded (Client.Timeout exceeded)"
+}
+func (clientTimeoutError) Timeout() bool        { return true }
+func (clientTimeoutError) Is(target error) bool { return target == context.DeadlineExceeded }
+
+// responseBody is the body of a response to a noRedirectClient.
+type responseBody struct {
+	io.ReadCloser
+	done   <-chan struct{}    // with which reads end; nil if they may ignore the context
+	cancel context.CancelFunc // of http.Client.Timeout; nil without one
+}
+
+func (b *responseBody) Close() error {
+	err := b.ReadCloser.Close()
+	if b.cancel != nil {
+		b.cancel()
+	}
+	return err
+}
