@@ -183,6 +183,8 @@ func TestKeys(t *testing.T) {
 		{"12 letters, signs between", []string{secretKey}, "FEMI/K7MDENG+b", "REDACTED"},
 		{"12 letters, other signs between", []string{secretKey}, "FEMI K7MDENG, b.", "REDACTED."},
 		{"one letter wrong", []string{secretKey}, "wJalrXUtnFEMI/K7MDEN_!_bPxRfiCYzEXAMPLEKEY", "REDACTED_!_REDACTED"},
+		{"letters between short pieces", []string{secretKey}, "nFEMI&#3f;K7MDENG", "nFEMI&#3f;K7MDENG"}, // no decimal number
+		{"character beyond ASCII", []string{secretKey}, "&#x14A;alrXUtnFEMI", "&#x14A;alrXUtnFEMI"},     // 0x100 more than "J"
 		{"padding", []string{secretKey}, secretKey + "== = x", "REDACTED = x"},
 		{"escaped padding", []string{secretKey}, secretKey + "%3D%3D&x", "REDACTED&x"},
 		{"= elsewhere", []string{secretKey}, "=a=", "=a="},
@@ -227,6 +229,7 @@ func TestNamedValues(t *testing.T) {
 		{"key without a digit", "SecretAccessKey=" + strings.Repeat("aBcDe/", 6) + "FgHi", "SecretAccessKey=REDACTED"},
 		{"JSON Web Token", "access_token: eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl. Try again.", "access_token: REDACTED. Try again."},
 		{"client secret", `"clientSecret":"` + key + `"`, `"clientSecret":"REDACTED"`},
+		{"password", "password=" + key, "password=REDACTED"},
 		{"line before the JSON of a process", "invalid character 'w', data: warning\n" + `{"Version":1,"AccessKeyId":"ASIAEXAMPLE","SecretAccessKey":"` + key + `","SessionToken":"` + key + `"}`, "invalid character 'w', data: warning\n" + `{"Version":1,"AccessKeyId":"ASIAEXAMPLE","SecretAccessKey":"REDACTED","SessionToken":"REDACTED"}`},
 
 		{"Authorization", "Authorization: " + header, "Authorization: REDACTED"},
@@ -235,6 +238,8 @@ func TestNamedValues(t *testing.T) {
 		{"Authorization in a sentence", "Authorization=" + header + " is wrong", "Authorization=REDACTED is wrong"},
 		{"Authorization in lines", header + "\nX-Amz-Date: 20260102T030405Z", "REDACTED\nX-Amz-Date: 20260102T030405Z"},
 		{"Authorization cut", "authorization: " + header[:40] + "...", "authorization: REDACTED"},
+		{"Authorization cut in the signature", header[:len(header)-60], "REDACTED"},
+		{"Authorization before other parameters", header + " is wrong, x=1", "REDACTED is wrong, x=1"},
 		{"Authorization escaped", url.PathEscape("Authorization: " + header), "Authorization:%20REDACTED"},
 		{"without spaces", strings.ReplaceAll(header, ", ", ","), "REDACTED"},
 		{"Bearer", "Authorization: Bearer abc.123DEF456, x", "Authorization: Bearer abc.123DEF456, x"},
@@ -255,6 +260,16 @@ func TestNamedValues(t *testing.T) {
 				assert.Equal(t, test.want, secrets.Text(test.text))
 			}
 		})
+	}
+}
+
+// TestNameAfterLongWord has names wherever the buffer for them may end.
+func TestNameAfterLongWord(t *testing.T) {
+	t.Parallel()
+	secrets := newSecrets()
+	for n := range 300 {
+		word := strings.Repeat("x", n)
+		assert.Equal(t, word+"AuthorizationBearer: SecretAccessKey: REDACTED", secrets.Text(word+"AuthorizationBearer: SecretAccessKey: "+unknownKey))
 	}
 }
 
@@ -280,6 +295,8 @@ func TestHonestTexts(t *testing.T) {
 		"The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method.",
 		"Signature expired: 20260102T030405Z is now earlier than 20260102T031405Z",
 		"signature: face",
+		"signature: DescribeIdentityPoolUsageV1",
+		"That is no secret. Access key: AKIAIOSFODNN7EXAMPLE",
 		"GET /identitypools/us-east-1%3A0a1b2c3d-4e5f-6a7b-8c9d-0e1f2a3b4c5d HTTP/1.1",
 		"identity pool us-east-1:0a1b2c3d-4e5f-6a7b-8c9d-0e1f2a3b4c5d not found",
 		"RequestID: 0a1b2c3d-4e5f-6a7b-8c9d-0e1f2a3b4c5d",
@@ -460,6 +477,10 @@ const maxSteps = 8
 // TestLinear has texts of 1 MiB that are to make the search slow.
 func TestLinear(t *testing.T) {
 	t.Parallel()
+	size := 1 << 20
+	if testing.CoverMode() != "" {
+		size = 1 << 14 // together with the race detector, coverage would take minutes
+	}
 	repeated := strings.Repeat("a", 40)
 	secrets := newSecrets(secretKey, sessionToken, repeated, "/!/!/!/!")
 	for _, test := range []struct{ name, unit string }{
@@ -491,7 +512,7 @@ func TestLinear(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			text := "token:" + strings.Repeat(test.unit, (1<<20)/len(test.unit))
+			text := "token:" + strings.Repeat(test.unit, size/len(test.unit))
 			assert.LessOrEqual(t, secrets.Steps(text), maxSteps*len(text))
 		})
 	}
