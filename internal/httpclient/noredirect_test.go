@@ -186,7 +186,7 @@ func TestClientTimeout(t *testing.T) {
 					client.Transport = roundTripFunc(transport.RoundTrip)
 				}
 				if sendHeaders {
-					client.Timeout = 200 * time.Millisecond
+					client.Timeout = 500 * time.Millisecond
 				}
 
 				resp, err := httpclient.Do(without(client), newRequest(t, server.URL))

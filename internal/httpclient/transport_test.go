@@ -148,7 +148,7 @@ func TestDeadHTTP2Connection(t *testing.T) {
 	transport := httpclient.NewTransport(awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) {
 		tr.TLSClientConfig.RootCAs = server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
 		tr.TLSClientConfig.ServerName = "example.com"
-	}), legacy, 50*time.Millisecond, 50*time.Millisecond)
+	}), legacy, 200*time.Millisecond, 300*time.Millisecond)
 	t.Cleanup(transport.CloseIdleConnections)
 	client := without(&http.Client{Transport: transport})
 	get := func() (string, error) {
