@@ -518,7 +518,6 @@ func TestUserAgentOfMiddleware(t *testing.T) {
 // TestMiddlewareAnswers shows that middleware can answer in the place of the service.
 func TestMiddlewareAnswers(t *testing.T) {
 	t.Parallel()
-	own := &cognitosync.DescribeIdentityPoolUsageOutput{IdentityPoolUsage: &cognitosync.IdentityPoolUsage{DataStorage: aws.Int64(7)}}
 	answer := func(status int, body string) *smithyhttp.Response {
 		return &smithyhttp.Response{Response: &http.Response{
 			StatusCode: status,
@@ -533,22 +532,8 @@ func TestMiddlewareAnswers(t *testing.T) {
 		want int64  // the usage's data storage
 		text string // in the error instead
 	}{
-		{name: "initialize", want: 7, add: func(s *middleware.Stack) error {
-			return s.Initialize.Add(middleware.InitializeMiddlewareFunc("answer", func(context.Context, middleware.InitializeInput, middleware.InitializeHandler) (
-				out middleware.InitializeOutput, _ middleware.Metadata, _ error,
-			) {
-				out.Result = own
-				return out, middleware.Metadata{}, nil
-			}), middleware.Before)
-		}},
-		{name: "finalize", want: 7, add: func(s *middleware.Stack) error {
-			return s.Finalize.Insert(middleware.FinalizeMiddlewareFunc("answer", func(context.Context, middleware.FinalizeInput, middleware.FinalizeHandler) (
-				out middleware.FinalizeOutput, _ middleware.Metadata, _ error,
-			) {
-				out.Result = own
-				return out, middleware.Metadata{}, nil
-			}), "Retry", middleware.After)
-		}},
+		{name: "initialize", want: 7, add: initializeOutput(outputOf(7))},
+		{name: "finalize", want: 7, add: finalizeOutput(outputOf(7))},
 		{name: "deserialize", want: 8, add: answerWith(answer(http.StatusOK, `{"IdentityPoolUsage":{"DataStorage":8}}`), nil)},
 		{name: "deserialize, without body", add: answerWith(&smithyhttp.Response{Response: &http.Response{StatusCode: http.StatusOK}}, nil)},
 		{name: "deserialize, an error of the service", text: "NotAuthorizedException: no", add: answerWith(answer(http.StatusForbidden,
@@ -597,6 +582,66 @@ func TestMiddlewareAnswers(t *testing.T) {
 				assert.Nil(t, output.IdentityPoolUsage)
 			}
 		})
+	}
+}
+
+// TestMiddlewareOutputIsNotWritten shows that an output made by middleware stays as
+// the middleware made it: a cache may return the same one from many calls at once.
+//
+// FAILS UNTIL the client writes ResultMetadata into a copy of the output.
+func TestMiddlewareOutputIsNotWritten(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		add  func(*cognitosync.DescribeIdentityPoolUsageOutput) func(*middleware.Stack) error
+	}{
+		{"initialize", initializeOutput},
+		{"finalize", finalizeOutput},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			own := outputOf(7)
+			_, client := setup(t, direct, cognitosync.WithAPIOptions(test.add(own)))
+			output, err := describe(t, client)
+			require.NoError(t, err)
+			assert.Equal(t, own.IdentityPoolUsage, output.IdentityPoolUsage)
+			assert.Equal(t, "mine", output.ResultMetadata.Get(contextKey{}))
+			assert.Equal(t, outputOf(7), own)
+		})
+	}
+}
+
+// outputOf returns an output with that much data storage.
+func outputOf(dataStorage int64) *cognitosync.DescribeIdentityPoolUsageOutput {
+	return &cognitosync.DescribeIdentityPoolUsageOutput{IdentityPoolUsage: &cognitosync.IdentityPoolUsage{DataStorage: &dataStorage}}
+}
+
+// ownMetadata returns metadata as middleware may add it.
+func ownMetadata() (metadata middleware.Metadata) {
+	metadata.Set(contextKey{}, "mine")
+	return metadata
+}
+
+// initializeOutput adds a middleware that returns output instead of calling the next
+// one, around the whole call.
+func initializeOutput(output *cognitosync.DescribeIdentityPoolUsageOutput) func(*middleware.Stack) error {
+	return func(s *middleware.Stack) error {
+		return s.Initialize.Add(middleware.InitializeMiddlewareFunc("output", func(context.Context, middleware.InitializeInput, middleware.InitializeHandler) (
+			middleware.InitializeOutput, middleware.Metadata, error,
+		) {
+			return middleware.InitializeOutput{Result: output}, ownMetadata(), nil
+		}), middleware.Before)
+	}
+}
+
+// finalizeOutput does the same in each attempt.
+func finalizeOutput(output *cognitosync.DescribeIdentityPoolUsageOutput) func(*middleware.Stack) error {
+	return func(s *middleware.Stack) error {
+		return s.Finalize.Insert(middleware.FinalizeMiddlewareFunc("output", func(context.Context, middleware.FinalizeInput, middleware.FinalizeHandler) (
+			middleware.FinalizeOutput, middleware.Metadata, error,
+		) {
+			return middleware.FinalizeOutput{Result: output}, ownMetadata(), nil
+		}), "Retry", middleware.After)
 	}
 }
 

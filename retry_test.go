@@ -355,23 +355,32 @@ func TestConnecting(t *testing.T) {
 	}
 }
 
-// TestRefusedConnection asks at a port that nobody listens on.
+// TestRefusedConnection dials a port that nobody listens on.
 func TestRefusedConnection(t *testing.T) {
 	t.Parallel()
 	eachWay(t, func(t *testing.T, way string) {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		tr := newTrial(t, way, func(o *cognitosync.Options) {
-			o.BaseEndpoint = aws.String("http://" + listener.Addr().String())
-		})
-		require.NoError(t, listener.Close())
+		endpoint := "http://" + refusingAddress(t)
+		tr := newTrial(t, way, func(o *cognitosync.Options) { o.BaseEndpoint = &endpoint })
 
-		err = tr.fails(t, t.Context())
+		err := tr.fails(t, t.Context())
 
 		assert.ErrorIs(t, err, syscall.ECONNREFUSED)
 		assert.Equal(t, 3, requireAs[*retry.MaxAttemptsError](t, err).Attempt)
 		assert.Len(t, tr.naps.all(), 2)
 	})
+}
+
+// refusingAddress returns an address that refuses connections until the test ends. It
+// is the near end of a connection: that port is taken, so nobody can listen on it.
+func refusingAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, listener.Close()) })
+	conn, err := net.Dial("tcp", listener.Addr().String())
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, conn.Close()) })
+	return conn.LocalAddr().String()
 }
 
 // TestUntrustedCertificate is refused by the transport.
@@ -450,25 +459,30 @@ func TestRetryQuota(t *testing.T) { // not parallel: it sets an environment vari
 		for _, test := range []struct {
 			name    string
 			failure cognitosynctest.Step
+			cost    int
 		}{
-			{"server error", cognitosynctest.InternalError()},
-			{"throttled", cognitosynctest.TooManyRequests()},
-			{"cut", cognitosynctest.OK().CutAfter(10)},
+			{"server error", cognitosynctest.InternalError(), retryCost},
+			{"throttled", cognitosynctest.TooManyRequests(), 5},
+			{"cut", cognitosynctest.OK().CutAfter(10), retryCost},
 		} {
 			for _, way := range ways {
 				t.Run(fmt.Sprintf("AWS_NEW_RETRIES_2026=%s/%s/%s", newRetries, test.name, way), func(t *testing.T) {
 					t.Setenv("AWS_NEW_RETRIES_2026", newRetries)
 					server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.InMemory = true })
-					testRetryQuota(t, trialOf(t, way, server), test.failure, 5)
+					testRetryQuota(t, trialOf(t, way, server), test.failure, test.cost)
 				})
 			}
 		}
 	}
 }
 
+// retryCost is how many tokens one retry costs. It is 14 with the SDK's own retryer,
+// where throttling remains at 5.
+const retryCost = 5
+
 // testRetryQuota uses up the 500 tokens of a client with a failure for which a retry
-// costs so many. A retry that succeeds gives its tokens back, and each success one
-// more.
+// costs so many. A retry that succeeds gives its tokens back, and any other success
+// gives one.
 func testRetryQuota(t *testing.T, tr *trial, failure cognitosynctest.Step, cost int) {
 	t.Helper()
 	attempts := func() int { // of a call that fails
@@ -486,14 +500,19 @@ func testRetryQuota(t *testing.T, tr *trial, failure cognitosynctest.Step, cost 
 		tr.succeeds(t)
 	}
 	tr.script(cognitosynctest.Forever(failure))
-	for range 500 / (2 * cost) {
+	quota := 500
+	for ; quota >= 2*cost; quota -= 2 * cost {
 		require.Equal(t, 3, attempts())
+	}
+	if quota >= cost {
+		quota -= cost
+		require.Equal(t, 2, attempts(), "with quota for one retry")
 	}
 	require.Equal(t, 1, attempts(), "with no quota left")
 	require.Equal(t, 1, attempts(), "with no quota left")
 
 	tr.server.Reset()
-	for range cost - 1 {
+	for range cost - 1 - quota {
 		tr.succeeds(t)
 	}
 	tr.script(cognitosynctest.Forever(failure))

@@ -186,7 +186,7 @@ func TestSilentByDefault(t *testing.T) {
 	binary, err := os.Executable()
 	require.NoError(t, err)
 	process := exec.CommandContext(t.Context(), binary, "-test.run=^TestSilentByDefault$")
-	process.Env = []string{silentEnv + "=yes"}
+	process.Env = []string{silentEnv + "=yes", "GORACE=atexit_sleep_ms=0"}
 	printed, err := process.CombinedOutput()
 	require.NoError(t, err, "%s", printed)
 	lines := strings.Split(strings.TrimSpace(string(printed)), "\n")
