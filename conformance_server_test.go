@@ -3,11 +3,11 @@ package cognitosync_test
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"errors"
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"regexp"
 	"slices"
@@ -18,9 +18,11 @@ import (
 	"testing/iotest"
 	"time"
 
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/cognitosync/cognitosync-go"
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
 )
 
@@ -66,13 +68,13 @@ const maxSkew = 5 * time.Minute
 // itself if a reused connection breaks, and the attempts would no longer be the
 // client's own.
 type scriptedServer struct {
-	*httptest.Server
-	other *httptest.Server // a second address, for redirects to another host
+	url    string
+	dial   dialFunc
+	client cognitosync.HTTPClient // nil: the server is reached over TCP
 
 	script   []answer
 	clock    clock
 	verifier cognitosynctest.Verifier
-	wait     func(ms int) time.Duration // how long a recorded delay lasts
 	fill     func(header string) string // replaces the placeholders
 
 	mu       sync.Mutex
@@ -85,13 +87,87 @@ type scriptedServer struct {
 // accept. It ends with the test.
 func newScriptedServer(t *testing.T, c *testCase, verifier cognitosynctest.Verifier) *scriptedServer {
 	t.Helper()
-	s := &scriptedServer{script: c.Responses, clock: c.Clock, verifier: verifier, wait: c.serverDelay}
-	s.Server = httptest.NewServer(http.HandlerFunc(s.serve))
-	s.other = httptest.NewServer(http.HandlerFunc(s.serve))
-	t.Cleanup(s.Close)
-	t.Cleanup(s.other.Close)
-	s.fill = strings.NewReplacer("{{BASE}}", s.URL, "{{OTHER}}", s.other.URL, "{{CASE}}", c.Name).Replace
+	s := &scriptedServer{script: c.Responses, clock: c.Clock, verifier: verifier}
+	var other string // a second address, for redirects to another host
+	if c.takesTime() {
+		listener := newPipeListener()
+		s.url, other = startServer(t, listener, s.serve), "http://other.test"
+		s.dial = listener.dial
+		s.client = awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) { tr.DialContext = s.dial })
+	} else {
+		s.url, other = startServer(t, listenTCP(t), s.serve), startServer(t, listenTCP(t), s.serve)
+		s.dial = new(net.Dialer).DialContext
+	}
+	s.fill = strings.NewReplacer("{{BASE}}", s.url, "{{OTHER}}", other, "{{CASE}}", c.Name).Replace
 	return s
+}
+
+func listenTCP(t *testing.T) net.Listener {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	return listener
+}
+
+// startServer serves until the test ends, and returns its URL.
+func startServer(t *testing.T, listener net.Listener, handler http.HandlerFunc) string {
+	t.Helper()
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
+	var running sync.WaitGroup
+	running.Add(1)
+	go func() {
+		defer running.Done()
+		_ = server.Serve(listener) // it ends with ErrServerClosed
+	}()
+	t.Cleanup(func() {
+		assert.NoError(t, server.Close())
+		running.Wait()
+	})
+	return "http://" + listener.Addr().String()
+}
+
+type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
+
+// A pipeListener accepts connections in memory, which can be in a synctest bubble.
+type pipeListener struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	close  func()
+}
+
+func newPipeListener() *pipeListener {
+	l := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+	l.close = sync.OnceFunc(func() { close(l.closed) })
+	return l
+}
+
+func (l *pipeListener) Accept() (net.Conn, error) {
+	select {
+	case conn := <-l.conns:
+		return conn, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *pipeListener) Close() error {
+	l.close()
+	return nil
+}
+
+func (l *pipeListener) Addr() net.Addr { return l }
+func (*pipeListener) Network() string  { return "pipe" }
+func (*pipeListener) String() string   { return "service.test" }
+
+// dial connects to the listener, whatever the address.
+func (l *pipeListener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	near, far := net.Pipe()
+	select {
+	case l.conns <- far:
+		return near, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }
 
 // requests returns the paths of the requests so far, and what was wrong with them.
@@ -167,11 +243,11 @@ func (s *scriptedServer) play(conn net.Conn, a answer, r *http.Request) error {
 	if a.ResetAt != nil {
 		body = body[:*a.ResetAt]
 	}
-	if !clientStays(conn, s.wait(a.DelayMS)) {
+	if !clientStays(conn, milliseconds(a.DelayMS)) {
 		return nil
 	}
 	_, _ = conn.Write(head) // may fail, for the client may go whenever it likes
-	if !clientStays(conn, s.wait(a.BodyDelayMS)) {
+	if !clientStays(conn, milliseconds(a.BodyDelayMS)) {
 		return nil
 	}
 	_, _ = conn.Write(body)
@@ -296,26 +372,28 @@ func TestScriptedServer(t *testing.T) {
 			t.Parallel()
 			c := &testCase{Name: test.name, Responses: make([]answer, 1)}
 			require.NoError(t, decodeStrictly([]byte(test.answer), &c.Responses[0]))
-			server := newScriptedServer(t, c, cognitosynctest.Verifier{})
-			conn, err := net.Dial("tcp", server.Listener.Addr().String())
-			require.NoError(t, err)
-			defer conn.Close()
-			_, err = conn.Write([]byte("GET /path HTTP/1.1\r\nHost: server\r\n\r\n"))
-			require.NoError(t, err)
+			c.run(t, func(t *testing.T) {
+				server := newScriptedServer(t, c, cognitosynctest.Verifier{})
+				conn, err := server.dial(t.Context(), "tcp", strings.TrimPrefix(server.url, "http://"))
+				require.NoError(t, err)
+				defer conn.Close()
+				_, err = conn.Write([]byte("GET /path HTTP/1.1\r\nHost: server\r\n\r\n"))
+				require.NoError(t, err)
 
-			wire, err := io.ReadAll(conn)
-			if test.reset {
-				// What was sent before a reset may or may not arrive.
-				assert.ErrorIs(t, err, syscall.ECONNRESET)
-				assert.True(t, strings.HasPrefix(test.want, string(wire)), "%q", wire)
-			} else {
-				assert.NoError(t, err)
-				assert.Equal(t, test.want, string(httpDate.ReplaceAll(wire, []byte("DATE"))))
-			}
-			wires, problems := server.requests()
-			assert.Equal(t, []string{"/path"}, wires)
-			require.Len(t, problems, 1)
-			assert.Contains(t, problems[0], "there is no Authorization header")
+				wire, err := io.ReadAll(conn)
+				if test.reset {
+					// What was sent before a reset may or may not arrive.
+					assert.ErrorIs(t, err, syscall.ECONNRESET)
+					assert.True(t, strings.HasPrefix(test.want, string(wire)), "%q", wire)
+				} else {
+					assert.NoError(t, err)
+					assert.Equal(t, test.want, string(httpDate.ReplaceAll(wire, []byte("DATE"))))
+				}
+				wires, problems := server.requests()
+				assert.Equal(t, []string{"/path"}, wires)
+				require.Len(t, problems, 1)
+				assert.Contains(t, problems[0], "there is no Authorization header")
+			})
 		})
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -112,8 +113,8 @@ type expectation struct {
 	RequestID *string             `json:"request_id"`
 	AnyOf     []expectation       `json:"any_of"`
 
-	// How long the call took where it was recorded. Not compared: the tests
-	// shorten the delays, and assert no wall-clock times.
+	// How long the call takes. Compared where the server waits; elsewhere the time is
+	// that of the retryer's delays, which the tests leave out.
 	MinMS int `json:"min_ms"`
 	MaxMS int `json:"max_ms"`
 }
@@ -153,25 +154,30 @@ func decodeStrictly(text []byte, v any) error {
 	return decoder.Decode(v)
 }
 
-// Recorded times are divided by haste, for the sake of the test's running time.
-const haste = 10
+func milliseconds(ms int) time.Duration { return time.Duration(ms) * time.Millisecond }
 
-func (c *testCase) clientTimeout() time.Duration {
-	return time.Duration(c.Client.TimeoutMS) * time.Millisecond / haste
+// takesTime reports whether the server waits before it sends something.
+func (c *testCase) takesTime() bool {
+	return slices.ContainsFunc(c.Responses, func(a answer) bool { return a.DelayMS != 0 || a.BodyDelayMS != 0 })
 }
 
-// serverDelay returns how long the server waits. A delay that the client does not
-// wait for ends when the client goes away, so it can be too long for the busiest
-// machine to see its end.
-func (c *testCase) serverDelay(ms int) time.Duration {
-	if c.Client.TimeoutMS != 0 && ms > c.Client.TimeoutMS {
-		return time.Minute
+// run runs a test of the case, with fake time if it takes any.
+func (c *testCase) run(t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	if c.takesTime() {
+		inBubble(t, test)
+		return
 	}
-	return time.Duration(ms) * time.Millisecond / haste
+	test(t)
 }
+
+// inBubble runs a test where time passes only when all goroutines wait, if there is
+// package testing/synctest.
+var inBubble = func(t *testing.T, test func(t *testing.T)) { test(t) }
 
 // TestConformance plays the recorded answers to a client, over HTTP, and compares
-// what it makes of them with what the case wants.
+// what it makes of them with what the case wants. Cases that take time run in memory,
+// so that their time can be fake.
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	cases := readCases(t)
@@ -181,7 +187,7 @@ func TestConformance(t *testing.T) {
 			for _, c := range cases {
 				t.Run(c.Name, func(t *testing.T) {
 					t.Parallel()
-					testConformanceCase(t, c, way)
+					c.run(t, func(t *testing.T) { testConformanceCase(t, c, way) })
 				})
 			}
 		})
@@ -232,6 +238,7 @@ func readStrictly(t *testing.T, file string, v any) {
 type outcome struct {
 	output *cognitosync.DescribeIdentityPoolUsageOutput
 	err    error
+	took   time.Duration
 	wires  []string // the path of each request, as received
 }
 
@@ -251,7 +258,8 @@ func testConformanceCase(t *testing.T, c *testCase, way string) {
 	})
 	options := cognitosync.Options{
 		Region:           region,
-		BaseEndpoint:     aws.String(server.URL + c.Client.BasePath),
+		BaseEndpoint:     aws.String(server.url + c.Client.BasePath),
+		HTTPClient:       server.client,
 		Credentials:      credentials.Provider(),
 		RetryMaxAttempts: c.Client.MaxAttempts,
 		RetryMode:        aws.RetryMode(c.Client.RetryMode),
@@ -277,6 +285,9 @@ func testConformanceCase(t *testing.T, c *testCase, way string) {
 		if c.Client.TimeoutMS != 0 && got.err != nil {
 			assert.ErrorIs(t, got.err, context.DeadlineExceeded)
 		}
+		if c.takesTime() {
+			assert.GreaterOrEqual(t, got.took, milliseconds(c.Want.MinMS))
+		}
 		assert.Empty(t, c.Want.differences(c, got))
 		assert.Empty(t, c.decided.differences(c, got), "other than decided")
 	}
@@ -286,14 +297,15 @@ func testConformanceCase(t *testing.T, c *testCase, way string) {
 func makeCall(t *testing.T, c *testCase, client *cognitosync.Client) outcome {
 	t.Helper()
 	ctx := t.Context()
-	if timeout := c.clientTimeout(); timeout != 0 {
+	if timeout := milliseconds(c.Client.TimeoutMS); timeout != 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, timeout)
 		defer cancel()
 	}
 	input := &cognitosync.DescribeIdentityPoolUsageInput{IdentityPoolId: c.PoolID}
+	started := time.Now()
 	output, err := client.DescribeIdentityPoolUsage(ctx, input)
-	return outcome{output: output, err: err}
+	return outcome{output: output, err: err, took: time.Since(started)}
 }
 
 // assertSound checks what holds for every call, whatever the server does: no half
@@ -356,6 +368,9 @@ func doNotSleep(ctx context.Context, _ time.Duration) error { return ctx.Err() }
 // does not.
 func (want expectation) differences(c *testCase, got outcome) differences {
 	var d differences
+	if want.MaxMS != 0 && got.took > milliseconds(want.MaxMS) {
+		d.add("time", milliseconds(want.MaxMS), got.took)
+	}
 	if want.Usage.given {
 		if got.output == nil {
 			d.add("output", "one", got.err)
@@ -560,6 +575,7 @@ func TestExpectation(t *testing.T) {
 		{"attempts", `{"attempts": 1}`, good, bad},
 		{"wire", `{"wire": "/identitypools/{escaped}"}`, good, outcome{wires: []string{"/identitypools/a:b"}}},
 		{"request id", `{"request_id": "id-1"}`, good, outcome{output: &cognitosync.DescribeIdentityPoolUsageOutput{}}},
+		{"time", `{"max_ms": 100}`, outcome{took: 100 * time.Millisecond}, outcome{took: 101 * time.Millisecond}},
 		{"any of", `{"any_of": [{"error": {"type": "Transport"}}, ` + usage + `]}`, good, bad},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -21,6 +21,8 @@ import (
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
 )
 
+func init() { inBubble = synctest.Test }
+
 // inFakeTime runs a test for each way that a call can take, in a bubble where time
 // passes only when all wait. Its trial is in memory, and does wait between attempts.
 func inFakeTime(t *testing.T, test func(t *testing.T, tr *trial), optFns ...func(*cognitosync.Options)) {
