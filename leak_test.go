@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -20,10 +21,26 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/cognitosync/cognitosync-go"
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
 )
+
+// TestMain fails the suite if any test leaves a goroutine behind, such as one that
+// waits on a connection. It clears the environment of all that the SDK reads, so that
+// no test depends on where it runs.
+func TestMain(m *testing.M) {
+	if os.Getenv(tripFileEnv) == "" { // a process whose environment is under test
+		for _, variable := range os.Environ() {
+			name, _, _ := strings.Cut(variable, "=")
+			if strings.HasPrefix(name, "AWS_") || name == "_X_AMZN_TRACE_ID" {
+				_ = os.Unsetenv(name) // a name that was there is a valid one
+			}
+		}
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // tooLong is a body that is more than a client reads.
 var tooLong = make([]byte, mib+1)

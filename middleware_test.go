@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -26,48 +25,152 @@ import (
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
 )
 
-// TestStackIsForMiddlewareOnly looks at the frames of a call where it reaches the
-// HTTP client: those of a stack are there when there is middleware, and only then.
-func TestStackIsForMiddlewareOnly(t *testing.T) {
+// TestContextValues shows what middleware finds in the context, from the first step
+// to the last.
+func TestContextValues(t *testing.T) {
 	t.Parallel()
+	describeContext := func(ctx context.Context) string {
+		return fmt.Sprintf("%s|%s|%s|%s|%s", awsmiddleware.GetServiceID(ctx), awsmiddleware.GetOperationName(ctx), awsmiddleware.GetRegion(ctx),
+			middleware.GetServiceID(ctx), middleware.GetOperationName(ctx))
+	}
+	describeSigning := func(ctx context.Context) string {
+		return fmt.Sprintf("%s|%s", awsmiddleware.GetSigningName(ctx), awsmiddleware.GetSigningRegion(ctx))
+	}
 	for _, test := range []struct {
-		name   string
-		option func(*cognitosync.Options)
-		stack  bool
+		name        string
+		options     func(*cognitosync.Options)
+		pool        string
+		region      string
+		signingName string // from the start
+		signedFor   string // from the resolved endpoint on
 	}{
-		{"nothing", func(*cognitosync.Options) {}, false},
-		{"everything else", func(o *cognitosync.Options) {
-			o.Logger, o.ClientLogMode = &notes{}, aws.LogRequestWithBody|aws.LogResponseWithBody|aws.LogRetries|aws.LogSigning
-			o.TracerProvider, o.MeterProvider = &spanRecorder{}, &meterRecorder{}
-			o.AppID, o.UseIdentityPoolRegion, o.RetryMode = "app", true, aws.RetryModeAdaptive
-			o.APIOptions = []func(*middleware.Stack) error{}
-		}, false},
-		{"API option", cognitosync.WithAPIOptions(func(*middleware.Stack) error { return nil }), true},
-		{"interceptor", func(o *cognitosync.Options) { addHook(o, "AfterExecution", newHooks()) }, true},
+		{name: "plain", region: "us-east-1", signingName: "cognito-sync", signedFor: "cognito-sync|us-east-1"},
+		{
+			name: "other signing values", region: "us-east-1", signingName: "own-name", signedFor: "own-name|own-region",
+			options: func(o *cognitosync.Options) {
+				cognitosync.WithSigV4SigningName("own-name")(o)
+				cognitosync.WithSigV4SigningRegion("own-region")(o)
+			},
+		},
+		{
+			name: "region of the pool", pool: "eu-west-1:1f2e", region: "eu-west-1", signingName: "cognito-sync", signedFor: "cognito-sync|eu-west-1",
+			options: func(o *cognitosync.Options) { o.UseIdentityPoolRegion = true },
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			var stacks []bool
-			own := func(o *cognitosync.Options) {
-				next := o.HTTPClient
-				o.HTTPClient = doerFunc(func(req *http.Request) (*http.Response, error) {
-					stacks = append(stacks, slices.ContainsFunc(frames(), func(function string) bool {
-						return strings.Contains(function, "smithy-go/middleware.(*Stack)")
-					}))
-					return next.Do(req)
-				})
+			seen := map[string][]string{}
+			look := func(name string, signing func(context.Context) string) *probe {
+				return &probe{id: name, before: func(ctx context.Context, _ any) context.Context {
+					seen[name] = append(seen[name], describeContext(ctx)+" "+signing(ctx))
+					return ctx
+				}}
 			}
-			_, client := setup(t, direct, own, test.option)
-			_, err := describe(t, client)
-			require.NoError(t, err)
-			_, client = setup(t, direct, own)
-			_, err = describe(t, client, test.option)
-			require.NoError(t, err)
-			_, err = describe(t, client)
-			require.NoError(t, err)
-			assert.Equal(t, []bool{test.stack, test.stack, false}, stacks, "for the client, for a call, and for the next call")
+			nothing := func(context.Context) string { return "" }
+			signingName := awsmiddleware.GetSigningName
+			_, client := setup(t, direct,
+				atEnd("initialize", look("first", nothing), middleware.Before),
+				atEnd("initialize", look("initialize", signingName), middleware.After),
+				atEnd("serialize", look("serialize", signingName), middleware.Before),
+				atEnd("build", look("build", signingName), middleware.Before),
+				with("finalize", look("signing", describeSigning), middleware.Before, "Signing"),
+				atEnd("deserialize", look("deserialize", describeSigning), middleware.Before),
+				atEnd("deserialize", look("last", describeSigning), middleware.After),
+			)
+			options := []func(*cognitosync.Options){}
+			if test.options != nil {
+				options = append(options, test.options)
+			}
+			_, _ = describePool(t.Context(), t, client, firstOf(test.pool, poolID), options...) // signed for others, refused
+			always := "Cognito Sync|DescribeIdentityPoolUsage|" + test.region + "|Cognito Sync|DescribeIdentityPoolUsage "
+			assert.Equal(t, map[string][]string{
+				"first":       {always},
+				"initialize":  {always + test.signingName},
+				"serialize":   {always + test.signingName},
+				"build":       {always + test.signingName},
+				"signing":     {always + test.signedFor},
+				"deserialize": {always + test.signedFor},
+				"last":        {always + test.signedFor},
+			}, seen)
 		})
 	}
+}
+
+// TestSigningCredentials shows that middleware after the signing knows what it was
+// signed with.
+func TestSigningCredentials(t *testing.T) {
+	t.Parallel()
+	var used []aws.Credentials
+	_, client := setup(t, direct, with("finalize", &probe{id: "look", before: func(ctx context.Context, _ any) context.Context {
+		used = append(used, awsmiddleware.GetSigningCredentials(ctx))
+		return ctx
+	}}, middleware.After, "Signing"))
+	_, err := describe(t, client)
+	require.NoError(t, err)
+	want, err := cognitosynctest.DefaultCredentials().Provider().Retrieve(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []aws.Credentials{want}, used)
+}
+
+// TestCallersStackValues shows that a call made from inside another client's
+// middleware is not mistaken for a part of it.
+func TestCallersStackValues(t *testing.T) {
+	t.Parallel()
+	bothWays(t, func(t *testing.T, way string) {
+		server, client := setup(t, way)
+		ctx := awsmiddleware.SetServiceID(t.Context(), "S3")
+		ctx = awsmiddleware.SetSigningName(ctx, "s3")
+		ctx = awsmiddleware.SetSigningRegion(ctx, "eu-west-3")
+		ctx = v4.SetPayloadHash(ctx, "0000")
+		_, err := describePool(ctx, t, client, poolID)
+		require.NoError(t, err)
+		assert.Empty(t, server.Requests().Refused())
+	})
+}
+
+// TestMetadataOfFailure shows what middleware finds in the metadata of a call that
+// has failed, and in its response.
+func TestMetadataOfFailure(t *testing.T) {
+	t.Parallel()
+	server, client := setup(t, direct)
+	server.Script(poolID, alwaysFailing)
+	var callSeen, attemptsSeen int
+	_, err := describe(t, client,
+		atEnd("initialize", &probe{id: "call", after: func(metadata middleware.Metadata, result any, err error) (any, error) {
+			callSeen++
+			attempts, found := retry.GetAttemptResults(metadata)
+			assert.True(t, found)
+			assert.Len(t, attempts.Results, 3)
+			for i, result := range attempts.Results {
+				var failed *cognitosync.InternalErrorException
+				assert.ErrorAs(t, result.Err, &failed)
+				assert.Equal(t, i < 2, result.Retried)
+				assert.True(t, result.Retryable)
+			}
+			id, _ := awsmiddleware.GetRequestIDMetadata(metadata)
+			assert.Equal(t, server.Requests().Last().RequestID, id)
+			assert.Nil(t, result)
+			var exhausted *retry.MaxAttemptsError
+			assert.ErrorAs(t, err, &exhausted)
+			return result, err
+		}}, middleware.Before),
+		atEnd("deserialize", &probe{id: "attempt", after: func(metadata middleware.Metadata, raw any, err error) (any, error) {
+			attemptsSeen++
+			response, ok := raw.(*smithyhttp.Response)
+			if assert.True(t, ok) {
+				assert.Equal(t, http.StatusInternalServerError, response.StatusCode)
+			}
+			id, _ := awsmiddleware.GetRequestIDMetadata(metadata)
+			assert.Equal(t, server.Requests().Last().RequestID, id)
+			var wrapped *awshttp.ResponseError
+			if assert.ErrorAs(t, err, &wrapped) {
+				assert.Equal(t, id, wrapped.RequestID)
+			}
+			return raw, err
+		}}, middleware.Before))
+	require.Error(t, err)
+	assert.Equal(t, 1, callSeen)
+	assert.Equal(t, 3, attemptsSeen)
 }
 
 // TestEveryInterceptorCounts shows that any of the 13 lists makes a stack of a call.
@@ -82,20 +185,6 @@ func TestEveryInterceptorCounts(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, []string{name}, hooks.notes.take())
 		})
-	}
-}
-
-// frames returns the functions that the caller was called from.
-func frames() []string {
-	pcs := make([]uintptr, 100)
-	all := runtime.CallersFrames(pcs[:runtime.Callers(1, pcs)])
-	var functions []string
-	for {
-		frame, more := all.Next()
-		functions = append(functions, frame.Function)
-		if !more {
-			return functions
-		}
 	}
 }
 
@@ -837,4 +926,439 @@ func TestMiddlewareOfTheSDK(t *testing.T) {
 			require.ErrorAs(t, err, &api)
 		})
 	}
+}
+
+// hookNames are the 13 points of a call, in the order in which a call passes them.
+var hookNames = []string{
+	"BeforeExecution", "BeforeSerialization", "AfterSerialization", "BeforeRetryLoop",
+	"BeforeAttempt", "BeforeSigning", "AfterSigning", "BeforeTransmit", "AfterTransmit",
+	"BeforeDeserialization", "AfterDeserialization", "AfterAttempt", "AfterExecution",
+}
+
+// The points that an attempt passes.
+var attemptHooks = hookNames[4:12]
+
+// hooks are an interceptor for all points, which notes where it was called.
+type hooks struct {
+	notes  notes
+	change func(context.Context, *smithyhttp.InterceptorContext) error // nil: nothing is called
+	look   func(name string, in *smithyhttp.InterceptorContext)        // nil: nothing is called
+}
+
+func newHooks() *hooks { return &hooks{} }
+
+func (h *hooks) at(ctx context.Context, name string, in *smithyhttp.InterceptorContext) error {
+	h.notes.add("%s", name)
+	if h.look != nil {
+		h.look(name, in)
+	}
+	if h.change != nil {
+		return h.change(ctx, in)
+	}
+	return nil
+}
+
+func (h *hooks) BeforeExecution(ctx context.Context, in *smithyhttp.InterceptorContext) error {
+	return h.at(ctx, "BeforeExecution", in)
+}
+
+func (h *hooks) BeforeSerialization(ctx context.Context, in *smithyhttp.InterceptorContext) error {
+	return h.at(ctx, "BeforeSerialization", in)
+}
+
+func (h *hooks) AfterSerialization(ctx context.Context, in *smithyhttp.InterceptorContext) error {
+	return h.at(ctx, "AfterSerialization", in)
+}
+
+func (h *hooks) BeforeRetryLoop(ctx context.Context, in *smithyhttp.InterceptorContext) error {
+	return h.at(ctx, "BeforeRetryLoop", in)
+}
+
+func (h *hooks) BeforeAttempt(ctx context.Context, in *smithyhttp.InterceptorContext) error {
+	return h.at(ctx, "BeforeAttempt", in)
+}
+
+func (h *hooks) BeforeSigning(ctx context.Context, in *smithyhttp.InterceptorContext) error {
+	return h.at(ctx, "BeforeSigning", in)
+}
+
+func (h *hooks) AfterSigning(ctx context.Context, in *smithyhttp.InterceptorContext) error {
+	return h.at(ctx, "AfterSigning", in)
+}
+
+func (h *hooks) BeforeTransmit(ctx context.Context, in *smithyhttp.InterceptorContext) error {
+	return h.at(ctx, "BeforeTransmit", in)
+}
+
+func (h *hooks) AfterTransmit(ctx context.Context, in *smithyhttp.InterceptorContext) error {
+	return h.at(ctx, "AfterTransmit", in)
+}
+
+func (h *hooks) BeforeDeserialization(ctx context.Context, in *smithyhttp.InterceptorContext) error {
+	return h.at(ctx, "BeforeDeserialization", in)
+}
+
+func (h *hooks) AfterDeserialization(ctx context.Context, in *smithyhttp.InterceptorContext) error {
+	return h.at(ctx, "AfterDeserialization", in)
+}
+
+func (h *hooks) AfterAttempt(ctx context.Context, in *smithyhttp.InterceptorContext) error {
+	return h.at(ctx, "AfterAttempt", in)
+}
+
+func (h *hooks) AfterExecution(ctx context.Context, in *smithyhttp.InterceptorContext) error {
+	return h.at(ctx, "AfterExecution", in)
+}
+
+// addHook registers h for one point.
+func addHook(o *cognitosync.Options, name string, h *hooks) {
+	in := &o.Interceptors
+	switch name {
+	case "BeforeExecution":
+		in.AddBeforeExecution(h)
+	case "BeforeSerialization":
+		in.AddBeforeSerialization(h)
+	case "AfterSerialization":
+		in.AddAfterSerialization(h)
+	case "BeforeRetryLoop":
+		in.AddBeforeRetryLoop(h)
+	case "BeforeAttempt":
+		in.AddBeforeAttempt(h)
+	case "BeforeSigning":
+		in.AddBeforeSigning(h)
+	case "AfterSigning":
+		in.AddAfterSigning(h)
+	case "BeforeTransmit":
+		in.AddBeforeTransmit(h)
+	case "AfterTransmit":
+		in.AddAfterTransmit(h)
+	case "BeforeDeserialization":
+		in.AddBeforeDeserialization(h)
+	case "AfterDeserialization":
+		in.AddAfterDeserialization(h)
+	case "AfterAttempt":
+		in.AddAfterAttempt(h)
+	case "AfterExecution":
+		in.AddAfterExecution(h)
+	}
+}
+
+// everyHook registers h for all points.
+func everyHook(h *hooks) func(*cognitosync.Options) {
+	return func(o *cognitosync.Options) {
+		for _, name := range hookNames {
+			addHook(o, name, h)
+		}
+	}
+}
+
+// TestInterceptors shows which hooks are called, in which order, and what they are
+// told, whatever becomes of the call.
+func TestInterceptors(t *testing.T) {
+	t.Parallel()
+	before, after := hookNames[:4], hookNames[12:]
+	unanswered := []string{"BeforeAttempt", "BeforeSigning", "AfterSigning", "BeforeTransmit", "AfterAttempt"}
+	for _, test := range []struct {
+		name   string
+		pool   string
+		steps  []cognitosynctest.Step
+		option func(*cognitosync.Options)
+		want   []string
+		output bool // whether there is one in the end
+	}{
+		{name: "success", want: hookNames, output: true},
+		{
+			name: "retry", steps: []cognitosynctest.Step{cognitosynctest.Throttle(1)}, output: true,
+			want: slices.Concat(before, attemptHooks, attemptHooks, after),
+		},
+		{name: "failure", steps: []cognitosynctest.Step{cognitosynctest.AccessDenied()}, want: hookNames},
+		{
+			name: "no answer, then one", steps: []cognitosynctest.Step{cognitosynctest.Hangup()}, output: true,
+			want: slices.Concat(before, unanswered, attemptHooks, after),
+		},
+		{name: "half an answer, then one", steps: []cognitosynctest.Step{cognitosynctest.OK().CutAfter(10)}, output: true,
+			// A body that breaks off is no answer either.
+			want: slices.Concat(before, []string{
+				"BeforeAttempt", "BeforeSigning", "AfterSigning", "BeforeTransmit", "AfterTransmit", "BeforeDeserialization", "AfterAttempt",
+			}, attemptHooks, after),
+		},
+		{name: "refused input", pool: "a/b", want: []string{"BeforeExecution", "AfterExecution"}},
+		{
+			name: "no endpoint", want: slices.Concat(before, []string{"BeforeAttempt", "AfterAttempt"}, after),
+			option: func(o *cognitosync.Options) { o.BaseEndpoint = aws.String("localhost:80") },
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			h := newHooks()
+			var last smithyhttp.InterceptorContext
+			h.look = func(name string, in *smithyhttp.InterceptorContext) {
+				if name == "AfterExecution" {
+					last = *in
+				}
+			}
+			if test.option == nil {
+				test.option = func(*cognitosync.Options) {}
+			}
+			server, client := setup(t, direct, everyHook(h), test.option)
+			server.Script("", test.steps...)
+			output, err := describePool(t.Context(), t, client, firstOf(test.pool, poolID))
+			assert.Equal(t, test.output, err == nil, err)
+			assert.Equal(t, test.want, h.notes.take())
+			assert.IsType(t, &cognitosync.DescribeIdentityPoolUsageInput{}, last.Input)
+			if test.output {
+				assert.Same(t, output, last.Output)
+				assert.Equal(t, http.StatusOK, last.Response.StatusCode)
+			} else {
+				assert.Nil(t, last.Output)
+			}
+		})
+	}
+}
+
+// TestInterceptorContext shows what there is at each point of a call that succeeds.
+func TestInterceptorContext(t *testing.T) {
+	t.Parallel()
+	h := newHooks()
+	var told notes
+	h.look = func(name string, in *smithyhttp.InterceptorContext) {
+		told.add("%s: input %t, request %t, response %t, output %t", name, in.Input != nil, in.Request != nil, in.Response != nil, in.Output != nil)
+		if in.Request != nil {
+			assert.Equal(t, "/identitypools/"+escapedID(poolID), in.Request.URL.EscapedPath())
+		}
+	}
+	_, client := setup(t, direct, everyHook(h))
+	_, err := describe(t, client)
+	require.NoError(t, err)
+	assert.Equal(t, []string{
+		"BeforeExecution: input true, request false, response false, output false",
+		"BeforeSerialization: input true, request false, response false, output false",
+		"AfterSerialization: input true, request true, response false, output false",
+		"BeforeRetryLoop: input true, request true, response false, output false",
+		"BeforeAttempt: input true, request true, response false, output false",
+		"BeforeSigning: input true, request true, response false, output false",
+		"AfterSigning: input true, request true, response false, output false",
+		"BeforeTransmit: input true, request true, response false, output false",
+		"AfterTransmit: input true, request true, response true, output false",
+		"BeforeDeserialization: input true, request true, response true, output false",
+		"AfterDeserialization: input true, request true, response true, output true",
+		"AfterAttempt: input true, request true, response true, output true",
+		"AfterExecution: input true, request true, response true, output true",
+	}, told.take())
+}
+
+// TestInterceptorFails shows that each hook can end a call.
+func TestInterceptorFails(t *testing.T) {
+	t.Parallel()
+	for i, name := range hookNames {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHooks()
+			h.change = func(context.Context, *smithyhttp.InterceptorContext) error { return errBroken }
+			server, client := setup(t, direct, func(o *cognitosync.Options) { addHook(o, name, h) })
+			_, err := describe(t, client)
+			require.ErrorIs(t, err, errBroken)
+			sent := 1
+			if i <= slices.Index(hookNames, "BeforeTransmit") {
+				sent = 0
+			}
+			assert.Equal(t, sent, server.Requests().Count())
+		})
+	}
+}
+
+// TestInterceptorFailsRetryably shows that the errors of hooks in the attempt loop are
+// judged like any other.
+func TestInterceptorFailsRetryably(t *testing.T) {
+	t.Parallel()
+	for _, name := range attemptHooks {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHooks()
+			var once bool
+			h.change = func(context.Context, *smithyhttp.InterceptorContext) error {
+				if once {
+					return nil
+				}
+				once = true
+				return &smithyhttp.RequestSendError{Err: errBroken}
+			}
+			_, client := setup(t, direct, func(o *cognitosync.Options) { addHook(o, name, h) })
+			output, err := describe(t, client)
+			require.NoError(t, err)
+			attempts, _ := retry.GetAttemptResults(output.ResultMetadata)
+			require.Len(t, attempts.Results, 2)
+			require.ErrorIs(t, attempts.Results[0].Err, errBroken)
+		})
+	}
+}
+
+// A probe is a middleware for each of the five steps. It notes that it is run, and
+// does what it is told to.
+type probe struct {
+	id    string
+	notes *notes // nil: nothing is noted
+
+	instead any                                                // a middleware to run in its place
+	before  func(context.Context, any) context.Context         // given the input or request
+	after   func(middleware.Metadata, any, error) (any, error) // given what came back: result or raw response
+}
+
+func (p *probe) ID() string { return p.id }
+
+func (p *probe) enter(ctx context.Context, in any) context.Context {
+	if p.notes != nil {
+		p.notes.add("%s", p.id)
+	}
+	if p.before != nil {
+		return p.before(ctx, in)
+	}
+	return ctx
+}
+
+func (p *probe) leave(metadata middleware.Metadata, result any, err error) (any, error) {
+	if p.after != nil {
+		return p.after(metadata, result, err)
+	}
+	return result, err
+}
+
+func (p *probe) HandleInitialize(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (
+	out middleware.InitializeOutput, metadata middleware.Metadata, err error,
+) {
+	ctx = p.enter(ctx, in.Parameters)
+	if m, ok := p.instead.(middleware.InitializeMiddleware); ok {
+		out, metadata, err = m.HandleInitialize(ctx, in, next)
+	} else {
+		out, metadata, err = next.HandleInitialize(ctx, in)
+	}
+	out.Result, err = p.leave(metadata, out.Result, err)
+	return out, metadata, err
+}
+
+func (p *probe) HandleSerialize(ctx context.Context, in middleware.SerializeInput, next middleware.SerializeHandler) (
+	out middleware.SerializeOutput, metadata middleware.Metadata, err error,
+) {
+	ctx = p.enter(ctx, in.Request)
+	if m, ok := p.instead.(middleware.SerializeMiddleware); ok {
+		out, metadata, err = m.HandleSerialize(ctx, in, next)
+	} else {
+		out, metadata, err = next.HandleSerialize(ctx, in)
+	}
+	out.Result, err = p.leave(metadata, out.Result, err)
+	return out, metadata, err
+}
+
+func (p *probe) HandleBuild(ctx context.Context, in middleware.BuildInput, next middleware.BuildHandler) (
+	out middleware.BuildOutput, metadata middleware.Metadata, err error,
+) {
+	ctx = p.enter(ctx, in.Request)
+	if m, ok := p.instead.(middleware.BuildMiddleware); ok {
+		out, metadata, err = m.HandleBuild(ctx, in, next)
+	} else {
+		out, metadata, err = next.HandleBuild(ctx, in)
+	}
+	out.Result, err = p.leave(metadata, out.Result, err)
+	return out, metadata, err
+}
+
+func (p *probe) HandleFinalize(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
+	out middleware.FinalizeOutput, metadata middleware.Metadata, err error,
+) {
+	ctx = p.enter(ctx, in.Request)
+	if m, ok := p.instead.(middleware.FinalizeMiddleware); ok {
+		out, metadata, err = m.HandleFinalize(ctx, in, next)
+	} else {
+		out, metadata, err = next.HandleFinalize(ctx, in)
+	}
+	out.Result, err = p.leave(metadata, out.Result, err)
+	return out, metadata, err
+}
+
+func (p *probe) HandleDeserialize(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (
+	out middleware.DeserializeOutput, metadata middleware.Metadata, err error,
+) {
+	ctx = p.enter(ctx, in.Request)
+	if m, ok := p.instead.(middleware.DeserializeMiddleware); ok {
+		out, metadata, err = m.HandleDeserialize(ctx, in, next)
+	} else {
+		out, metadata, err = next.HandleDeserialize(ctx, in)
+	}
+	out.RawResponse, err = p.leave(metadata, out.RawResponse, err)
+	return out, metadata, err
+}
+
+// A step is a step of a stack, whatever it is a step of.
+type step interface {
+	has(id string) bool
+	list() []string
+	add(p *probe, position middleware.RelativePosition) error
+	insert(p *probe, id string, position middleware.RelativePosition) error
+	swap(id string, p *probe) (old any, err error)
+	remove(id string) error
+}
+
+// stepOf is what the five types of steps have in common: M is their middleware.
+type stepOf[M any] struct {
+	step interface {
+		Get(id string) (M, bool)
+		List() []string
+		Add(m M, position middleware.RelativePosition) error
+		Insert(m M, relativeTo string, position middleware.RelativePosition) error
+		Swap(id string, m M) (M, error)
+		Remove(id string) (M, error)
+	}
+}
+
+func (s stepOf[M]) has(id string) bool {
+	_, found := s.step.Get(id)
+	return found
+}
+
+func (s stepOf[M]) list() []string { return s.step.List() }
+
+func (s stepOf[M]) add(p *probe, position middleware.RelativePosition) error {
+	return s.step.Add(any(p).(M), position)
+}
+
+func (s stepOf[M]) insert(p *probe, id string, position middleware.RelativePosition) error {
+	return s.step.Insert(any(p).(M), id, position)
+}
+
+func (s stepOf[M]) swap(id string, p *probe) (any, error) { return s.step.Swap(id, any(p).(M)) }
+
+func (s stepOf[M]) remove(id string) error {
+	_, err := s.step.Remove(id)
+	return err
+}
+
+// stepNamed returns one of the five steps.
+func stepNamed(name string, s *middleware.Stack) step {
+	switch name {
+	case "initialize":
+		return stepOf[middleware.InitializeMiddleware]{s.Initialize}
+	case "serialize":
+		return stepOf[middleware.SerializeMiddleware]{s.Serialize}
+	case "build":
+		return stepOf[middleware.BuildMiddleware]{s.Build}
+	case "finalize":
+		return stepOf[middleware.FinalizeMiddleware]{s.Finalize}
+	default:
+		return stepOf[middleware.DeserializeMiddleware]{s.Deserialize}
+	}
+}
+
+// with returns an option that has a client run p in the step, before or after a
+// middleware of it.
+func with(stepName string, p *probe, position middleware.RelativePosition, id string) func(*cognitosync.Options) {
+	return cognitosync.WithAPIOptions(func(s *middleware.Stack) error {
+		return stepNamed(stepName, s).insert(p, id, position)
+	})
+}
+
+// atEnd returns an option that has a client run p at one end of the step.
+func atEnd(stepName string, p *probe, position middleware.RelativePosition) func(*cognitosync.Options) {
+	return cognitosync.WithAPIOptions(func(s *middleware.Stack) error {
+		return stepNamed(stepName, s).add(p, position)
+	})
 }

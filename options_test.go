@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
+	"os"
 	"reflect"
 	"regexp"
 	"strings"
@@ -207,20 +207,6 @@ func (n *notingSigner) SignHTTP(ctx context.Context, credentials aws.Credentials
 ) error {
 	n.notes.add("%s %s %s", payloadHash, service, region)
 	return n.Signer.SignHTTP(ctx, credentials, r, payloadHash, service, region, at, optFns...)
-}
-
-// resolverFunc is a function as an EndpointResolverV2.
-type resolverFunc func(cognitosync.EndpointParameters) (smithyendpoints.Endpoint, error)
-
-func (f resolverFunc) ResolveEndpoint(_ context.Context, params cognitosync.EndpointParameters) (smithyendpoints.Endpoint, error) {
-	return f(params)
-}
-
-// resolveTo returns a resolver that finds the same endpoint for everything.
-func resolveTo(host string) resolverFunc {
-	return func(cognitosync.EndpointParameters) (smithyendpoints.Endpoint, error) {
-		return smithyendpoints.Endpoint{URI: url.URL{Scheme: "https", Host: host}}, nil
-	}
 }
 
 const host = "https://cognito-sync.us-east-1.amazonaws.com"
@@ -776,5 +762,291 @@ func TestCallersHTTPClientIsUnchanged(t *testing.T) {
 		assert.Equal(t, 1, server.Requests().Count(), "redirects are not followed")
 		assert.Nil(t, own.CheckRedirect)
 		assert.Same(t, own, client.Options().HTTPClient)
+	})
+}
+
+// Sources of an aws.Config, each with one setting.
+type (
+	fipsSource      struct{ state aws.FIPSEndpointState }
+	dualStackSource struct{ state aws.DualStackEndpointState }
+	endpointSource  map[string]string // by service
+	ignoreSource    bool
+)
+
+func (s fipsSource) GetUseFIPSEndpoint(context.Context) (aws.FIPSEndpointState, bool, error) {
+	return s.state, s.state != aws.FIPSEndpointStateUnset, nil
+}
+
+func (s dualStackSource) GetUseDualStackEndpoint(context.Context) (aws.DualStackEndpointState, bool, error) {
+	return s.state, s.state != aws.DualStackEndpointStateUnset, nil
+}
+
+func (s endpointSource) GetServiceBaseEndpoint(_ context.Context, sdkID string) (string, bool, error) {
+	endpoint, found := s[sdkID]
+	return endpoint, found, nil
+}
+
+func (s ignoreSource) GetIgnoreConfiguredEndpoints(context.Context) (value, found bool, err error) {
+	return bool(s), true, nil
+}
+
+// TestConfigSources is not parallel: it is about the environment, too.
+func TestConfigSources(t *testing.T) {
+	const own, forAll = "AWS_ENDPOINT_URL_COGNITO_SYNC", "AWS_ENDPOINT_URL"
+	for _, test := range []struct {
+		name    string
+		sources []any
+		env     map[string]string
+		base    string
+		want    string
+	}{
+		{name: "none", want: host},
+		{
+			name: "the first that knows", want: "https://cognito-sync-fips.us-east-1.amazonaws.com",
+			sources: []any{struct{}{}, fipsSource{}, fipsSource{aws.FIPSEndpointStateEnabled}, fipsSource{aws.FIPSEndpointStateDisabled}},
+		},
+		{
+			name: "switched off", want: host,
+			sources: []any{dualStackSource{aws.DualStackEndpointStateDisabled}, dualStackSource{aws.DualStackEndpointStateEnabled}},
+		},
+		{
+			name: "an endpoint of the service", want: "http://one.test", base: "http://base.test",
+			sources: []any{endpointSource{"S3": "http://s3.test"}, endpointSource{"Cognito Sync": "http://one.test"}, endpointSource{"Cognito Sync": "http://two.test"}},
+		},
+		{
+			name: "endpoints of others", want: "http://base.test", base: "http://base.test",
+			sources: []any{endpointSource{"S3": "http://s3.test"}},
+		},
+		{
+			name: "configured endpoints are ignored", want: host,
+			sources: []any{ignoreSource(true), endpointSource{"Cognito Sync": "http://one.test"}},
+		},
+		{
+			name: "configured endpoints are not ignored", want: "http://one.test",
+			sources: []any{ignoreSource(false), ignoreSource(true), endpointSource{"Cognito Sync": "http://one.test"}},
+		},
+		{
+			name: "the variable for all services comes before the file", want: "http://base.test", base: "http://base.test",
+			env:     map[string]string{forAll: "http://base.test"},
+			sources: []any{endpointSource{"Cognito Sync": "http://one.test"}},
+		},
+		{
+			name: "the service's own variable comes before both", want: "http://one.test", base: "http://base.test",
+			env:     map[string]string{forAll: "http://base.test", own: "http://one.test"},
+			sources: []any{endpointSource{"Cognito Sync": "http://one.test"}},
+		},
+	} {
+		for _, way := range ways {
+			t.Run(test.name+"/"+way, func(t *testing.T) {
+				for _, name := range []string{own, forAll} {
+					t.Setenv(name, test.env[name]) // restored when the test ends
+					if test.env[name] == "" {
+						require.NoError(t, os.Unsetenv(name))
+					}
+				}
+				s := newScene(t, &settingTest{seen: (*scene).target})
+				cfg := s.config()
+				cfg.ConfigSources = test.sources
+				if test.base != "" {
+					cfg.BaseEndpoint = aws.String(test.base)
+				}
+				client := cognitosync.NewFromConfig(cfg, func(o *cognitosync.Options) { goThrough(way, o) })
+				assert.Equal(t, test.want, s.see(t, client))
+			})
+		}
+	}
+}
+
+// Sources of an aws.Config that fail.
+type (
+	brokenFIPSSource      struct{ error }
+	brokenDualStackSource struct{ error }
+	brokenEndpointSource  struct{ error }
+	brokenIgnoreSource    struct{ error }
+)
+
+func (s brokenFIPSSource) GetUseFIPSEndpoint(context.Context) (aws.FIPSEndpointState, bool, error) {
+	return 0, false, s.error
+}
+
+func (s brokenDualStackSource) GetUseDualStackEndpoint(context.Context) (aws.DualStackEndpointState, bool, error) {
+	return 0, false, s.error
+}
+
+func (s brokenEndpointSource) GetServiceBaseEndpoint(context.Context, string) (string, bool, error) {
+	return "", false, s.error
+}
+
+func (s brokenIgnoreSource) GetIgnoreConfiguredEndpoints(context.Context) (value, found bool, err error) {
+	return false, false, s.error
+}
+
+// brokenMeterProvider cannot make the instrument of that name.
+type brokenMeterProvider struct {
+	metrics.NopMeterProvider
+	instrument string
+}
+
+func (p brokenMeterProvider) Meter(scope string, _ ...metrics.MeterOption) metrics.Meter {
+	return brokenMeter{p.NopMeterProvider.Meter(scope), p.instrument}
+}
+
+type brokenMeter struct {
+	metrics.Meter
+	instrument string
+}
+
+func (m brokenMeter) Int64Counter(name string, opts ...metrics.InstrumentOption) (metrics.Int64Counter, error) {
+	if name == m.instrument {
+		return nil, errBroken
+	}
+	return m.Meter.Int64Counter(name, opts...)
+}
+
+func (m brokenMeter) Float64Histogram(name string, opts ...metrics.InstrumentOption) (metrics.Float64Histogram, error) {
+	if name == m.instrument {
+		return nil, errBroken
+	}
+	return m.Meter.Float64Histogram(name, opts...)
+}
+
+// TestBadSettings shows that a call that could not be made is not begun: the error
+// names the setting, and nothing is sent.
+func TestBadSettings(t *testing.T) {
+	t.Parallel()
+	base := func(endpoint string) func(*cognitosync.Options) {
+		return func(o *cognitosync.Options) { o.BaseEndpoint = &endpoint }
+	}
+	region := func(region string) func(*cognitosync.Options) {
+		return func(o *cognitosync.Options) { o.Region = region }
+	}
+	credentials := func(provider aws.CredentialsProvider) func(*cognitosync.Options) {
+		return func(o *cognitosync.Options) { o.Credentials = provider }
+	}
+	keys := func(c aws.Credentials) func(*cognitosync.Options) {
+		return credentials(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return c, nil }))
+	}
+	meter := func(instrument string) func(*cognitosync.Options) {
+		return func(o *cognitosync.Options) { o.MeterProvider = brokenMeterProvider{instrument: instrument} }
+	}
+	source := func(source any) func(*aws.Config) {
+		return func(c *aws.Config) { c.ConfigSources = []any{source} }
+	}
+	legacy := func(endpoint aws.Endpoint, err error) func(*aws.Config) {
+		return func(c *aws.Config) {
+			c.EndpointResolverWithOptions = resolverWithOptions(func(string, string, ...any) (aws.Endpoint, error) { return endpoint, err })
+		}
+	}
+	for _, test := range []struct {
+		name    string
+		set     func(*cognitosync.Options)
+		config  func(*aws.Config) // instead
+		setting string
+		text    string // in the error
+		cause   error  // in its chain
+	}{
+		{name: "no region", set: region(""), setting: "Region", text: "Missing Region"},
+		{name: "no region, custom endpoint", setting: "Region", text: "missing", set: func(o *cognitosync.Options) {
+			o.Region, o.BaseEndpoint = "", aws.String("http://base.test")
+		}},
+		{name: "no region, pool region wanted, pool without", setting: "Region", text: "Missing Region", set: func(o *cognitosync.Options) {
+			o.Region, o.UseIdentityPoolRegion = "", true
+		}},
+		{name: "region with a host", set: region("evil.test/"), setting: "Region", text: "not a host label"},
+		{name: "region with a user", set: region("x@evil"), setting: "Region", text: "not a host label"},
+		{name: "region with a line break", set: region("us-east-1\r\nX-Evil: 1"), setting: "Region", text: "not a host label"},
+		{name: "region too long", set: region(strings.Repeat("a", 64)), setting: "Region", text: "not a host label"},
+		{name: "blank region", set: region(" "), setting: "Region", text: "not a host label"},
+
+		{name: "no credentials", set: credentials(nil), setting: "Credentials", text: "none given"},
+		{name: "anonymous credentials", set: credentials(aws.AnonymousCredentials{}), setting: "Credentials", text: "none given"},
+		{name: "pointer to anonymous credentials", set: credentials(&aws.AnonymousCredentials{}), setting: "Credentials", text: "none given"},
+		{name: "cached anonymous credentials", set: credentials(aws.NewCredentialsCache(aws.AnonymousCredentials{})), setting: "Credentials", text: "none given"},
+		{name: "credentials without keys", set: keys(aws.Credentials{SessionToken: "token"}), setting: "Credentials", text: "no access key"},
+		{name: "credentials without secret", set: keys(aws.Credentials{AccessKeyID: "AKID"}), setting: "Credentials", text: "no secret key"},
+
+		{name: "endpoint without scheme", set: base("localhost:4566"), setting: "BaseEndpoint", text: "scheme"},
+		{name: "endpoint of another scheme", set: base("ftp://base.test"), setting: "BaseEndpoint", text: "scheme"},
+		{name: "endpoint without host", set: base("http://"), setting: "BaseEndpoint", text: "no host"},
+		{name: "endpoint with only a port", set: base("http://:4566"), setting: "BaseEndpoint", text: "no host"},
+		{name: "endpoint with a user", set: base("http://user:password@base.test"), setting: "BaseEndpoint", text: "user information"},
+		{name: "endpoint with a query", set: base("http://base.test?a=b"), setting: "BaseEndpoint", text: "query"},
+		{name: "endpoint with an empty query", set: base("http://base.test?"), setting: "BaseEndpoint", text: "query"},
+		{name: "endpoint with a fragment", set: base("http://base.test#a"), setting: "BaseEndpoint", text: "fragment"},
+		{name: "unreadable endpoint", set: base("http://[::1"), setting: "BaseEndpoint", text: "missing ']'"},
+		{name: "empty endpoint", set: base(""), setting: "BaseEndpoint", text: "scheme"},
+		{name: "custom FIPS endpoint", setting: "BaseEndpoint", text: "FIPS and custom endpoint are not supported", set: func(o *cognitosync.Options) {
+			base("http://base.test")(o)
+			o.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateEnabled
+		}},
+		{name: "custom dual-stack endpoint", setting: "BaseEndpoint", text: "Dualstack and custom endpoint are not supported", set: func(o *cognitosync.Options) {
+			base("http://base.test")(o)
+			o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled
+		}},
+
+		{name: "unknown defaults mode", setting: "DefaultsMode", text: `unknown mode "fast"`, set: func(o *cognitosync.Options) { o.DefaultsMode = "fast" }},
+		{name: "unknown retry mode", setting: "RetryMode", text: "eager", set: func(o *cognitosync.Options) { o.RetryMode = "eager" }},
+		{name: "negative attempts", setting: "RetryMaxAttempts", text: "-1 is negative", set: func(o *cognitosync.Options) { o.RetryMaxAttempts = -1 }},
+		{name: "broken resolver", setting: "EndpointResolverV2", cause: errBroken, set: cognitosync.WithEndpointResolverV2(resolverFunc(
+			func(cognitosync.EndpointParameters) (smithyendpoints.Endpoint, error) {
+				return smithyendpoints.Endpoint{}, errBroken
+			})),
+		},
+		{name: "resolver without a host", setting: "EndpointResolverV2", text: "no host", set: cognitosync.WithEndpointResolverV2(resolveTo(""))},
+		{name: "broken histogram", set: meter("client.call.duration"), setting: "MeterProvider", cause: errBroken},
+		{name: "broken attempts counter", set: meter("client.call.attempts"), setting: "MeterProvider", cause: errBroken},
+		{name: "broken errors counter", set: meter("client.call.errors"), setting: "MeterProvider", cause: errBroken},
+
+		{name: "broken FIPS setting", config: source(brokenFIPSSource{errBroken}), setting: "EndpointOptions.UseFIPSEndpoint", cause: errBroken},
+		{name: "broken dual-stack setting", config: source(brokenDualStackSource{errBroken}), setting: "EndpointOptions.UseDualStackEndpoint", cause: errBroken},
+		{name: "broken endpoint setting", config: source(brokenEndpointSource{errBroken}), setting: "BaseEndpoint", cause: errBroken},
+		{name: "broken ignore setting", config: source(brokenIgnoreSource{errBroken}), setting: "BaseEndpoint", cause: errBroken},
+		{name: "broken legacy resolver", config: legacy(aws.Endpoint{}, errBroken), setting: "EndpointResolver", cause: errBroken},
+		{name: "unreadable legacy endpoint", config: legacy(aws.Endpoint{URL: "http://[::1"}, nil), setting: "EndpointResolver", text: "missing ']'"},
+		{name: "empty legacy endpoint", config: legacy(aws.Endpoint{}, nil), setting: "EndpointResolver", text: "scheme"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothWays(t, func(t *testing.T, way string) {
+				s := newScene(t, &settingTest{})
+				check := func(client *cognitosync.Client, optFns ...func(*cognitosync.Options)) {
+					t.Helper()
+					output, err := describePool(t.Context(), t, client, anyPool, optFns...)
+					assert.Nil(t, output)
+					var bad *cognitosync.ConfigurationError
+					require.ErrorAs(t, err, &bad)
+					assert.Equal(t, test.setting, bad.Setting)
+					assert.ErrorContains(t, err, test.text)
+					assert.ErrorContains(t, err, "configuration of "+test.setting)
+					if test.cause != nil {
+						require.ErrorIs(t, err, test.cause)
+					}
+					assert.NotContains(t, err.Error(), "password")
+					assert.Empty(t, s.wire.take(), "requests sent")
+				}
+				if test.config != nil {
+					cfg := s.config()
+					test.config(&cfg)
+					check(cognitosync.NewFromConfig(cfg, func(o *cognitosync.Options) { goThrough(way, o) }))
+					return
+				}
+				check(cognitosync.New(s.options(way), test.set))
+				check(cognitosync.New(s.options(way)), test.set)
+			})
+		})
+	}
+}
+
+// TestSettingsHealed shows that a call can put right what a client lacks.
+func TestSettingsHealed(t *testing.T) {
+	t.Parallel()
+	bothWays(t, func(t *testing.T, way string) {
+		server, client := setup(t, way, func(o *cognitosync.Options) { o.Credentials, o.Region = nil, "" })
+		_, err := describe(t, client)
+		require.Error(t, err)
+		_, err = describe(t, client, func(o *cognitosync.Options) {
+			o.Credentials, o.Region = server.Config().Credentials, server.Config().Region
+		})
+		require.NoError(t, err)
 	})
 }

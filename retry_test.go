@@ -2,18 +2,11 @@ package cognitosync_test
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/http/httptest"
-	"os"
 	"slices"
-	"sync"
-	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -28,6 +21,65 @@ import (
 	"github.com/cognitosync/cognitosync-go"
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
 )
+
+// TestDelayBeyondDeadline has the service ask for more patience than the caller has.
+func TestDelayBeyondDeadline(t *testing.T) {
+	t.Parallel()
+	eachWay(t, func(t *testing.T, way string) {
+		tr := newTrial(t, way)
+		tr.script(cognitosynctest.Forever(cognitosynctest.TooManyRequests().WithHeader("Retry-After", "3600")))
+		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second) // less than the 5 s that are granted
+		defer cancel()
+
+		err := tr.fails(t, ctx)
+
+		require.NoError(t, ctx.Err(), "the call has waited for the deadline")
+		assert.Empty(t, tr.naps.all())
+		assert.ErrorIs(t, err, context.DeadlineExceeded)
+		requireAs[*aws.RequestCanceledError](t, err)
+		assert.Equal(t, 1, tr.requests())
+		assertThrottled(t, err, tr.server.Requests().Last(), 1)
+	})
+}
+
+// TestCancelWhileHeldBack ends the call while the retryer of the adaptive mode holds
+// its second attempt back, which it does for two seconds after the first 429.
+func TestCancelWhileHeldBack(t *testing.T) {
+	t.Parallel()
+	eachWay(t, func(t *testing.T, way string) {
+		tr := newTrial(t, way, func(o *cognitosync.Options) { o.RetryMode = aws.RetryModeAdaptive })
+		tr.script(cognitosynctest.Throttle(2))
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cognitosync.SetSleep(tr.client, func(context.Context, time.Duration) error {
+			time.AfterFunc(shortTimeout, func() { cancel(errOwnCause) })
+			return nil
+		})
+
+		err := tr.fails(t, ctx)
+
+		assert.ErrorIs(t, err, context.Canceled)
+		assert.ErrorIs(t, err, errOwnCause)
+		requireAs[*smithy.CanceledError](t, err)
+		assert.Equal(t, 1, tr.requests())
+		assertThrottled(t, err, tr.server.Requests().Last(), 1)
+	})
+}
+
+func TestAttemptsExhausted(t *testing.T) {
+	t.Parallel()
+	eachWay(t, func(t *testing.T, way string) {
+		tr := newTrial(t, way)
+		tr.script(cognitosynctest.InternalError(), cognitosynctest.Reset(), cognitosynctest.TooManyRequests())
+
+		err := tr.fails(t, t.Context())
+
+		assert.Equal(t, 3, requireAs[*retry.MaxAttemptsError](t, err).Attempt)
+		assert.Equal(t, 3, tr.requests())
+		assert.Zero(t, tr.server.Pending())
+		assertThrottled(t, err, tr.server.Requests().Last(), 3)
+		assert.False(t, isA[*cognitosync.InternalErrorException](err), "it is the last error that counts")
+	})
+}
 
 func TestDecide(t *testing.T) {
 	t.Parallel()
@@ -300,153 +352,6 @@ func TestWhatIsRetried(t *testing.T) {
 				assert.Empty(t, tr.naps.all())
 				assert.False(t, isA[*retry.MaxAttemptsError](err))
 				assert.False(t, cognitosync.InspectError(err).Retryable)
-			})
-		})
-	}
-}
-
-// TestConnecting has connections fail in each way, with a dialer of the test's own.
-func TestConnecting(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		name    string
-		failure error
-		retried bool
-	}{
-		{"no such host", &net.DNSError{Err: "no such host", Name: "host", IsNotFound: true}, false},
-		{"no answer from DNS", &net.DNSError{Err: "timeout", Name: "host", IsTimeout: true}, true},
-		{"DNS fails for now", &net.DNSError{Err: "server misbehaving", Name: "host", IsTemporary: true}, true},
-		{"refused", &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}, true},
-		{"reset", &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}, true},
-		{"unreachable", &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.EHOSTUNREACH)}, true},
-		{"timed out", &net.OpError{Op: "dial", Net: "tcp", Err: os.ErrDeadlineExceeded}, true},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			eachWay(t, func(t *testing.T, way string) {
-				var dials atomic.Int32
-				tr := newTrial(t, way, func(o *cognitosync.Options) {
-					o.HTTPClient = &http.Client{Transport: &http.Transport{
-						DialContext: func(context.Context, string, string) (net.Conn, error) {
-							dials.Add(1)
-							return nil, test.failure
-						},
-					}}
-				})
-
-				err := tr.fails(t, t.Context())
-
-				assert.ErrorIs(t, err, test.failure)
-				requireAs[*smithyhttp.RequestSendError](t, err)
-				details := cognitosync.InspectError(err)
-				assert.Equal(t, test.retried, details.Retryable)
-				if test.retried {
-					assert.EqualValues(t, 3, dials.Load())
-					assert.Equal(t, 3, details.Attempts)
-					assert.Len(t, tr.naps.all(), 2)
-				} else {
-					assert.EqualValues(t, 1, dials.Load())
-					assert.Equal(t, 1, details.Attempts)
-				}
-				details.Attempts, details.Retryable, details.Message = 0, false, ""
-				assert.Zero(t, details, "details of an answer, where there was none")
-			})
-		})
-	}
-}
-
-// TestRefusedConnection dials a port that nobody listens on.
-func TestRefusedConnection(t *testing.T) {
-	t.Parallel()
-	eachWay(t, func(t *testing.T, way string) {
-		endpoint := "http://" + refusingAddress(t)
-		tr := newTrial(t, way, func(o *cognitosync.Options) { o.BaseEndpoint = &endpoint })
-
-		err := tr.fails(t, t.Context())
-
-		assert.ErrorIs(t, err, syscall.ECONNREFUSED)
-		assert.Equal(t, 3, requireAs[*retry.MaxAttemptsError](t, err).Attempt)
-		assert.Len(t, tr.naps.all(), 2)
-	})
-}
-
-// refusingAddress returns an address that refuses connections until the test ends. It
-// is the near end of a connection: that port is taken, so nobody can listen on it.
-func refusingAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, listener.Close()) })
-	conn, err := net.Dial("tcp", listener.Addr().String())
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, conn.Close()) })
-	return conn.LocalAddr().String()
-}
-
-// TestUntrustedCertificate is refused by the transport.
-func TestUntrustedCertificate(t *testing.T) {
-	t.Parallel()
-	eachWay(t, func(t *testing.T, way string) {
-		server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.TLS = true })
-		tr := trialOf(t, way, server, func(o *cognitosync.Options) { o.HTTPClient = &http.Client{} })
-		err := tr.fails(t, t.Context())
-		requireAs[*smithyhttp.RequestSendError](t, err)
-		requireAs[x509.UnknownAuthorityError](t, err)
-		assert.Equal(t, 3, cognitosync.InspectError(err).Attempts)
-		assert.Zero(t, tr.requests())
-	})
-}
-
-// TestIdleConnectionClosed has the server close connections just when they are to be
-// used again. That is the transport's business: no attempt is lost, and no time.
-func TestIdleConnectionClosed(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		name string
-		end  func(net.Conn) error
-	}{
-		{"closed", net.Conn.Close},
-		{"reset", reset},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			eachWay(t, func(t *testing.T, way string) {
-				var (
-					mu       sync.Mutex
-					used     = map[string]bool{} // connections, by the client's address
-					attempts []string
-					dropped  int
-				)
-				server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					mu.Lock()
-					defer mu.Unlock()
-					if used[r.RemoteAddr] {
-						dropped++
-						conn, _, err := http.NewResponseController(w).Hijack()
-						if assert.NoError(t, err) {
-							assert.NoError(t, test.end(conn))
-						}
-						return
-					}
-					used[r.RemoteAddr] = true
-					attempts = append(attempts, r.Header.Get("Amz-Sdk-Request"))
-					_, _ = io.WriteString(w, stubBody) // a client that is gone has failed the test already
-				}))
-				t.Cleanup(server.Close)
-				tr := newTrial(t, way, func(o *cognitosync.Options) { o.BaseEndpoint = aws.String(server.URL) })
-
-				const calls = 5
-				for range calls {
-					output, err := tr.call(t.Context())
-					require.NoError(t, err)
-					require.NotNil(t, output)
-				}
-
-				mu.Lock()
-				defer mu.Unlock()
-				assert.Equal(t, calls-1, dropped, "connections used again")
-				assert.Equal(t, slices.Repeat([]string{"attempt=1; max=3"}, calls), attempts)
-				assert.Empty(t, tr.naps.all())
 			})
 		})
 	}

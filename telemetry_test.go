@@ -14,7 +14,6 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -111,9 +110,6 @@ func TestLogTexts(t *testing.T) {
 	})
 }
 
-// A contextKey is a key of the caller's.
-type contextKey struct{}
-
 // A contextLogger notes what it finds in the context of each entry.
 type contextLogger struct {
 	notes *notes
@@ -192,43 +188,6 @@ func TestSilentByDefault(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(string(printed)), "\n")
 	lines = slices.DeleteFunc(lines, func(line string) bool { return strings.HasPrefix(line, "coverage: ") })
 	assert.Equal(t, []string{"PASS"}, lines)
-}
-
-// A recordHandler is a slog.Handler that keeps records.
-type recordHandler struct {
-	slog.Handler
-	level slog.Level // the lowest that is enabled
-
-	mu      sync.Mutex
-	records []slog.Record
-	values  []any // of contextKey in the context of each record
-}
-
-func (h *recordHandler) Enabled(_ context.Context, level slog.Level) bool { return level >= h.level }
-
-func (h *recordHandler) Handle(ctx context.Context, record slog.Record) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.records = append(h.records, record.Clone())
-	h.values = append(h.values, ctx.Value(contextKey{}))
-	return nil
-}
-
-// take returns level and attributes of each record since it was last called.
-func (h *recordHandler) take() []map[string]any {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	var all []map[string]any
-	for _, record := range h.records {
-		attributes := map[string]any{"level": record.Level, "message": record.Message}
-		record.Attrs(func(a slog.Attr) bool {
-			attributes[a.Key] = a.Value.Any()
-			return true
-		})
-		all = append(all, attributes)
-	}
-	h.records = nil
-	return all
 }
 
 // TestStructuredLogger compares the whole record of each attempt.

@@ -2,15 +2,19 @@ package cognitosync_test
 
 import (
 	"context"
-	"net"
+	"errors"
+	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/smithy-go"
+	smithyauth "github.com/aws/smithy-go/auth"
 	smithyendpoints "github.com/aws/smithy-go/endpoints"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -18,23 +22,264 @@ import (
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
 )
 
-// newWorld returns a server that stands for the services of all regions, and the
-// options of a client that reaches them under their real names.
-func newWorld(t *testing.T, way, region string, optFns ...func(*cognitosync.Options)) (*cognitosynctest.Server, *cognitosync.Client) {
-	t.Helper()
-	server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.AnyRegion, o.InMemory = true, true })
-	options := cognitosync.Options{
-		Region:      region,
-		Credentials: cognitosynctest.DefaultCredentials().Provider(),
-		HTTPClient:  &http.Client{Transport: server.RoundTripper()},
+func TestEndpointResolverV2(t *testing.T) {
+	t.Parallel()
+	signedFor := func(name, region string) smithy.Properties {
+		var signing, properties smithy.Properties
+		smithyhttp.SetSigV4SigningName(&signing, name)
+		smithyhttp.SetSigV4SigningRegion(&signing, region)
+		smithyauth.SetAuthOptions(&properties, []*smithyauth.Option{
+			{SchemeID: "aws.auth#sigv4a", SignerProperties: smithy.Properties{}},
+			{SchemeID: smithyauth.SchemeIDSigV4, SignerProperties: signing},
+		})
+		return properties
 	}
-	goThrough(way, &options)
-	client := cognitosync.New(options, optFns...)
-	cognitosync.SetSleep(client, doNotSleep)
-	return server, client
+	for _, test := range []struct {
+		name       string
+		options    func(*cognitosync.Options)
+		properties smithy.Properties
+		params     cognitosync.EndpointParameters
+		url        string
+		scope      string // of the signature, without key and date
+	}{
+		{
+			name:    "plain",
+			options: func(*cognitosync.Options) {},
+			params:  cognitosync.EndpointParameters{Region: aws.String("us-east-1"), UseFIPS: aws.Bool(false), UseDualStack: aws.Bool(false)},
+			url:     "https://resolved.test/some/prefix/identitypools/pool-of-no-region",
+			scope:   "us-east-1/cognito-sync",
+		},
+		{
+			name: "all parameters",
+			options: func(o *cognitosync.Options) {
+				o.Region = "fips-eu-west-1"
+				o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled
+				o.BaseEndpoint = aws.String("http://base.test")
+			},
+			params: cognitosync.EndpointParameters{
+				Region: aws.String("eu-west-1"), UseFIPS: aws.Bool(true), UseDualStack: aws.Bool(true), Endpoint: aws.String("http://base.test"),
+			},
+			url:   "https://resolved.test/some/prefix/identitypools/pool-of-no-region",
+			scope: "eu-west-1/cognito-sync",
+		},
+		{
+			name:       "no region, but one to sign for",
+			options:    func(o *cognitosync.Options) { o.Region = "" },
+			properties: signedFor("", "eu-north-1"),
+			params:     cognitosync.EndpointParameters{UseFIPS: aws.Bool(false), UseDualStack: aws.Bool(false)},
+			url:        "https://resolved.test/some/prefix/identitypools/pool-of-no-region",
+			scope:      "eu-north-1/cognito-sync",
+		},
+		{
+			name:       "plain HTTP, another name",
+			options:    func(o *cognitosync.Options) { o.EndpointOptions.DisableHTTPS = true },
+			properties: signedFor("local", "local-1"),
+			params:     cognitosync.EndpointParameters{Region: aws.String("us-east-1"), UseFIPS: aws.Bool(false), UseDualStack: aws.Bool(false)},
+			url:        "http://resolved.test/some/prefix/identitypools/pool-of-no-region",
+			scope:      "local-1/local",
+		},
+		{
+			name: "the helpers go before the endpoint",
+			options: func(o *cognitosync.Options) {
+				cognitosync.WithSigV4SigningName("own-name")(o)
+				cognitosync.WithSigV4SigningRegion("own-region")(o)
+			},
+			properties: signedFor("local", "local-1"),
+			params:     cognitosync.EndpointParameters{Region: aws.String("us-east-1"), UseFIPS: aws.Bool(false), UseDualStack: aws.Bool(false)},
+			url:        "https://resolved.test/some/prefix/identitypools/pool-of-no-region",
+			scope:      "own-region/own-name",
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothWays(t, func(t *testing.T, way string) {
+				s := newScene(t, &settingTest{})
+				var params []cognitosync.EndpointParameters
+				client := cognitosync.New(s.options(way), cognitosync.WithEndpointResolverV2(resolverFunc(
+					func(p cognitosync.EndpointParameters) (smithyendpoints.Endpoint, error) {
+						params = append(params, p)
+						return smithyendpoints.Endpoint{
+							URI:        url.URL{Scheme: "https", Host: "resolved.test", Path: "/some/prefix/"},
+							Headers:    http.Header{"X-Of-Endpoint": {"a", "b"}},
+							Properties: test.properties,
+						}, nil
+					})), test.options)
+				_, _ = describePool(t.Context(), t, client, anyPool) // refused: the fake is not at this path
+				require.Equal(t, []cognitosync.EndpointParameters{test.params}, params)
+				s.sent = s.wire.take()
+				require.Len(t, s.sent, 1)
+				assert.Equal(t, test.url, s.sent[0].URL.String())
+				assert.Equal(t, []string{"a", "b"}, s.sent[0].Header["X-Of-Endpoint"])
+				assert.Contains(t, s.sent[0].Header.Get("Authorization"), "x-of-endpoint", "the header is signed")
+				assert.Equal(t, test.scope, s.signedFor())
+			})
+		})
+	}
 }
 
-func usePoolRegion(o *cognitosync.Options) { o.UseIdentityPoolRegion = true }
+func TestEndpointParameters(t *testing.T) {
+	t.Parallel()
+	given := cognitosync.EndpointParameters{Region: aws.String("us-east-1"), Endpoint: aws.String("http://base.test")}
+	require.ErrorContains(t, given.ValidateRequired(), "UseDualStack")
+	filled := given.WithDefaults()
+	require.NoError(t, filled.ValidateRequired())
+	assert.Equal(t, cognitosync.EndpointParameters{
+		Region: aws.String("us-east-1"), Endpoint: aws.String("http://base.test"), UseFIPS: aws.Bool(false), UseDualStack: aws.Bool(false),
+	}, filled)
+	assert.Nil(t, given.UseFIPS, "the original is unchanged")
+
+	set := cognitosync.EndpointParameters{UseDualStack: aws.Bool(true)}
+	require.ErrorContains(t, set.ValidateRequired(), "UseFIPS")
+	assert.True(t, *set.WithDefaults().UseDualStack)
+}
+
+// TestLegacyEndpointResolver is about the deprecated resolvers of an aws.Config, with
+// which many tests point at a server of their own.
+func TestLegacyEndpointResolver(t *testing.T) {
+	t.Parallel()
+	type options = cognitosync.EndpointResolverOptions
+	for _, test := range []struct {
+		name     string
+		region   string
+		options  func(*cognitosync.Options)
+		endpoint aws.Endpoint
+		err      error
+		asked    string // the region the resolver is asked for
+		with     options
+		url      string
+		scope    string
+	}{
+		{
+			name:     "path, name and region",
+			endpoint: aws.Endpoint{URL: "http://local.test:4566/base", SigningName: "local", SigningRegion: "local-1", HostnameImmutable: true},
+			url:      "http://local.test:4566/base/identitypools/pool-of-no-region",
+			scope:    "local-1/local",
+		},
+		{
+			name:     "only a URL",
+			endpoint: aws.Endpoint{URL: "https://local.test"},
+			url:      "https://local.test/identitypools/pool-of-no-region",
+			scope:    "us-east-1/cognito-sync",
+		},
+		{
+			name:     "before BaseEndpoint",
+			options:  func(o *cognitosync.Options) { o.BaseEndpoint = aws.String("http://base.test") },
+			endpoint: aws.Endpoint{URL: "https://local.test"},
+			url:      "https://local.test/identitypools/pool-of-no-region",
+			scope:    "us-east-1/cognito-sync",
+		},
+		{
+			name:   "all options",
+			region: "fips-us-west-2",
+			asked:  "us-west-2",
+			options: func(o *cognitosync.Options) {
+				o.EndpointOptions.DisableHTTPS = true
+				o.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateEnabled
+				o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled
+			},
+			endpoint: aws.Endpoint{URL: "https://local.test"},
+			with: options{
+				DisableHTTPS:         true,
+				UseFIPSEndpoint:      aws.FIPSEndpointStateEnabled,
+				UseDualStackEndpoint: aws.DualStackEndpointStateEnabled,
+				ResolvedRegion:       "us-west-2",
+			},
+			url:   "http://local.test/identitypools/pool-of-no-region",
+			scope: "us-west-2/cognito-sync",
+		},
+		{
+			name:     "an option of the caller's",
+			options:  func(o *cognitosync.Options) { o.EndpointOptions.ResolvedRegion = "given" },
+			endpoint: aws.Endpoint{URL: "https://local.test"},
+			with:     options{ResolvedRegion: "given"},
+			url:      "https://local.test/identitypools/pool-of-no-region",
+			scope:    "us-east-1/cognito-sync",
+		},
+		{
+			name:     "immutable",
+			options:  func(o *cognitosync.Options) { o.EndpointOptions.DisableHTTPS = true },
+			endpoint: aws.Endpoint{URL: "https://local.test", HostnameImmutable: true},
+			with:     options{DisableHTTPS: true},
+			url:      "https://local.test/identitypools/pool-of-no-region",
+			scope:    "us-east-1/cognito-sync",
+		},
+		{
+			name:  "not found",
+			err:   &aws.EndpointNotFoundError{Err: errors.New("not mine")},
+			url:   host + "/identitypools/pool-of-no-region",
+			scope: "us-east-1/cognito-sync",
+		},
+		{
+			name:    "not found, then BaseEndpoint",
+			options: func(o *cognitosync.Options) { o.BaseEndpoint = aws.String("http://base.test") },
+			err:     fmt.Errorf("wrapped: %w", &aws.EndpointNotFoundError{Err: errors.New("not mine")}),
+			url:     "http://base.test/identitypools/pool-of-no-region",
+			scope:   "us-east-1/cognito-sync",
+		},
+		{
+			name:     "the helpers go before the endpoint",
+			options:  cognitosync.WithSigV4SigningName("own-name"),
+			endpoint: aws.Endpoint{URL: "https://local.test", SigningName: "local", SigningRegion: "local-1"},
+			url:      "https://local.test/identitypools/pool-of-no-region",
+			scope:    "local-1/own-name",
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothWays(t, func(t *testing.T, way string) {
+				s := newScene(t, &settingTest{})
+				cfg := s.config()
+				cfg.Region = firstOf(test.region, cfg.Region)
+				cfg.EndpointResolverWithOptions = resolverWithOptions(func(service, region string, opts ...any) (aws.Endpoint, error) {
+					assert.Equal(t, cognitosync.ServiceID, service)
+					assert.Equal(t, firstOf(test.asked, cfg.Region), region)
+					if assert.Len(t, opts, 1) {
+						assert.Equal(t, test.with, opts[0])
+					}
+					return test.endpoint, test.err
+				})
+				//nolint:staticcheck // deprecated, yet in use
+				cfg.EndpointResolver = aws.EndpointResolverFunc(func(string, string) (aws.Endpoint, error) {
+					return aws.Endpoint{}, errors.New("the older resolver is not asked where there is the newer")
+				})
+				client := cognitosync.NewFromConfig(cfg, func(o *cognitosync.Options) {
+					goThrough(way, o)
+					if test.options != nil {
+						test.options(o)
+					}
+				})
+				_, _ = describePool(t.Context(), t, client, anyPool)
+				s.sent = s.wire.take()
+				require.Len(t, s.sent, 1)
+				assert.Equal(t, test.url, s.sent[0].URL.String())
+				assert.Equal(t, test.scope, s.signedFor())
+			})
+		})
+	}
+}
+
+// TestResolverOptions shows that a legacy resolver can read its options with the SDK's
+// own functions.
+func TestResolverOptions(t *testing.T) {
+	t.Parallel()
+	options := cognitosync.EndpointResolverOptions{
+		DisableHTTPS:         true,
+		UseFIPSEndpoint:      aws.FIPSEndpointStateEnabled,
+		UseDualStackEndpoint: aws.DualStackEndpointStateDisabled,
+		ResolvedRegion:       "us-west-2",
+	}
+	disableHTTPS, found := aws.GetDisableHTTPS(options)
+	assert.True(t, found && disableHTTPS)
+	fips, found := aws.GetUseFIPSEndpoint(options)
+	assert.True(t, found)
+	assert.Equal(t, aws.FIPSEndpointStateEnabled, fips)
+	dualStack, found := aws.GetUseDualStackEndpoint(options)
+	assert.True(t, found)
+	assert.Equal(t, aws.DualStackEndpointStateDisabled, dualStack)
+	region, found := aws.GetResolvedRegion(options)
+	assert.True(t, found)
+	assert.Equal(t, "us-west-2", region)
+}
 
 // TestUseIdentityPoolRegion asks for each pool where its id says that it is.
 func TestUseIdentityPoolRegion(t *testing.T) {
@@ -122,17 +367,6 @@ func TestUseIdentityPoolRegionWithEndpoint(t *testing.T) {
 	}
 }
 
-// dialCounter is an HTTP client that counts its dials, all of which fail.
-func dialCounter() (client *http.Client, dials *atomic.Int32) {
-	dials = new(atomic.Int32)
-	return &http.Client{Transport: &http.Transport{
-		DialContext: func(context.Context, string, string) (net.Conn, error) {
-			dials.Add(1)
-			return nil, &net.DNSError{Err: "no such host", IsNotFound: true}
-		},
-	}}, dials
-}
-
 // TestRegionMismatch notices a pool of another region before it dials, asks for
 // credentials, or waits.
 func TestRegionMismatch(t *testing.T) {
@@ -189,15 +423,6 @@ func TestRegionMismatch(t *testing.T) {
 			})
 		})
 	}
-}
-
-// fixedResolver sends everything to one URL.
-type fixedResolver struct{ host string }
-
-func (r fixedResolver) ResolveEndpoint(context.Context, cognitosync.EndpointParameters) (smithyendpoints.Endpoint, error) {
-	var endpoint smithyendpoints.Endpoint
-	endpoint.URI.Scheme, endpoint.URI.Host = "https", r.host
-	return endpoint, nil
 }
 
 // TestNoMismatchWithACustomEndpoint leaves it to an endpoint of the caller's which
@@ -287,34 +512,6 @@ func TestHostileRegions(t *testing.T) {
 				if server.Requests().Count() == 0 {
 					assert.Equal(t, "Region", requireAs[*cognitosync.ConfigurationError](t, err).Setting)
 				}
-			})
-		})
-	}
-}
-
-// TestUnsendableIDs shows that no id becomes another path: what could is refused.
-func TestUnsendableIDs(t *testing.T) {
-	t.Parallel()
-	for _, id := range []string{
-		"", " ", "\t", "\u00a0", ".", "..", "/", `\`, "a/b", `a\b`, "../identitypools", "a\x00", "a\r\nHost: evil", "\x7f", "\u0085",
-	} {
-		t.Run(id, func(t *testing.T) {
-			t.Parallel()
-			eachWay(t, func(t *testing.T, way string) {
-				client, dials := dialCounter()
-				options := cognitosync.Options{
-					Region: "us-east-1", HTTPClient: client, Credentials: cognitosynctest.DefaultCredentials().Provider(),
-				}
-				goThrough(way, &options)
-				for _, input := range []*cognitosync.DescribeIdentityPoolUsageInput{poolInput(id), {}, nil} {
-					output, err := cognitosync.New(options).DescribeIdentityPoolUsage(t.Context(), input)
-					requireFailure(t, output, err)
-					invalid := requireAs[smithy.InvalidParamsError](t, err)
-					assert.Equal(t, 1, invalid.Len())
-					assert.Contains(t, err.Error(), "IdentityPoolId")
-					assert.Zero(t, cognitosync.InspectError(err).Attempts)
-				}
-				assert.Zero(t, dials.Load())
 			})
 		})
 	}

@@ -1,24 +1,21 @@
 package cognitosync_test
 
 import (
-	"bufio"
 	"bytes"
 	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
 	"runtime"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/stretchr/testify/assert"
@@ -28,77 +25,276 @@ import (
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
 )
 
+// TestExceptionFromTheService has each exception come over HTTP, its code in each of
+// the places where the service may put it.
+func TestExceptionFromTheService(t *testing.T) {
+	t.Parallel()
+	for _, test := range exceptions {
+		for _, place := range []struct {
+			name   string
+			header string
+			body   string
+		}{
+			{"header", test.name, `{"message":"m"}`},
+			{"header with a namespace", "com.amazonaws.cognito.sync#" + test.name, `{"message":"m"}`},
+			{"header with a URL", test.name + ":http://internal.amazon.com/coral/com.amazonaws/", `{"message":"m"}`},
+			{"header with a colon", test.name + ":", `{"message":"m"}`},
+			{"header with all", "com.amazonaws#" + test.name + ":http://internal.amazon.com/", `{"message":"m"}`},
+			{"body code", "", `{"code":"` + test.name + `","message":"m"}`},
+			{"body type", "", `{"__type":"` + test.name + `","message":"m"}`},
+			{"body type with a namespace", "", `{"__type":"com.amazonaws#` + test.name + `","Message":"m"}`},
+			{"header before body", test.name, `{"code":"OtherException","__type":"AnotherException","message":"m"}`},
+			{"code before type", "", `{"__type":"OtherException","code":"` + test.name + `","message":"m"}`},
+		} {
+			t.Run(test.name+"/"+place.name, func(t *testing.T) {
+				t.Parallel()
+				eachWay(t, func(t *testing.T, way string) {
+					tr := newTrial(t, way)
+					tr.script(cognitosynctest.Reply(test.status, nil, place.body).
+						WithHeader("X-Amzn-ErrorType", place.header).WithHeader("X-Amzn-RequestId", "id-1"))
+
+					err := tr.fails(t, t.Context(), func(o *cognitosync.Options) { o.RetryMaxAttempts = 1 })
+
+					assert.True(t, test.is(err), "%v", err)
+					retryable := test.status == 429 || test.status == 500
+					assert.Equal(t, cognitosync.ErrorDetails{
+						Code:       test.name,
+						Message:    "m",
+						StatusCode: test.status,
+						RequestID:  "id-1",
+						Attempts:   1,
+						Retryable:  retryable,
+						Fault:      test.fault,
+					}, cognitosync.InspectError(err))
+					assert.Contains(t, err.Error(), fmt.Sprintf("StatusCode: %d", test.status))
+					assert.Contains(t, err.Error(), "id-1")
+					assert.Contains(t, err.Error(), test.name+": m")
+				})
+			})
+		}
+	}
+}
+
+// TestOddErrorBody makes a useful error of whatever a proxy, or the service, sends.
+func TestOddErrorBody(t *testing.T) {
+	t.Parallel()
+	const (
+		denied  = "AccessDeniedException"
+		unknown = "UnknownError"
+	)
+	for _, test := range []struct {
+		name    string
+		status  int
+		headers map[string]string
+		body    string
+		code    string
+		message string
+	}{
+		// No JSON, no object, or none that is whole.
+		{name: "HTML", body: "<html>\r\n<h1>502</h1>\r\n</html>", code: unknown, message: "<html>  <h1>502</h1>  </html>"},
+		{name: "text", body: "no such thing", code: unknown, message: "no such thing"},
+		{name: "XML", body: `<Error><Code>AccessDenied</Code></Error>`, code: unknown, message: `<Error><Code>AccessDenied</Code></Error>`},
+		{name: "empty", code: unknown, message: "the answer has no body"},
+		{name: "null", body: "null", code: unknown, message: "null"},
+		{name: "true", body: "true", code: unknown, message: "true"},
+		{name: "array", body: `[{"code":"AccessDeniedException"}]`, code: unknown, message: `[{"code":"AccessDeniedException"}]`},
+		{name: "number", body: "42", code: unknown, message: "42"},
+		{name: "string", body: `"denied"`, code: unknown, message: `"denied"`},
+		{name: "empty object", body: "{}", code: unknown, message: "{}"},
+		{name: "truncated", body: `{"code":"AccessDeniedException","mess`, code: unknown, message: `{"code":"AccessDeniedException","mess`},
+		{name: "two documents", body: `{"message":"a"}{"message":"b"}`, code: unknown, message: `{"message":"a"}{"message":"b"}`},
+		{name: "byte order mark", body: "\ufeff{\"message\":\"m\"}", code: unknown, message: ` {"message":"m"}`},
+		{name: "binary", body: "\x00\x01\xfe\xff", code: unknown, message: "    "},
+		{name: "HTML with a code", body: "<p>no</p>", headers: map[string]string{"X-Amzn-ErrorType": denied}, code: denied, message: "<p>no</p>"},
+		{name: "empty with a code", headers: map[string]string{"X-Amzn-ErrorType": denied}, code: denied, message: ""},
+
+		// Content types do not matter.
+		{name: "JSON as text", headers: map[string]string{"Content-Type": "text/plain"}, body: `{"code":"AccessDeniedException","message":"m"}`, code: denied, message: "m"},
+		{name: "JSON with a charset", headers: map[string]string{"Content-Type": "application/json; charset=utf-8"}, body: `{"code":"AccessDeniedException","message":"m"}`, code: denied, message: "m"},
+		{name: "JSON of another name", headers: map[string]string{"Content-Type": "application/x-amz-json-1.1"}, body: `{"code":"AccessDeniedException","message":"m"}`, code: denied, message: "m"},
+		{name: "HTML as JSON", headers: map[string]string{"Content-Type": "application/json"}, body: `<p>no</p>`, code: unknown, message: "<p>no</p>"},
+		{name: "no type", headers: map[string]string{"Content-Type": ""}, body: `{"code":"AccessDeniedException","message":"m"}`, code: denied, message: "m"},
+
+		// Members of odd types.
+		{name: "numeric code", body: `{"code":42,"message":"m"}`, code: unknown, message: "m"},
+		{name: "numeric code beside a type", body: `{"code":42,"__type":"AccessDeniedException","message":"m"}`, code: denied, message: "m"},
+		{name: "null code", body: `{"code":null,"__type":"AccessDeniedException","message":"m"}`, code: denied, message: "m"},
+		{name: "empty code", body: `{"code":"","__type":"AccessDeniedException","message":"m"}`, code: denied, message: "m"},
+		{name: "blank code", body: `{"code":" ","__type":"AccessDeniedException","message":"m"}`, code: denied, message: "m"},
+		{name: "code of a colon", body: `{"code":":","__type":"AccessDeniedException","message":"m"}`, code: denied, message: "m"},
+		{name: "object as code", body: `{"code":{"a":1},"message":"m"}`, code: unknown, message: "m"},
+		{name: "code with spaces around", body: `{"code":" AccessDeniedException ","message":"m"}`, code: denied, message: "m"},
+		{name: "numeric message", body: `{"code":"AccessDeniedException","message":42}`, code: denied, message: "42"},
+		{name: "message of an object", body: `{"code":"AccessDeniedException","message":{"a":[1]}}`, code: denied, message: `{"a":[1]}`},
+		{name: "null message", body: `{"code":"AccessDeniedException","message":null}`, code: denied, message: ""},
+		{name: "empty message", body: `{"code":"AccessDeniedException","message":""}`, code: denied, message: ""},
+		{name: "message in capitals", body: `{"code":"AccessDeniedException","Message":"m"}`, code: denied, message: "m"},
+		{name: "message of escapes", body: `{"code":"AccessDeniedException","message":"\u00e4\ud83d\ude00\n"}`, code: denied, message: "ä😀\n"},
+		{name: "message of broken escapes", body: `{"code":"AccessDeniedException","message":"\ud83d"}`, code: denied, message: "\ufffd"},
+
+		// The header's message.
+		{name: "message in the header", headers: map[string]string{"X-Amzn-ErrorType": denied, "X-Amzn-ErrorMessage": "from the header"}, code: denied, message: "from the header"},
+		{name: "message in both", headers: map[string]string{"X-Amzn-ErrorMessage": "from the header"}, body: `{"code":"AccessDeniedException","message":"m"}`, code: denied, message: "m"},
+		{name: "message in the header, HTML", headers: map[string]string{"X-Amzn-ErrorMessage": "from the header"}, body: `<p>no</p>`, code: unknown, message: "from the header"},
+
+		// Statuses that are neither success nor error.
+		{name: "status 599", status: 599, body: `{"code":"AccessDeniedException","message":"m"}`, code: denied, message: "m"},
+		{name: "status 300", status: 300, body: `{"code":"AccessDeniedException","message":"m"}`, code: denied, message: "m"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			eachWay(t, func(t *testing.T, way string) {
+				status := test.status
+				if status == 0 {
+					status = http.StatusForbidden
+				}
+				step := cognitosynctest.Reply(status, nil, test.body).WithHeader("X-Amzn-RequestId", "id-1")
+				for name, value := range test.headers {
+					step = step.WithHeader(name, value)
+				}
+				tr := newTrial(t, way)
+				tr.script(step)
+
+				err := tr.fails(t, t.Context())
+
+				fault := map[int]smithy.ErrorFault{3: smithy.FaultUnknown, 4: smithy.FaultClient, 5: smithy.FaultServer}[status/100]
+				api := requireAs[smithy.APIError](t, err)
+				assert.Equal(t, &smithy.GenericAPIError{Code: test.code, Message: test.message, Fault: fault}, api)
+				response := requireAs[*awshttp.ResponseError](t, err)
+				assert.Equal(t, status, response.HTTPStatusCode())
+				assert.Equal(t, "id-1", response.ServiceRequestID())
+				assert.Equal(t, 1, tr.requests())
+			})
+		})
+	}
+}
+
+// TestErrorBodyIsCut has the connection break in the body of an error. What has come
+// by then is kept.
+func TestErrorBodyIsCut(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name    string
+		step    cognitosynctest.Step
+		code    string
+		message string
+	}{
+		{"with a code", cognitosynctest.ResourceNotFound().CutAfter(5), "ResourceNotFoundException", `{"mes`},
+		{"before the body", cognitosynctest.ResourceNotFound().CutAfter(0), "ResourceNotFoundException", ""},
+		{"without a code", cognitosynctest.Reply(404, nil, "no such page").CutAfter(7), "UnknownError", "no such"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			eachWay(t, func(t *testing.T, way string) {
+				tr := newTrial(t, way)
+				tr.script(test.step)
+				details := cognitosync.InspectError(tr.fails(t, t.Context()))
+				assert.Equal(t, test.code, details.Code)
+				assert.Equal(t, test.message, details.Message)
+				assert.Equal(t, http.StatusNotFound, details.StatusCode)
+				assert.Equal(t, 1, tr.requests())
+			})
+		})
+	}
+}
+
+// TestRequestID finds the id under each of the names that it travels under.
+func TestRequestID(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name    string
+		headers map[string]string
+		want    string
+	}{
+		{"Amzn", map[string]string{"X-Amzn-RequestId": "id-1"}, "id-1"},
+		{"Amz with a dash", map[string]string{"X-Amz-Request-Id": "id-2"}, "id-2"},
+		{"Amz", map[string]string{"X-Amz-RequestId": "id-3"}, "id-3"},
+		{"all", map[string]string{"X-Amz-RequestId": "id-3", "X-Amz-Request-Id": "id-2", "X-Amzn-RequestId": "id-1"}, "id-1"},
+		{"none", nil, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			eachWay(t, func(t *testing.T, way string) {
+				tr := newTrial(t, way)
+				step := cognitosynctest.Reply(http.StatusForbidden, nil, "")
+				for name, value := range test.headers {
+					step = step.WithHeader(name, value)
+				}
+				tr.script(step)
+				err := tr.fails(t, t.Context())
+				assert.Equal(t, test.want, cognitosync.InspectError(err).RequestID)
+				assert.Equal(t, test.want, requireAs[*awshttp.ResponseError](t, err).ServiceRequestID())
+			})
+		})
+	}
+}
+
+// TestInspectMalformedSuccess tells what the head of an answer says, although its
+// body says nothing.
+func TestInspectMalformedSuccess(t *testing.T) {
+	t.Parallel()
+	eachWay(t, func(t *testing.T, way string) {
+		tr := newTrial(t, way)
+		tr.script(cognitosynctest.Reply(http.StatusOK, nil, "<p>welcome</p>").WithHeader("X-Amzn-RequestId", "id-1"))
+		err := tr.fails(t, t.Context())
+		malformed := requireAs[*smithy.DeserializationError](t, err)
+		assert.Equal(t, "<p>welcome</p>", string(malformed.Snapshot))
+		assert.Equal(t, cognitosync.ErrorDetails{
+			Message: err.Error(), StatusCode: http.StatusOK, RequestID: "id-1", Attempts: 1,
+		}, cognitosync.InspectError(err))
+	})
+}
+
+// TestSecretsInAnswers has the service repeat the caller's secrets: no error does.
+func TestSecretsInAnswers(t *testing.T) {
+	t.Parallel()
+	credentials := cognitosynctest.DefaultCredentials()
+	secrets := credentials.SecretAccessKey + " " + credentials.SessionToken
+	for _, test := range []struct {
+		name string
+		step cognitosynctest.Step
+	}{
+		{"message", cognitosynctest.Error(403, "AccessDeniedException", secrets)},
+		{"message of an exception", cognitosynctest.Error(404, "ResourceNotFoundException", secrets)},
+		{"page", cognitosynctest.Reply(403, nil, "<p>"+secrets)},
+		{"code", cognitosynctest.Error(403, secrets, "")},
+		{"success", cognitosynctest.Reply(200, nil, `{"IdentityPoolUsage":{"DataStorage":"`+secrets+`"}}`)},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			eachWay(t, func(t *testing.T, way string) {
+				tr := newTrial(t, way)
+				tr.script(test.step)
+				err := tr.fails(t, t.Context())
+				details := cognitosync.InspectError(err)
+				for _, text := range []string{err.Error(), details.Message, details.Code} {
+					for secret := range strings.FieldsSeq(secrets) {
+						assert.NotContains(t, text, secret)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestShortSecrets has the credentials of somebody's test environment: what the
+// service says must not be taken for a secret.
+func TestShortSecrets(t *testing.T) {
+	t.Parallel()
+	credentials := cognitosynctest.Credentials{AccessKeyID: "test", SecretAccessKey: "s", SessionToken: "Denied"}
+	eachWay(t, func(t *testing.T, way string) {
+		tr := newTrial(t, way, func(o *cognitosync.Options) { o.Credentials = credentials.Provider() })
+		tr.server.SetCredentials(credentials)
+		tr.script(cognitosynctest.AccessDenied(), cognitosynctest.ResourceNotFound(), cognitosynctest.Error(400, "ThrottlingException", ""))
+		assert.True(t, cognitosync.IsDenied(tr.fails(t, t.Context())))
+		requireAs[*cognitosync.ResourceNotFoundException](t, tr.fails(t, t.Context()))
+		tr.succeeds(t) // the second time
+	})
+}
+
 // maxAllocated is the most that one call may allocate, all its attempts included,
 // whatever the server sends.
 const maxAllocated = 4_000_000
-
-const mib = 1 << 20
-
-// A rawServer answers each request with the same bytes, however wrong they are, and
-// allocates next to nothing.
-type rawServer struct {
-	net.Listener
-	head, body []byte
-	times      int // that the body is sent; negative: until the client goes
-	requests   atomic.Int32
-}
-
-// newRawServer starts a server that ends with the test. Each answer is the last on
-// its connection.
-func newRawServer(t *testing.T, head string, body []byte, times int) *rawServer {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	s := &rawServer{Listener: listener, head: []byte(head), body: body, times: times}
-	var running sync.WaitGroup
-	running.Add(1)
-	go func() {
-		defer running.Done()
-		for {
-			conn, err := s.Accept()
-			if err != nil {
-				return // closed
-			}
-			running.Add(1)
-			go func() {
-				defer running.Done()
-				s.serve(conn)
-			}()
-		}
-	}()
-	t.Cleanup(func() {
-		assert.NoError(t, s.Close())
-		running.Wait()
-	})
-	return s
-}
-
-func (s *rawServer) url() string { return "http://" + s.Addr().String() }
-
-func (s *rawServer) serve(conn net.Conn) {
-	defer conn.Close()
-	for lines := bufio.NewReader(conn); ; {
-		line, err := lines.ReadSlice('\n')
-		if err != nil {
-			return
-		}
-		if len(bytes.TrimSpace(line)) == 0 {
-			break
-		}
-	}
-	s.requests.Add(1)
-	if _, err := conn.Write(s.head); err != nil {
-		return
-	}
-	for i := 0; i != s.times; i++ {
-		if _, err := conn.Write(s.body); err != nil {
-			return // it was enough for the client
-		}
-	}
-	// Closing with the client still sending, or its data unread, would be a reset.
-	_ = conn.(*net.TCPConn).CloseWrite()
-	_, _ = io.Copy(io.Discard, conn)
-}
 
 // filled returns prefix and suffix with as many units between them as make up size.
 func filled(size int, prefix, unit, suffix string) []byte {
@@ -120,15 +316,6 @@ func zipped(t *testing.T, size int) []byte {
 	require.NoError(t, err)
 	require.NoError(t, w.Close())
 	return b.Bytes()
-}
-
-// numbered returns lines of headers with different names.
-func numbered(size int) string {
-	var b strings.Builder
-	for i := 0; b.Len() < size; i++ {
-		fmt.Fprintf(&b, "%x:\r\n", i)
-	}
-	return b.String()
 }
 
 // endless says that a body goes on for as long as the client reads it.
@@ -287,48 +474,6 @@ func TestHostileErrors(t *testing.T) {
 	})
 }
 
-// TestHostileHeads sends all that can be too long but a body.
-func TestHostileHeads(t *testing.T) {
-	xs := bytes.Repeat([]byte("x"), 64<<10)
-	testHostile(t, ways, []hostileAnswer{
-		{"endless header", headOK, []byte("X-A: xxxxxxxxxxxxxxxx\r\n"), endless, endsUnsent},
-		{"endless line", headOK + "X-A: ", xs, endless, endsUnsent},
-		{"endless status", "HTTP/1.1 500 ", xs, endless, endsUnsent},
-		{"endless garbage", "", xs, endless, endsUnsent},
-		{"endless interim answers", "", []byte("HTTP/1.1 103 Early Hints\r\nX-A: x\r\n\r\n"), endless, endsUnsent},
-		{"endless trailer", headOK + headChunked + "2\r\n{}\r\n0\r\n", []byte("X-A: xxxxxxxxxxxxxxxx\r\n"), endless, endsUnsent},
-		{"endless chunk extension", headOK + headChunked + "2;", xs, endless, endsUnsent},
-		{"huge header", headServerError + "X-A: " + strings.Repeat("x", 200<<10) + "\r\n" + headNoBody, nil, 0, endsSomehow},
-		{"many headers", headServerError + numbered(200<<10) + headNoBody, nil, 0, endsSomehow},
-		{"many headers of one name", headServerError + strings.Repeat("a:\r\n", 50<<10) + headNoBody, nil, 0, endsSomehow},
-		{"huge code in the header", headBadRequest + "X-Amzn-ErrorType: " + strings.Repeat("x", 20<<10) + "\r\n" + headNoBody, nil, 0, endsAPIError},
-		{"huge message in the header", headBadRequest + "X-Amzn-ErrorMessage: " + strings.Repeat("x", 20<<10) + "\r\n" + headNoBody, nil, 0, endsAPIError},
-		{"huge request id", headBadRequest + "X-Amzn-RequestId: " + strings.Repeat("x", 20<<10) + "\r\n" + headNoBody, nil, 0, endsAPIError},
-		{"huge reason", "HTTP/1.1 400 " + strings.Repeat("x", 20<<10) + "\r\n" + headNoBody, nil, 0, endsAPIError},
-		{"huge Location", "HTTP/1.1 302 Found\r\nLocation: https://" + strings.Repeat("x", 20<<10) + "/\r\n" + headNoBody, nil, 0, endsAPIError},
-	})
-}
-
-// TestHostileHTTP sends what is not HTTP, or none that makes sense.
-func TestHostileHTTP(t *testing.T) {
-	testHostile(t, ways, []hostileAnswer{
-		{"no HTTP", "SSH-2.0-OpenSSH_9.9\r\n", nil, 0, endsUnsent},
-		{"no status", "HTTP/1.1\r\n\r\n", nil, 0, endsUnsent},
-		{"status that is none", "HTTP/1.1 abc OK\r\n" + headNoBody, nil, 0, endsUnsent},
-		{"negative status", "HTTP/1.1 -20 OK\r\n" + headNoBody, nil, 0, endsUnsent},
-		{"status 0", "HTTP/1.1 000 OK\r\n" + headNoBody, nil, 0, endsAPIError},
-		{"status 999", "HTTP/1.1 999 OK\r\n" + headNoBody, nil, 0, endsAPIError},
-		{"switched protocols", "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n", []byte("x"), 1, endsAPIError},
-		{"negative length", headOK + "Content-Length: -1\r\n\r\n", nil, 0, endsUnsent},
-		{"two lengths", headOK + "Content-Length: 2\r\nContent-Length: 3\r\n\r\n", []byte("{}"), 1, endsUnsent},
-		{"chunk of wrong length", headOK + headChunked, []byte("2\r\n{}}\r\n0\r\n\r\n"), 1, endsUnsent},
-		{"chunk of huge length", headOK + headChunked, []byte("ffffffffffffffffff\r\n{}"), 1, endsUnsent},
-		{"gzip that is none", headOK + headGzip, []byte(stubBody), 1, endsDeserializing},
-		{"gzip with a wrong sum", headOK + headGzip, []byte(emptyGzip[:len(emptyGzip)-1] + "x"), 1, endsDeserializing},
-		{"gzip with rubbish inside", headOK + headGzip, append(zipped(t, 0)[:12], "\xff\xff\xff\xff\xff\xff\xff\xff"...), 1, endsDeserializing},
-	})
-}
-
 // allocatedBy returns how many bytes f allocates.
 func allocatedBy(f func()) uint64 {
 	var before, after runtime.MemStats
@@ -337,54 +482,6 @@ func allocatedBy(f func()) uint64 {
 	f()
 	runtime.ReadMemStats(&after)
 	return after.TotalAlloc - before.TotalAlloc
-}
-
-// A watchedBody is the body of an answer that notes whether it was closed.
-type watchedBody struct {
-	io.ReadCloser
-	closed atomic.Bool
-}
-
-func (b *watchedBody) Close() error {
-	b.closed.Store(true)
-	return b.ReadCloser.Close()
-}
-
-func (b *watchedBody) Read(p []byte) (int, error) {
-	if b.closed.Load() {
-		return 0, errors.New("read after close")
-	}
-	return b.ReadCloser.Read(p)
-}
-
-// A watchingClient is an HTTP client that keeps the bodies it has handed out.
-type watchingClient struct {
-	http.RoundTripper
-	afterHead func() // called when the head of an answer has come
-	bodies    []*watchedBody
-}
-
-func (c *watchingClient) Do(req *http.Request) (*http.Response, error) {
-	resp, err := c.RoundTrip(req)
-	if err != nil {
-		return nil, err
-	}
-	body := &watchedBody{ReadCloser: resp.Body}
-	resp.Body = body
-	c.bodies = append(c.bodies, body)
-	if c.afterHead != nil {
-		c.afterHead()
-	}
-	return resp, nil
-}
-
-// assertClosed checks that so many bodies were handed out, and all closed.
-func (c *watchingClient) assertClosed(t *testing.T, count int) {
-	t.Helper()
-	assert.Len(t, c.bodies, count)
-	for _, body := range c.bodies {
-		assert.True(t, body.closed.Load())
-	}
 }
 
 // TestBodiesAreClosed ends calls in every way after the head of an answer has come.
@@ -461,66 +558,6 @@ func TestBodyThatCannotBeClosed(t *testing.T) {
 type unclosable struct{ io.Reader }
 
 func (unclosable) Close() error { return errors.New("cannot be closed") }
-
-// TestConnectionIsReused makes calls one after the other: after an answer that was
-// read to its end they share a connection, whatever the answer was.
-func TestConnectionIsReused(t *testing.T) {
-	t.Parallel()
-	const calls = 5
-	for _, test := range []struct {
-		name        string
-		status      int
-		body        string
-		connections int
-	}{
-		{"success", 200, stubBody, 1},
-		{"success with something after it", 200, stubBody + strings.Repeat(" ", 100<<10), 1},
-		{"success without a body", 204, "", 1},
-		{"malformed", 200, `{"IdentityPoolUsage":[` + strings.Repeat("x", 100<<10), 1},
-		{"client error", 404, `{"message":"m"}`, 1},
-		{"client error without a body", 404, "", 1},
-		{"long client error", 400, strings.Repeat("x", 60<<10), 1},
-		{"server error", 500, `{"message":"m"}`, 1},
-		{"throttled", 429, `{"message":"m"}`, 1},
-		{"redirect", 302, "<a href='/'>elsewhere</a>", 1},
-		{"too long", 200, strings.Repeat(" ", 2*mib), calls},
-	} {
-		for _, announced := range []bool{true, false} {
-			t.Run(fmt.Sprintf("%s/announced=%v", test.name, announced), func(t *testing.T) {
-				t.Parallel()
-				eachWay(t, func(t *testing.T, way string) {
-					var connections atomic.Int32
-					server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-						if announced && test.status != http.StatusNoContent {
-							w.Header().Set("Content-Length", fmt.Sprint(len(test.body)))
-						}
-						w.Header().Set("Location", "/elsewhere")
-						w.WriteHeader(test.status)
-						if !announced {
-							_ = http.NewResponseController(w).Flush() // a client that is gone fails the test
-						}
-						_, _ = io.WriteString(w, test.body) // the client may have enough of it
-					}))
-					server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-						if state == http.StateNew {
-							connections.Add(1)
-						}
-					}
-					server.Start()
-					t.Cleanup(server.Close)
-					tr := newTrial(t, way, func(o *cognitosync.Options) {
-						o.BaseEndpoint, o.RetryMaxAttempts = aws.String(server.URL), 1
-					})
-					for range calls {
-						output, err := tr.call(t.Context())
-						assert.NotEqual(t, output == nil, err == nil)
-					}
-					assert.EqualValues(t, test.connections, connections.Load())
-				})
-			})
-		}
-	}
-}
 
 // TestErrorTextIsClean has all that the service can say contain what must not be
 // printed.
