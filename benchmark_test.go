@@ -7,11 +7,9 @@ package cognitosync_test
 import (
 	"context"
 	"go/version"
-	"io"
 	"log/slog"
 	"net/http"
 	"runtime"
-	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -22,7 +20,21 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cognitosync/cognitosync-go"
+	"github.com/cognitosync/cognitosync-go/internal/clienttest"
 )
+
+// stubClient returns a client that gets the same usage at once from every call.
+func stubClient(optFns ...func(*cognitosync.Options)) *cognitosync.Client {
+	cfg := configOf(&http.Client{Transport: clienttest.Respond(http.StatusOK, http.Header{
+		"Content-Type":     {"application/json"},
+		"X-Amzn-Requestid": {"b1e5e2b2-9d3c-4f0e-8a9d-7d2f4f3b1c11"},
+		"Date":             {"Mon, 13 Oct 2014 20:12:14 GMT"},
+	}, stubBody)})
+	cfg.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret", SessionToken: "token"}, nil
+	})
+	return cognitosync.NewFromConfig(cfg, optFns...)
+}
 
 // TestAllocations keeps a call as cheap as it is. Of the 93 allocations of a direct
 // call, 8 are the stub's and 44 the signer's; 7 are the metadata that the SDK's
@@ -44,7 +56,7 @@ func TestAllocations(t *testing.T) { // not parallel: allocations are counted fo
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := stubClient(test.option)
-			input := &cognitosync.DescribeIdentityPoolUsageInput{IdentityPoolId: aws.String(examplePool)}
+			input := &cognitosync.DescribeIdentityPoolUsageInput{IdentityPoolId: aws.String(poolID)}
 
 			allocations := testing.AllocsPerRun(100, func() {
 				_, err := client.DescribeIdentityPoolUsage(context.Background(), input)
@@ -67,7 +79,7 @@ func BenchmarkDescribeIdentityPoolUsage(b *testing.B) {
 		b.Run(bench.name, func(b *testing.B) {
 			client := stubClient(bench.option)
 			input := &cognitosync.DescribeIdentityPoolUsageInput{
-				IdentityPoolId: aws.String("us-east-1:23EC4050-6AEA-7089-A2DD-08002EXAMPLE"),
+				IdentityPoolId: aws.String(poolID),
 			}
 			b.ReportAllocs()
 			for b.Loop() {
@@ -83,10 +95,7 @@ func BenchmarkDescribeIdentityPoolUsage(b *testing.B) {
 // succeed and in calls that fail. It is not parallel: allocations are counted for the
 // whole process.
 func TestTelemetrySwitchedOffCostsNothing(t *testing.T) {
-	denied := doerFunc(func(*http.Request) (*http.Response, error) {
-		const body = `{"__type":"AccessDeniedException","message":"no"}`
-		return &http.Response{StatusCode: http.StatusForbidden, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}, nil
-	})
+	denied := clienttest.Respond(http.StatusForbidden, nil, `{"__type":"AccessDeniedException","message":"no"}`)
 	for _, test := range []struct {
 		name   string
 		answer func(*cognitosync.Options)
@@ -94,24 +103,24 @@ func TestTelemetrySwitchedOffCostsNothing(t *testing.T) {
 		{"success", func(*cognitosync.Options) {}},
 		{"failure", func(o *cognitosync.Options) { o.HTTPClient = denied }},
 	} {
-		for _, way := range ways {
+		for _, path := range paths {
 			allocations := func(option func(*cognitosync.Options)) float64 {
-				client := stubClient(test.answer, option, func(o *cognitosync.Options) { goThrough(way, o) })
+				client := stubClient(test.answer, option, func(o *cognitosync.Options) { takePath(path, o) })
 				return testing.AllocsPerRun(200, func() {
-					_, err := describe(t, client)
+					_, err := describe(t.Context(), t, client, poolID)
 					require.Equal(t, test.name == "success", err == nil, err)
 				})
 			}
 			none := allocations(func(*cognitosync.Options) {})
 			for name, off := range map[string]func(*cognitosync.Options){
 				"StructuredLogger": func(o *cognitosync.Options) {
-					o.StructuredLogger = slog.New(&recordHandler{level: slog.LevelError})
+					o.StructuredLogger = slog.New(&clienttest.Records{Level: slog.LevelError})
 				},
-				"Logger":         func(o *cognitosync.Options) { o.Logger = &notes{} },
+				"Logger":         func(o *cognitosync.Options) { o.Logger = &clienttest.Notes{} },
 				"TracerProvider": func(o *cognitosync.Options) { o.TracerProvider = tracing.NopTracerProvider{} },
 				"MeterProvider":  func(o *cognitosync.Options) { o.MeterProvider = &metrics.NopMeterProvider{} },
 			} {
-				t.Run(test.name+"/"+way+"/"+name, func(t *testing.T) {
+				t.Run(test.name+"/"+path+"/"+name, func(t *testing.T) {
 					assert.LessOrEqual(t, allocations(off), none)
 				})
 			}

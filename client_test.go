@@ -24,6 +24,7 @@ import (
 
 	"github.com/cognitosync/cognitosync-go"
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
+	"github.com/cognitosync/cognitosync-go/internal/clienttest"
 )
 
 // The names and signatures that code written for the SDK's own package uses. What is
@@ -75,11 +76,11 @@ var (
 // service refuses, over HTTP from one end to the other.
 func TestClient(t *testing.T) {
 	t.Parallel()
-	bothWays(t, func(t *testing.T, way string) {
-		server, client := setup(t, way)
-		server.SetPool(cognitosynctest.Pool{IdentityPoolId: "us-east-1:unknown", DataStorage: aws.Int64(0)})
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path)
+		tr.server.SetPool(cognitosynctest.Pool{IdentityPoolId: "us-east-1:unknown", DataStorage: aws.Int64(0)})
 
-		got, err := describe(t, client)
+		got, err := tr.call(t.Context())
 		require.NoError(t, err)
 		assert.Equal(t, &cognitosync.IdentityPoolUsage{
 			DataStorage:       poolUsage.DataStorage,
@@ -88,23 +89,23 @@ func TestClient(t *testing.T) {
 			SyncSessionsCount: poolUsage.SyncSessionsCount,
 		}, got.IdentityPoolUsage)
 		id, _ := awsmiddleware.GetRequestIDMetadata(got.ResultMetadata)
-		assert.Equal(t, server.Requests().Last().RequestID, id)
+		assert.Equal(t, tr.server.Requests().Last().RequestID, id)
 
-		got, err = describePool(t.Context(), t, client, "us-east-1:unknown")
+		got, err = tr.callPool(t.Context(), "us-east-1:unknown")
 		require.NoError(t, err)
 		assert.Equal(t, &cognitosync.IdentityPoolUsage{DataStorage: aws.Int64(0), IdentityPoolId: aws.String("us-east-1:unknown")}, got.IdentityPoolUsage)
 
-		got, err = describePool(t.Context(), t, client, "us-east-1:none")
+		got, err = tr.callPool(t.Context(), "us-east-1:none")
 		assert.Nil(t, got)
 		var notFound *cognitosync.ResourceNotFoundException
 		require.ErrorAs(t, err, &notFound)
 		var response *awshttp.ResponseError
 		require.ErrorAs(t, err, &response)
 		assert.Equal(t, http.StatusNotFound, response.HTTPStatusCode())
-		assert.Equal(t, server.Requests().Last().RequestID, response.ServiceRequestID())
+		assert.Equal(t, tr.server.Requests().Last().RequestID, response.ServiceRequestID())
 
-		require.Equal(t, 3, server.Requests().Count())
-		assert.Empty(t, server.Requests().Refused())
+		require.Equal(t, 3, tr.server.Requests().Count())
+		assert.Empty(t, tr.server.Requests().Refused())
 	})
 }
 
@@ -142,7 +143,7 @@ func TestDescribeIdentityPoolUsageFunc(t *testing.T) {
 func TestManyGoroutines(t *testing.T) {
 	t.Parallel()
 	const goroutines, calls = 200, 3
-	bothWays(t, func(t *testing.T, way string) {
+	bothPaths(t, func(t *testing.T, path string) {
 		var others []cognitosynctest.Credentials
 		for i := range goroutines {
 			others = append(others, cognitosynctest.Credentials{
@@ -157,8 +158,8 @@ func TestManyGoroutines(t *testing.T) {
 		}
 		server.ScriptEachCall("", cognitosynctest.Throttle(1))
 
-		ofClient := &recordHandler{level: slog.LevelDebug}
-		client := newClient(server.Config(), way, func(o *cognitosync.Options) {
+		ofClient := &clienttest.Records{Level: slog.LevelDebug}
+		client := newClient(server.Config(), path, func(o *cognitosync.Options) {
 			o.AppID, o.StructuredLogger, o.Retryer = "client", slog.New(ofClient), tireless()
 		})
 
@@ -179,7 +180,7 @@ func TestManyGoroutines(t *testing.T) {
 		running.Wait()
 
 		assert.Empty(t, server.Requests().Refused())
-		assert.Len(t, ofClient.take(), goroutines/2*calls*2, "records of the plain calls alone")
+		assert.Len(t, ofClient.Take(), goroutines/2*calls*2, "records of the plain calls alone")
 		all := server.Requests().Calls()
 		require.Len(t, all, goroutines*calls)
 		for _, attempts := range all {
@@ -196,7 +197,7 @@ func poolOf(i int) string { return fmt.Sprintf("us-east-1:%03d", i) }
 
 // callPlainly makes a call with the client's settings.
 func callPlainly(t *testing.T, client *cognitosync.Client, i int) {
-	output, err := describePool(t.Context(), t, client, poolOf(i))
+	output, err := describe(t.Context(), t, client, poolOf(i))
 	assertUsageOf(t, i, output, err)
 }
 
@@ -205,10 +206,10 @@ func callPlainly(t *testing.T, client *cognitosync.Client, i int) {
 func callWithOptions(t *testing.T, client *cognitosync.Client, i int, credentials cognitosynctest.Credentials) {
 	mine := fmt.Sprint("call-", i)
 	var (
-		log     notes
-		records = &recordHandler{level: slog.LevelDebug}
-		spans   spanRecorder
-		meters  meterRecorder
+		log     clienttest.Notes
+		records = &clienttest.Records{Level: slog.LevelDebug}
+		spans   clienttest.Spans
+		meters  clienttest.Meters
 		hooks   = newHooks()
 		seen    []string
 	)
@@ -218,7 +219,7 @@ func callWithOptions(t *testing.T, client *cognitosync.Client, i int, credential
 		}
 		return nil
 	}
-	output, err := describePool(context.WithValue(t.Context(), contextKey{}, mine), t, client, poolOf(i),
+	output, err := describe(context.WithValue(t.Context(), contextKey{}, mine), t, client, poolOf(i),
 		cognitosync.WithAPIOptions(smithyhttp.SetHeaderValue("X-Of-Call", mine), awsmiddleware.AddUserAgentKey(mine)),
 		atEnd("deserialize", &probe{id: "look", before: func(ctx context.Context, in any) context.Context {
 			seen = append(seen, fmt.Sprint(ctx.Value(contextKey{}), in.(*smithyhttp.Request).Header["X-Of-Call"]))
@@ -232,11 +233,11 @@ func callWithOptions(t *testing.T, client *cognitosync.Client, i int, credential
 		})
 	assertUsageOf(t, i, output, err)
 	assert.Equal(t, []string{mine + "[" + mine + "]", mine + "[" + mine + "]"}, seen)
-	assert.Equal(t, []string{"AfterSerialization"}, hooks.notes.take())
-	assert.Len(t, records.take(), 2)
-	assert.Len(t, spans.named("Attempt"), 2)
-	assert.Len(t, meters.take()["client.call.attempts"], 2)
-	for _, entry := range log.take() {
+	assert.Equal(t, []string{"AfterSerialization"}, hooks.notes.Take())
+	assert.Len(t, records.Take(), 2)
+	assert.Len(t, spans.Named("Attempt"), 2)
+	assert.Len(t, meters.Take()["client.call.attempts"], 2)
+	for _, entry := range log.Take() {
 		assert.NotContains(t, entry, credentials.SecretAccessKey)
 		assert.NotContains(t, entry, credentials.SessionToken)
 		if _, app, ok := strings.Cut(entry, " app/"); ok {
@@ -277,22 +278,22 @@ func assertBelongs(t *testing.T, request cognitosynctest.Request) {
 // clock is wrong.
 func TestManyGoroutinesLearnTheClock(t *testing.T) {
 	t.Parallel()
-	bothWays(t, func(t *testing.T, way string) {
-		server, client := setup(t, way, func(o *cognitosync.Options) { o.Retryer = tireless() })
-		server.Script(poolID, cognitosynctest.Forever(cognitosynctest.OK().WithClock(time.Hour)))
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path, func(o *cognitosync.Options) { o.Retryer = tireless() })
+		tr.script(cognitosynctest.Forever(cognitosynctest.OK().WithClock(time.Hour)))
 		var running sync.WaitGroup
 		for range 50 {
 			running.Add(1)
 			go func() {
 				defer running.Done()
-				_, err := describe(t, client)
+				_, err := tr.call(t.Context())
 				assert.NoError(t, err)
 			}()
 		}
 		running.Wait()
-		before := server.Requests().Count()
-		_, err := describe(t, client)
+		before := tr.server.Requests().Count()
+		_, err := tr.call(t.Context())
 		require.NoError(t, err)
-		assert.Equal(t, before+1, server.Requests().Count(), "the clock is known")
+		assert.Equal(t, before+1, tr.server.Requests().Count(), "the clock is known")
 	})
 }

@@ -10,7 +10,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,6 +34,7 @@ import (
 
 	"github.com/cognitosync/cognitosync-go"
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
+	"github.com/cognitosync/cognitosync-go/internal/clienttest"
 )
 
 const conformanceDir = "testdata/conformance"
@@ -182,13 +182,13 @@ func (c *testCase) run(t *testing.T, test func(t *testing.T)) {
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	cases := readCases(t)
-	for _, way := range ways {
-		t.Run(way, func(t *testing.T) {
+	for _, path := range paths {
+		t.Run(path, func(t *testing.T) {
 			t.Parallel()
 			for _, c := range cases {
 				t.Run(c.Name, func(t *testing.T) {
 					t.Parallel()
-					c.run(t, func(t *testing.T) { testConformanceCase(t, c, way) })
+					c.run(t, func(t *testing.T) { testConformanceCase(t, c, path) })
 				})
 			}
 		})
@@ -235,7 +235,15 @@ func readStrictly(t *testing.T, file string, v any) {
 	require.NoError(t, decodeStrictly(text, v), file)
 }
 
-func testConformanceCase(t *testing.T, c *testCase, way string) {
+// An outcome is what one call returned, and what the server got by the end of it.
+type outcome struct {
+	output *cognitosync.DescribeIdentityPoolUsageOutput
+	err    error
+	took   time.Duration
+	wires  []string // the path of each request, as received
+}
+
+func testConformanceCase(t *testing.T, c *testCase, path string) {
 	t.Helper()
 	region := c.Region
 	if region == "" {
@@ -257,7 +265,7 @@ func testConformanceCase(t *testing.T, c *testCase, way string) {
 		RetryMaxAttempts: c.Client.MaxAttempts,
 		RetryMode:        aws.RetryMode(c.Client.RetryMode),
 	}
-	stackRuns := goThrough(way, &options)
+	stackRuns := takePath(path, &options)
 	client := cognitosync.New(options)
 	cognitosync.SetSleep(client, doNotSleep)
 
@@ -269,12 +277,11 @@ func testConformanceCase(t *testing.T, c *testCase, way string) {
 
 	wires, problems := server.requests()
 	assert.Empty(t, problems, "requests that the service would refuse")
-	if way == stack {
+	if path == stack {
 		assert.EqualValues(t, calls, stackRuns.Load(), "calls through the smithy stack")
 	}
 	for _, got := range outcomes {
 		got.wires = wires
-		assertSound(t, got)
 		if c.Client.TimeoutMS != 0 && got.err != nil {
 			assert.ErrorIs(t, got.err, context.DeadlineExceeded)
 		}
@@ -298,6 +305,7 @@ func makeCall(t *testing.T, c *testCase, client *cognitosync.Client) outcome {
 	input := &cognitosync.DescribeIdentityPoolUsageInput{IdentityPoolId: c.PoolID}
 	started := time.Now()
 	output, err := client.DescribeIdentityPoolUsage(ctx, input)
+	assertSound(t, output, err)
 	return outcome{output: output, err: err, took: time.Since(started)}
 }
 
@@ -960,33 +968,23 @@ func (want destination) assertReached(t *testing.T, got trip) {
 	assert.Equal(t, want.AppID, got.AppID)
 }
 
-// A recorder is an HTTP client that answers each request with status, and notes
-// where it was sent to.
-type recorder struct {
-	status int
-	trip   trip
-}
-
-func (r *recorder) Do(request *http.Request) (*http.Response, error) {
-	r.trip.Attempts++
-	r.trip.URL = strings.TrimSuffix(request.URL.String(), "/identitypools/"+anyPool)
-	r.trip.SigningRegion = submatch(credentialScope, request.Header.Get("Authorization"))
-	r.trip.AppID = submatch(userAgentAppID, request.Header.Get("User-Agent"))
-	answer := httptest.NewRecorder()
-	answer.WriteHeader(r.status)
-	return answer.Result(), nil
-}
-
-// follow makes one call of the client that sends through r, and returns where it went.
-func (r *recorder) follow(t *testing.T, client *cognitosync.Client) trip {
+// follow makes one call of the client that sends through the tap, and returns where it
+// went.
+func follow(t *testing.T, tap *clienttest.Tap, client *cognitosync.Client) trip {
 	t.Helper()
-	input := &cognitosync.DescribeIdentityPoolUsageInput{IdentityPoolId: aws.String(anyPool)}
-	output, err := client.DescribeIdentityPoolUsage(t.Context(), input)
-	assertSound(t, outcome{output: output, err: err})
-	if err != nil {
-		r.trip.Err = err.Error()
+	_, err := describe(t.Context(), t, client, anyPool)
+	requests := tap.Take()
+	got := trip{Attempts: len(requests)}
+	if len(requests) > 0 {
+		last := requests[len(requests)-1]
+		got.URL = strings.TrimSuffix(last.URL.String(), "/identitypools/"+anyPool)
+		got.SigningRegion = submatch(credentialScope, last.Header.Get("Authorization"))
+		got.AppID = submatch(userAgentAppID, last.Header.Get("User-Agent"))
 	}
-	return r.trip
+	if err != nil {
+		got.Err = err.Error()
+	}
+	return got
 }
 
 // endpointRow says where a client of this region and these options sends to.
@@ -1010,25 +1008,20 @@ func TestConformanceEndpoints(t *testing.T) {
 	var rows []endpointRow
 	readStrictly(t, filepath.Join(conformanceDir, "endpoints.json"), &rows)
 	require.Len(t, rows, endpointCount)
-	for _, way := range ways {
+	for _, path := range paths {
 		for _, row := range rows {
-			t.Run(way+"/"+row.Name, func(t *testing.T) {
+			t.Run(path+"/"+row.Name, func(t *testing.T) {
 				t.Parallel()
-				sender := &recorder{status: http.StatusOK}
-				options := cognitosync.Options{
-					Region:       row.Region,
-					BaseEndpoint: row.Endpoint,
-					HTTPClient:   sender,
-					Credentials:  cognitosynctest.DefaultCredentials().Provider(),
-				}
-				if row.UseFIPS {
-					options.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateEnabled
-				}
-				if row.UseDualStack {
-					options.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled
-				}
-				goThrough(way, &options)
-				got := sender.follow(t, cognitosync.New(options))
+				sender := &clienttest.Tap{Transport: clienttest.Respond(http.StatusOK, nil, "")}
+				got := follow(t, sender, newClient(configOf(sender), path, func(o *cognitosync.Options) {
+					o.Region, o.BaseEndpoint = row.Region, row.Endpoint
+					if row.UseFIPS {
+						o.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateEnabled
+					}
+					if row.UseDualStack {
+						o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled
+					}
+				}))
 				row.Want.assertReached(t, got)
 				assert.Equal(t, got.Err == "", got.Attempts == 1, "one request, or an error: %+v", got)
 			})
@@ -1109,7 +1102,7 @@ func TestConformanceConfigProcess(t *testing.T) {
 	if file == "" {
 		t.Skip("runs in the processes that TestConformanceConfig starts")
 	}
-	sender := &recorder{status: http.StatusInternalServerError}
+	sender := &clienttest.Tap{Transport: clienttest.Respond(http.StatusInternalServerError, nil, "")}
 	cfg, err := config.LoadDefaultConfig(t.Context(), config.WithHTTPClient(sender))
 	got := trip{}
 	if err != nil {
@@ -1117,7 +1110,7 @@ func TestConformanceConfigProcess(t *testing.T) {
 	} else {
 		client := cognitosync.NewFromConfig(cfg)
 		cognitosync.SetSleep(client, doNotSleep)
-		got = sender.follow(t, client)
+		got = follow(t, sender, client)
 	}
 	text, err := json.Marshal(got)
 	require.NoError(t, err)

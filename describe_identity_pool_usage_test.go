@@ -17,20 +17,21 @@ import (
 
 	"github.com/cognitosync/cognitosync-go"
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
+	"github.com/cognitosync/cognitosync-go/internal/clienttest"
 )
 
 // TestUserAgent compares all that the header says of this package.
 func TestUserAgent(t *testing.T) {
 	t.Parallel()
-	bothWays(t, func(t *testing.T, way string) {
-		server, client := setup(t, way, func(o *cognitosync.Options) {
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path, func(o *cognitosync.Options) {
 			o.AppID = "inventory"
 			o.Retryer = nil // the client's own has a mode
 			o.Credentials = sourcedCredentials{o.Credentials}
 		})
-		_, err := describe(t, client)
+		_, err := tr.call(t.Context())
 		require.NoError(t, err)
-		agent := server.Requests().Last().Header.Get("User-Agent")
+		agent := tr.server.Requests().Last().Header.Get("User-Agent")
 		assert.Regexp(t, `^aws-sdk-go-v2/\d+\.\d+\.\d+ ua/2\.1 os/\S+ lang/go#\S+ md/GOOS#\S+ md/GOARCH#\S+ `+
 			`(exec-env/\S+ )?api/cognitosync#`+cognitosync.Version+` lib/cognitosync-go#`+cognitosync.Version+` app/inventory m/E,n$`, agent)
 	})
@@ -45,8 +46,8 @@ func (sourcedCredentials) ProviderSources() []aws.CredentialSource {
 
 func TestCancelDuringBackoff(t *testing.T) {
 	t.Parallel()
-	eachWay(t, func(t *testing.T, way string) {
-		tr := newTrial(t, way)
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path)
 		tr.script(cognitosynctest.Throttle(2))
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cognitosync.SetSleep(tr.client, func(ctx context.Context, d time.Duration) error {
@@ -72,9 +73,9 @@ func TestCancelDuringBackoff(t *testing.T) {
 // TestCancelDuringAttempt ends the call while its second attempt waits for an answer.
 func TestCancelDuringAttempt(t *testing.T) {
 	t.Parallel()
-	eachWay(t, func(t *testing.T, way string) {
+	bothPaths(t, func(t *testing.T, path string) {
 		ctx, cancel := context.WithCancelCause(t.Context())
-		tr := trialOf(t, way, cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) {
+		tr := setupServer(t, path, cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) {
 			o.OnRequest = func(r cognitosynctest.Request) {
 				if r.Attempt == 2 {
 					cancel(errOwnCause)
@@ -106,10 +107,10 @@ func TestCancelDuringAnswer(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			eachWay(t, func(t *testing.T, way string) {
+			bothPaths(t, func(t *testing.T, path string) {
 				ctx, cancel := context.WithCancelCause(t.Context())
-				tr := newTrial(t, way, func(o *cognitosync.Options) {
-					o.HTTPClient = doFunc(func(req *http.Request) (*http.Response, error) {
+				tr := setup(t, path, func(o *cognitosync.Options) {
+					o.HTTPClient = clienttest.Doer(func(req *http.Request) (*http.Response, error) {
 						resp, err := http.DefaultTransport.RoundTrip(req)
 						cancel(errOwnCause) // the head is there
 						return resp, err
@@ -130,8 +131,8 @@ func TestCancelDuringAnswer(t *testing.T) {
 // TestContextDoneBefore makes calls that are over before they begin.
 func TestContextDoneBefore(t *testing.T) {
 	t.Parallel()
-	eachWay(t, func(t *testing.T, way string) {
-		tr := newTrial(t, way)
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path)
 		canceled, cancel := context.WithCancelCause(t.Context())
 		cancel(errOwnCause)
 		late, cancelLate := context.WithDeadlineCause(t.Context(), time.Now().Add(-time.Hour), errOwnCause)
@@ -154,12 +155,12 @@ func TestContextDoneBefore(t *testing.T) {
 // TestResultMetadata shows what the SDK's functions find in the metadata of an output.
 func TestResultMetadata(t *testing.T) {
 	t.Parallel()
-	bothWays(t, func(t *testing.T, way string) {
-		server, client := setup(t, way)
-		server.Script(poolID, cognitosynctest.Throttle(1), cognitosynctest.InternalError())
-		output, err := describe(t, client)
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path)
+		tr.script(cognitosynctest.Throttle(1), cognitosynctest.InternalError())
+		output, err := tr.call(t.Context())
 		require.NoError(t, err)
-		requests := server.Requests()
+		requests := tr.server.Requests()
 		require.Equal(t, 3, requests.Count())
 
 		id, found := awsmiddleware.GetRequestIDMetadata(output.ResultMetadata)
@@ -200,10 +201,10 @@ func TestResultMetadata(t *testing.T) {
 // TestMetadataOfOneAttempt shows that a call that succeeds at once has one attempt.
 func TestMetadataOfOneAttempt(t *testing.T) {
 	t.Parallel()
-	bothWays(t, func(t *testing.T, way string) {
-		server, client := setup(t, way)
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path)
 		for range 2 {
-			output, err := describe(t, client)
+			output, err := tr.call(t.Context())
 			require.NoError(t, err)
 			attempts, found := retry.GetAttemptResults(output.ResultMetadata)
 			require.True(t, found)
@@ -212,7 +213,7 @@ func TestMetadataOfOneAttempt(t *testing.T) {
 			assert.False(t, attempts.Results[0].Retryable)
 			assert.False(t, attempts.Results[0].Retried)
 			id, _ := awsmiddleware.GetRequestIDMetadata(output.ResultMetadata) // and not in the attempt's
-			assert.Equal(t, server.Requests().Last().RequestID, id)
+			assert.Equal(t, tr.server.Requests().Last().RequestID, id)
 		}
 	})
 }
@@ -221,9 +222,9 @@ func TestMetadataOfOneAttempt(t *testing.T) {
 // is switched off.
 func TestMetadataWithoutClock(t *testing.T) {
 	t.Parallel()
-	bothWays(t, func(t *testing.T, way string) {
-		_, client := setup(t, way, func(o *cognitosync.Options) { o.DisableClockSkewCorrection = true })
-		output, err := describe(t, client)
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path, func(o *cognitosync.Options) { o.DisableClockSkewCorrection = true })
+		output, err := tr.call(t.Context())
 		require.NoError(t, err)
 		_, found := awsmiddleware.GetAttemptSkew(output.ResultMetadata)
 		assert.False(t, found)
@@ -240,17 +241,17 @@ func TestTraceID(t *testing.T) {
 		{"in Lambda", "inventory", trace},
 		{"elsewhere", "", ""},
 	} {
-		for _, way := range ways {
-			t.Run(test.name+"/"+way, func(t *testing.T) {
+		for _, path := range paths {
+			t.Run(test.name+"/"+path, func(t *testing.T) {
 				t.Setenv("_X_AMZN_TRACE_ID", trace)
 				t.Setenv("AWS_LAMBDA_FUNCTION_NAME", test.function) // restored when the test ends
 				if test.function == "" {
 					require.NoError(t, os.Unsetenv("AWS_LAMBDA_FUNCTION_NAME"))
 				}
-				server, client := setup(t, way)
-				_, err := describe(t, client)
+				tr := setup(t, path)
+				_, err := tr.call(t.Context())
 				require.NoError(t, err)
-				assert.Equal(t, test.want, server.Requests().Last().Header.Get("X-Amzn-Trace-Id"))
+				assert.Equal(t, test.want, tr.server.Requests().Last().Header.Get("X-Amzn-Trace-Id"))
 			})
 		}
 	}
@@ -264,14 +265,11 @@ func TestUnsendableIDs(t *testing.T) {
 	} {
 		t.Run(id, func(t *testing.T) {
 			t.Parallel()
-			eachWay(t, func(t *testing.T, way string) {
-				client, dials := dialCounter()
-				options := cognitosync.Options{
-					Region: "us-east-1", HTTPClient: client, Credentials: cognitosynctest.DefaultCredentials().Provider(),
-				}
-				goThrough(way, &options)
+			bothPaths(t, func(t *testing.T, path string) {
+				httpClient, dials := dialCounter()
+				client := newClient(configOf(httpClient), path)
 				for _, input := range []*cognitosync.DescribeIdentityPoolUsageInput{poolInput(id), {}, nil} {
-					output, err := cognitosync.New(options).DescribeIdentityPoolUsage(t.Context(), input)
+					output, err := client.DescribeIdentityPoolUsage(t.Context(), input)
 					requireFailure(t, output, err)
 					invalid := requireAs[smithy.InvalidParamsError](t, err)
 					assert.Equal(t, 1, invalid.Len())

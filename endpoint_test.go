@@ -20,6 +20,7 @@ import (
 
 	"github.com/cognitosync/cognitosync-go"
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
+	"github.com/cognitosync/cognitosync-go/internal/clienttest"
 )
 
 func TestEndpointResolverV2(t *testing.T) {
@@ -92,10 +93,10 @@ func TestEndpointResolverV2(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			bothWays(t, func(t *testing.T, way string) {
+			bothPaths(t, func(t *testing.T, path string) {
 				s := newScene(t, &settingTest{})
 				var params []cognitosync.EndpointParameters
-				client := cognitosync.New(s.options(way), cognitosync.WithEndpointResolverV2(resolverFunc(
+				client := cognitosync.New(s.options(path), cognitosync.WithEndpointResolverV2(resolverFunc(
 					func(p cognitosync.EndpointParameters) (smithyendpoints.Endpoint, error) {
 						params = append(params, p)
 						return smithyendpoints.Endpoint{
@@ -104,9 +105,9 @@ func TestEndpointResolverV2(t *testing.T) {
 							Properties: test.properties,
 						}, nil
 					})), test.options)
-				_, _ = describePool(t.Context(), t, client, anyPool) // refused: the fake is not at this path
+				_, _ = describe(t.Context(), t, client, anyPool) // refused: the fake is not at this path
 				require.Equal(t, []cognitosync.EndpointParameters{test.params}, params)
-				s.sent = s.wire.take()
+				s.sent = s.wire.Take()
 				require.Len(t, s.sent, 1)
 				assert.Equal(t, test.url, s.sent[0].URL.String())
 				assert.Equal(t, []string{"a", "b"}, s.sent[0].Header["X-Of-Endpoint"])
@@ -226,7 +227,7 @@ func TestLegacyEndpointResolver(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			bothWays(t, func(t *testing.T, way string) {
+			bothPaths(t, func(t *testing.T, path string) {
 				s := newScene(t, &settingTest{})
 				cfg := s.config()
 				cfg.Region = firstOf(test.region, cfg.Region)
@@ -243,13 +244,13 @@ func TestLegacyEndpointResolver(t *testing.T) {
 					return aws.Endpoint{}, errors.New("the older resolver is not asked where there is the newer")
 				})
 				client := cognitosync.NewFromConfig(cfg, func(o *cognitosync.Options) {
-					goThrough(way, o)
+					takePath(path, o)
 					if test.options != nil {
 						test.options(o)
 					}
 				})
-				_, _ = describePool(t.Context(), t, client, anyPool)
-				s.sent = s.wire.take()
+				_, _ = describe(t.Context(), t, client, anyPool)
+				s.sent = s.wire.Take()
 				require.Len(t, s.sent, 1)
 				assert.Equal(t, test.url, s.sent[0].URL.String())
 				assert.Equal(t, test.scope, s.signedFor())
@@ -309,19 +310,19 @@ func TestUseIdentityPoolRegion(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			eachWay(t, func(t *testing.T, way string) {
+			bothPaths(t, func(t *testing.T, path string) {
 				alter := []func(*cognitosync.Options){usePoolRegion}
 				if test.alter != nil {
 					alter = append(alter, test.alter)
 				}
-				server, client := newWorld(t, way, test.region, alter...)
-				server.SetPool(cognitosynctest.Pool{IdentityPoolId: test.id, DataStorage: aws.Int64(1)})
+				tr := setupWorld(t, path, test.region, alter...)
+				tr.server.SetPool(cognitosynctest.Pool{IdentityPoolId: test.id, DataStorage: aws.Int64(1)})
 
-				output, err := client.DescribeIdentityPoolUsage(t.Context(), poolInput(test.id))
+				output, err := tr.callPool(t.Context(), test.id)
 
 				require.NoError(t, err)
 				assert.Equal(t, test.id, aws.ToString(output.IdentityPoolUsage.IdentityPoolId))
-				requests := server.Requests()
+				requests := tr.server.Requests()
 				require.Len(t, requests, 1)
 				assert.Equal(t, test.host, requests[0].Host)
 				assert.Contains(t, requests[0].Header.Get("Authorization"), "/"+test.signed+"/cognito-sync/aws4_request")
@@ -333,15 +334,15 @@ func TestUseIdentityPoolRegion(t *testing.T) {
 // TestUseIdentityPoolRegionOfACall sets the option for one call alone.
 func TestUseIdentityPoolRegionOfACall(t *testing.T) {
 	t.Parallel()
-	eachWay(t, func(t *testing.T, way string) {
-		server, client := newWorld(t, way, "us-east-1")
-		server.SetPool(cognitosynctest.Pool{IdentityPoolId: "eu-west-1:1"})
-		_, err := client.DescribeIdentityPoolUsage(t.Context(), poolInput("eu-west-1:1"), usePoolRegion)
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setupWorld(t, path, "us-east-1")
+		tr.server.SetPool(cognitosynctest.Pool{IdentityPoolId: "eu-west-1:1"})
+		_, err := tr.callPool(t.Context(), "eu-west-1:1", usePoolRegion)
 		require.NoError(t, err)
-		output, err := client.DescribeIdentityPoolUsage(t.Context(), poolInput("eu-west-1:1"))
+		output, err := tr.callPool(t.Context(), "eu-west-1:1")
 		requireFailure(t, output, err)
 		requireAs[*cognitosync.RegionMismatchError](t, err)
-		assert.Equal(t, 1, server.Requests().Count())
+		assert.Equal(t, 1, tr.server.Requests().Count())
 	})
 }
 
@@ -352,14 +353,14 @@ func TestUseIdentityPoolRegionWithEndpoint(t *testing.T) {
 	for _, region := range []string{"us-east-1", ""} {
 		t.Run("client in "+region, func(t *testing.T) {
 			t.Parallel()
-			eachWay(t, func(t *testing.T, way string) {
-				server, client := newWorld(t, way, region, usePoolRegion, func(o *cognitosync.Options) {
+			bothPaths(t, func(t *testing.T, path string) {
+				tr := setupWorld(t, path, region, usePoolRegion, func(o *cognitosync.Options) {
 					o.BaseEndpoint = aws.String("http://127.0.0.1:4566")
 				})
-				server.SetPool(cognitosynctest.Pool{IdentityPoolId: "eu-west-1:1"})
-				_, err := client.DescribeIdentityPoolUsage(t.Context(), poolInput("eu-west-1:1"))
+				tr.server.SetPool(cognitosynctest.Pool{IdentityPoolId: "eu-west-1:1"})
+				_, err := tr.callPool(t.Context(), "eu-west-1:1")
 				require.NoError(t, err)
-				last := server.Requests().Last()
+				last := tr.server.Requests().Last()
 				assert.Equal(t, "127.0.0.1:4566", last.Host)
 				assert.Contains(t, last.Header.Get("Authorization"), "/eu-west-1/cognito-sync/")
 			})
@@ -393,20 +394,17 @@ func TestRegionMismatch(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			eachWay(t, func(t *testing.T, way string) {
-				client, dials := dialCounter()
+			bothPaths(t, func(t *testing.T, path string) {
+				httpClient, dials := dialCounter()
 				var retrieved atomic.Int32
-				options := cognitosync.Options{
-					Region:     test.region,
-					HTTPClient: client,
-					Credentials: aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
-						retrieved.Add(1)
-						return cognitosynctest.DefaultCredentials().Provider().Retrieve(ctx)
-					}),
-				}
-				goThrough(way, &options)
+				cfg := configOf(httpClient)
+				cfg.Region = test.region
+				cfg.Credentials = aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+					retrieved.Add(1)
+					return cognitosynctest.DefaultCredentials().Provider().Retrieve(ctx)
+				})
 
-				output, err := cognitosync.New(options).DescribeIdentityPoolUsage(t.Context(), poolInput(test.id))
+				output, err := describe(t.Context(), t, newClient(cfg, path), test.id)
 
 				requireFailure(t, output, err)
 				if test.want == nil {
@@ -434,22 +432,20 @@ func TestNoMismatchWithACustomEndpoint(t *testing.T) {
 		alter func(*cognitosync.Options)
 	}{
 		{"BaseEndpoint", func(o *cognitosync.Options) { o.BaseEndpoint = aws.String("https://custom.example") }},
-		{"EndpointResolverV2", func(o *cognitosync.Options) { o.EndpointResolverV2 = fixedResolver{"custom.example"} }},
+		{"EndpointResolverV2", func(o *cognitosync.Options) { o.EndpointResolverV2 = resolveTo("custom.example") }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			eachWay(t, func(t *testing.T, way string) {
-				sender := &recorder{status: http.StatusOK}
-				options := cognitosync.Options{
-					Region:      "us-east-1",
-					HTTPClient:  sender,
-					Credentials: cognitosynctest.DefaultCredentials().Provider(),
-				}
-				goThrough(way, &options)
-				_, err := cognitosync.New(options, test.alter).DescribeIdentityPoolUsage(t.Context(), poolInput("eu-west-1:1"))
+			bothPaths(t, func(t *testing.T, path string) {
+				sender := &clienttest.Tap{Transport: clienttest.Respond(http.StatusOK, nil, "")}
+				client := newClient(configOf(sender), path, test.alter)
+				_, err := describe(t.Context(), t, client, "eu-west-1:1")
 				require.NoError(t, err)
-				assert.True(t, strings.HasPrefix(sender.trip.URL, "https://custom.example/"), sender.trip.URL)
-				assert.Equal(t, "us-east-1", sender.trip.SigningRegion)
+				sent := sender.Take()
+				require.Len(t, sent, 1)
+				assert.Equal(t, "https", sent[0].URL.Scheme)
+				assert.Equal(t, "custom.example", sent[0].URL.Host)
+				assert.Equal(t, "us-east-1", submatch(credentialScope, sent[0].Header.Get("Authorization")))
 			})
 		})
 	}
@@ -473,20 +469,20 @@ func TestHostileIDs(t *testing.T) {
 		t.Run(hostile, func(t *testing.T) {
 			t.Parallel()
 			for _, region := range []string{"us-west-2", ""} {
-				eachWay(t, func(t *testing.T, way string) {
-					server, client := newWorld(t, way, region, usePoolRegion)
-					_, err := client.DescribeIdentityPoolUsage(t.Context(), poolInput(hostile+":1"))
+				bothPaths(t, func(t *testing.T, path string) {
+					tr := setupWorld(t, path, region, usePoolRegion)
+					_, err := tr.callPool(t.Context(), hostile+":1")
 					require.Error(t, err)
-					for _, request := range server.Requests() {
+					for _, request := range tr.server.Requests() {
 						assert.Equal(t, "cognito-sync.us-west-2.amazonaws.com", request.Host)
 						assert.Equal(t, hostile+":1", request.PoolID)
 						assert.Nil(t, request.Refusal)
 					}
 					if region == "" {
-						assert.Zero(t, server.Requests().Count())
+						assert.Zero(t, tr.server.Requests().Count())
 						assert.Equal(t, "Region", requireAs[*cognitosync.ConfigurationError](t, err).Setting)
 					} else {
-						assert.Equal(t, 1, server.Requests().Count())
+						assert.Equal(t, 1, tr.server.Requests().Count())
 					}
 				})
 			}
@@ -501,15 +497,15 @@ func TestHostileRegions(t *testing.T) {
 	for _, hostile := range hostileRegions {
 		t.Run(hostile, func(t *testing.T) {
 			t.Parallel()
-			eachWay(t, func(t *testing.T, way string) {
-				server, client := newWorld(t, way, hostile)
-				_, err := client.DescribeIdentityPoolUsage(t.Context(), poolInput("1"))
+			bothPaths(t, func(t *testing.T, path string) {
+				tr := setupWorld(t, path, hostile)
+				_, err := tr.callPool(t.Context(), "1")
 				require.Error(t, err) // no such pool, at best
-				for _, request := range server.Requests() {
+				for _, request := range tr.server.Requests() {
 					assert.Equal(t, "cognito-sync."+hostile+".amazonaws.com", request.Host)
 					assert.Regexp(t, `^[0-9A-Za-z-]{1,63}$`, hostile)
 				}
-				if server.Requests().Count() == 0 {
+				if tr.server.Requests().Count() == 0 {
 					assert.Equal(t, "Region", requireAs[*cognitosync.ConfigurationError](t, err).Setting)
 				}
 			})

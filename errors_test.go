@@ -16,6 +16,7 @@ import (
 
 	"github.com/cognitosync/cognitosync-go"
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
+	"github.com/cognitosync/cognitosync-go/internal/clienttest"
 )
 
 // exceptions are the modelled errors, each made anew with a message and an override.
@@ -81,24 +82,24 @@ func TestInspectLocalError(t *testing.T) {
 	}{
 		{name: "no id"},
 		{name: "mismatch", id: "eu-west-1:1", alter: func(o *cognitosync.Options) { o.BaseEndpoint = nil }},
-		{name: "setting", id: trialPool, alter: func(o *cognitosync.Options) { o.Credentials = nil }},
-		{name: "endpoint", id: trialPool, alter: func(o *cognitosync.Options) { o.BaseEndpoint = aws.String("ftp://host") }},
-		{name: "provider", id: trialPool, alter: func(o *cognitosync.Options) {
+		{name: "setting", id: poolID, alter: func(o *cognitosync.Options) { o.Credentials = nil }},
+		{name: "endpoint", id: poolID, alter: func(o *cognitosync.Options) { o.BaseEndpoint = aws.String("ftp://host") }},
+		{name: "provider", id: poolID, alter: func(o *cognitosync.Options) {
 			o.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 				return aws.Credentials{}, boom
 			})
 		}, want: cognitosync.ErrorDetails{Attempts: 1}},
-		{name: "no answer", id: trialPool, alter: func(o *cognitosync.Options) {
-			o.HTTPClient = doFunc(func(*http.Request) (*http.Response, error) { return nil, boom })
+		{name: "no answer", id: poolID, alter: func(o *cognitosync.Options) {
+			o.HTTPClient = clienttest.Doer(func(*http.Request) (*http.Response, error) { return nil, boom })
 		}, want: cognitosync.ErrorDetails{Attempts: 3, Retryable: true}},
-		{name: "neither answer nor error", id: trialPool, alter: func(o *cognitosync.Options) {
-			o.HTTPClient = doFunc(func(*http.Request) (*http.Response, error) { return nil, nil })
+		{name: "neither answer nor error", id: poolID, alter: func(o *cognitosync.Options) {
+			o.HTTPClient = clienttest.Doer(func(*http.Request) (*http.Response, error) { return nil, nil })
 		}, want: cognitosync.ErrorDetails{Attempts: 3, Retryable: true}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			eachWay(t, func(t *testing.T, way string) {
-				tr := newTrial(t, way, func(o *cognitosync.Options) {
+			bothPaths(t, func(t *testing.T, path string) {
+				tr := setup(t, path, func(o *cognitosync.Options) {
 					if test.alter != nil {
 						test.alter(o)
 					}
@@ -159,13 +160,13 @@ func TestIsDeniedByTheService(t *testing.T) {
 		credentials cognitosynctest.Credentials
 		code        string
 	}{
-		{"IAM", cognitosynctest.Credentials{AccessKeyID: "AKIDDENIED", SecretAccessKey: "secret-of-a-user", DeniedPools: []string{trialPool}}, "AccessDeniedException"},
+		{"IAM", cognitosynctest.Credentials{AccessKeyID: "AKIDDENIED", SecretAccessKey: "secret-of-a-user", DeniedPools: []string{poolID}}, "AccessDeniedException"},
 		{"user of Cognito Identity", cognitosynctest.Credentials{AccessKeyID: "AKIDUSER", SecretAccessKey: "secret-of-a-user", SessionToken: "token-of-a-user", CognitoIdentityUser: true}, "NotAuthorizedException"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			eachWay(t, func(t *testing.T, way string) {
-				tr := newTrial(t, way, func(o *cognitosync.Options) { o.Credentials = test.credentials.Provider() })
+			bothPaths(t, func(t *testing.T, path string) {
+				tr := setup(t, path, func(o *cognitosync.Options) { o.Credentials = test.credentials.Provider() })
 				tr.server.SetCredentials(test.credentials)
 				err := tr.fails(t, t.Context())
 				assert.True(t, cognitosync.IsDenied(err))

@@ -177,7 +177,7 @@ func TestNothingLeaks(t *testing.T) {
 		}},
 	}
 	var clients []*cognitosync.Client
-	for _, way := range ways {
+	for _, path := range paths {
 		options := cognitosync.Options{
 			Region:       "us-east-1",
 			BaseEndpoint: aws.String(server.URL),
@@ -185,7 +185,7 @@ func TestNothingLeaks(t *testing.T) {
 			HTTPClient:   &http.Client{Transport: transport},
 			Retryer:      unlimitedRetryer{cognitosync.New(cognitosync.Options{}).Options().Retryer},
 		}
-		goThrough(way, &options)
+		takePath(path, &options)
 		client := cognitosync.New(options)
 		cognitosync.SetSleep(client, doNotSleep)
 		clients = append(clients, client)
@@ -240,8 +240,8 @@ func TestNothingLeaks(t *testing.T) {
 // gone off.
 func TestClientOfACallIsForgotten(t *testing.T) {
 	t.Parallel()
-	eachWay(t, func(t *testing.T, way string) {
-		tr := newTrial(t, way)
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path)
 		collected := make(chan struct{})
 		func() {
 			brought := awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) { tr.DisableKeepAlives = true })

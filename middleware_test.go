@@ -23,6 +23,7 @@ import (
 
 	"github.com/cognitosync/cognitosync-go"
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
+	"github.com/cognitosync/cognitosync-go/internal/clienttest"
 )
 
 // TestContextValues shows what middleware finds in the context, from the first step
@@ -68,7 +69,7 @@ func TestContextValues(t *testing.T) {
 			}
 			nothing := func(context.Context) string { return "" }
 			signingName := awsmiddleware.GetSigningName
-			_, client := setup(t, direct,
+			tr := setup(t, direct,
 				atEnd("initialize", look("first", nothing), middleware.Before),
 				atEnd("initialize", look("initialize", signingName), middleware.After),
 				atEnd("serialize", look("serialize", signingName), middleware.Before),
@@ -81,7 +82,7 @@ func TestContextValues(t *testing.T) {
 			if test.options != nil {
 				options = append(options, test.options)
 			}
-			_, _ = describePool(t.Context(), t, client, firstOf(test.pool, poolID), options...) // signed for others, refused
+			_, _ = tr.callPool(t.Context(), firstOf(test.pool, poolID), options...) // signed for others, refused
 			always := "Cognito Sync|DescribeIdentityPoolUsage|" + test.region + "|Cognito Sync|DescribeIdentityPoolUsage "
 			assert.Equal(t, map[string][]string{
 				"first":       {always},
@@ -101,11 +102,11 @@ func TestContextValues(t *testing.T) {
 func TestSigningCredentials(t *testing.T) {
 	t.Parallel()
 	var used []aws.Credentials
-	_, client := setup(t, direct, with("finalize", &probe{id: "look", before: func(ctx context.Context, _ any) context.Context {
+	tr := setup(t, direct, with("finalize", &probe{id: "look", before: func(ctx context.Context, _ any) context.Context {
 		used = append(used, awsmiddleware.GetSigningCredentials(ctx))
 		return ctx
 	}}, middleware.After, "Signing"))
-	_, err := describe(t, client)
+	_, err := tr.call(t.Context())
 	require.NoError(t, err)
 	want, err := cognitosynctest.DefaultCredentials().Provider().Retrieve(t.Context())
 	require.NoError(t, err)
@@ -116,15 +117,15 @@ func TestSigningCredentials(t *testing.T) {
 // middleware is not mistaken for a part of it.
 func TestCallersStackValues(t *testing.T) {
 	t.Parallel()
-	bothWays(t, func(t *testing.T, way string) {
-		server, client := setup(t, way)
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path)
 		ctx := awsmiddleware.SetServiceID(t.Context(), "S3")
 		ctx = awsmiddleware.SetSigningName(ctx, "s3")
 		ctx = awsmiddleware.SetSigningRegion(ctx, "eu-west-3")
 		ctx = v4.SetPayloadHash(ctx, "0000")
-		_, err := describePool(ctx, t, client, poolID)
+		_, err := tr.callPool(ctx, poolID)
 		require.NoError(t, err)
-		assert.Empty(t, server.Requests().Refused())
+		assert.Empty(t, tr.server.Requests().Refused())
 	})
 }
 
@@ -132,10 +133,10 @@ func TestCallersStackValues(t *testing.T) {
 // has failed, and in its response.
 func TestMetadataOfFailure(t *testing.T) {
 	t.Parallel()
-	server, client := setup(t, direct)
-	server.Script(poolID, alwaysFailing)
+	tr := setup(t, direct)
+	tr.script(alwaysFailing)
 	var callSeen, attemptsSeen int
-	_, err := describe(t, client,
+	_, err := tr.call(t.Context(),
 		atEnd("initialize", &probe{id: "call", after: func(metadata middleware.Metadata, result any, err error) (any, error) {
 			callSeen++
 			attempts, found := retry.GetAttemptResults(metadata)
@@ -148,7 +149,7 @@ func TestMetadataOfFailure(t *testing.T) {
 				assert.True(t, result.Retryable)
 			}
 			id, _ := awsmiddleware.GetRequestIDMetadata(metadata)
-			assert.Equal(t, server.Requests().Last().RequestID, id)
+			assert.Equal(t, tr.server.Requests().Last().RequestID, id)
 			assert.Nil(t, result)
 			var exhausted *retry.MaxAttemptsError
 			assert.ErrorAs(t, err, &exhausted)
@@ -161,7 +162,7 @@ func TestMetadataOfFailure(t *testing.T) {
 				assert.Equal(t, http.StatusInternalServerError, response.StatusCode)
 			}
 			id, _ := awsmiddleware.GetRequestIDMetadata(metadata)
-			assert.Equal(t, server.Requests().Last().RequestID, id)
+			assert.Equal(t, tr.server.Requests().Last().RequestID, id)
 			var wrapped *awshttp.ResponseError
 			if assert.ErrorAs(t, err, &wrapped) {
 				assert.Equal(t, id, wrapped.RequestID)
@@ -180,10 +181,10 @@ func TestEveryInterceptorCounts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			hooks := newHooks()
-			_, client := setup(t, direct, func(o *cognitosync.Options) { addHook(o, name, hooks) })
-			_, err := describe(t, client)
+			tr := setup(t, direct, func(o *cognitosync.Options) { addHook(o, name, hooks) })
+			_, err := tr.call(t.Context())
 			require.NoError(t, err)
-			assert.Equal(t, []string{name}, hooks.notes.take())
+			assert.Equal(t, []string{name}, hooks.notes.Take())
 		})
 	}
 }
@@ -220,8 +221,8 @@ func TestStackSteps(t *testing.T) {
 			"OperationDeserializer", "InterceptBeforeDeserialization", "RecordResponseTiming", "RequestResponseLogger", "InterceptTransmit",
 		},
 	}
-	_, client := setup(t, direct)
-	_, err := describe(t, client, cognitosync.WithAPIOptions(func(s *middleware.Stack) error {
+	tr := setup(t, direct)
+	_, err := tr.call(t.Context(), cognitosync.WithAPIOptions(func(s *middleware.Stack) error {
 		assert.Equal(t, "DescribeIdentityPoolUsage", s.ID())
 		for _, want := range stackSteps {
 			assert.Equal(t, want.ids, stepNamed(want.step, s).list())
@@ -229,7 +230,7 @@ func TestStackSteps(t *testing.T) {
 		return nil
 	}))
 	require.NoError(t, err)
-	_, err = describe(t, client, func(o *cognitosync.Options) { addHook(o, "AfterAttempt", newHooks()) },
+	_, err = tr.call(t.Context(), func(o *cognitosync.Options) { addHook(o, "AfterAttempt", newHooks()) },
 		cognitosync.WithAPIOptions(func(s *middleware.Stack) error {
 			for name, ids := range withHooks {
 				assert.Equal(t, ids, stepNamed(name, s).list())
@@ -295,8 +296,8 @@ func TestStepsCanBeChanged(t *testing.T) {
 				t.Parallel()
 				t.Run("insert", func(t *testing.T) {
 					t.Parallel()
-					var order notes
-					_, client := setup(t, direct,
+					var order clienttest.Notes
+					tr := setup(t, direct,
 						with(s.step, &probe{id: "after", notes: &order}, middleware.After, id),
 						with(s.step, &probe{id: "before", notes: &order}, middleware.Before, id),
 						cognitosync.WithAPIOptions(func(stack *middleware.Stack) error {
@@ -306,21 +307,21 @@ func TestStepsCanBeChanged(t *testing.T) {
 							assert.True(t, stepNamed(s.step, stack).has(id))
 							return nil
 						}))
-					_, err := describe(t, client)
+					_, err := tr.call(t.Context())
 					require.NoError(t, err)
-					assert.Equal(t, []string{"before", "after"}, order.take())
+					assert.Equal(t, []string{"before", "after"}, order.Take())
 				})
 				t.Run("swap", func(t *testing.T) {
 					t.Parallel()
-					var swapped notes
-					_, client := setup(t, direct, cognitosync.WithAPIOptions(func(stack *middleware.Stack) (err error) {
+					var swapped clienttest.Notes
+					tr := setup(t, direct, cognitosync.WithAPIOptions(func(stack *middleware.Stack) (err error) {
 						p := &probe{id: id, notes: &swapped}
 						p.instead, err = stepNamed(s.step, stack).swap(id, p)
 						return err
 					}))
-					_, err := describe(t, client)
+					_, err := tr.call(t.Context())
 					require.NoError(t, err)
-					assert.Equal(t, []string{id}, swapped.take())
+					assert.Equal(t, []string{id}, swapped.Take())
 				})
 				t.Run("remove", func(t *testing.T) {
 					t.Parallel()
@@ -332,11 +333,11 @@ func TestStepsCanBeChanged(t *testing.T) {
 }
 
 func testRemoval(t *testing.T, stepName, id string, want removal) {
-	server, client := setup(t, direct, cognitosync.WithAPIOptions(func(stack *middleware.Stack) error {
+	tr := setup(t, direct, cognitosync.WithAPIOptions(func(stack *middleware.Stack) error {
 		return stepNamed(stepName, stack).remove(id)
 	}), func(o *cognitosync.Options) { o.RetryMaxAttempts = 1 })
-	output, err := describe(t, client)
-	requests := server.Requests()
+	output, err := tr.call(t.Context())
+	requests := tr.server.Requests()
 	assert.Equal(t, want.sent, requests.Count())
 	switch {
 	case want.code != "":
@@ -371,18 +372,18 @@ func TestWithoutValidation(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			server, client := setup(t, direct, cognitosync.WithAPIOptions(func(s *middleware.Stack) error {
+			tr := setup(t, direct, cognitosync.WithAPIOptions(func(s *middleware.Stack) error {
 				return stepNamed("initialize", s).remove("OperationInputValidation")
 			}))
 			if test.option == nil {
 				test.option = func(*cognitosync.Options) {}
 			}
 			require.NotPanics(t, func() {
-				output, err := client.DescribeIdentityPoolUsage(t.Context(), test.input, test.option)
-				assertSound(t, outcome{output: output, err: err})
+				output, err := tr.client.DescribeIdentityPoolUsage(t.Context(), test.input, test.option)
+				assertSound(t, output, err)
 				assert.Error(t, err)
 			})
-			assert.Zero(t, server.Requests().Count())
+			assert.Zero(t, tr.server.Requests().Count())
 		})
 	}
 }
@@ -398,16 +399,16 @@ func TestAttemptsAreSeparate(t *testing.T) {
 			return ctx
 		}}
 	}
-	server, client := setup(t, direct,
+	tr := setup(t, direct,
 		atEnd("build", addHeader("X-Of-Call"), middleware.After),
 		with("finalize", addHeader("X-Before-Loop"), middleware.Before, "Retry"),
 		with("finalize", addHeader("X-In-Loop"), middleware.After, "Retry"),
 		with("finalize", addHeader("X-Before-Signing"), middleware.Before, "Signing"),
 	)
-	server.Script(poolID, cognitosynctest.Throttle(2))
-	_, err := describe(t, client)
+	tr.script(cognitosynctest.Throttle(2))
+	_, err := tr.call(t.Context())
 	require.NoError(t, err)
-	requests := server.Requests()
+	requests := tr.server.Requests()
 	require.Equal(t, 3, requests.Count())
 	assert.Len(t, requests.Calls(), 1, "all attempts have one invocation id")
 	for i, request := range requests {
@@ -452,10 +453,10 @@ func TestHeadersOfMiddlewareAreSigned(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			server, client := setup(t, direct, test.option)
-			_, err := describe(t, client)
+			tr := setup(t, direct, test.option)
+			_, err := tr.call(t.Context())
 			require.NoError(t, err)
-			request := server.Requests().Last()
+			request := tr.server.Requests().Last()
 			assert.NotEmpty(t, request.Header.Get("X-Of-Middleware"))
 			assert.Contains(t, request.Header.Get("Authorization"), ";x-of-middleware,")
 		})
@@ -487,7 +488,7 @@ func TestMiddlewareChangesTheTarget(t *testing.T) {
 			require.NoError(t, err)
 			cfg := server.Config()
 			cfg.BaseEndpoint = aws.String("http://unreachable.invalid")
-			_, err = describe(t, newClient(cfg, direct, test.option(here)))
+			_, err = describe(t.Context(), t, newClient(cfg, direct, test.option(here)), poolID)
 			require.NoError(t, err)
 			assert.Equal(t, 1, server.Requests().Count())
 		})
@@ -522,10 +523,10 @@ func TestMiddlewareSetsSigningValues(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var signed notes
-			_, client := setup(t, direct, option, func(o *cognitosync.Options) { o.HTTPSignerV4 = newNotingSigner(&signed) })
-			_, _ = describe(t, client) // refused: not what the fake wants to be signed for
-			lines := signed.take()
+			var signed clienttest.Notes
+			tr := setup(t, direct, option, func(o *cognitosync.Options) { o.HTTPSignerV4 = newNotingSigner(&signed) })
+			_, _ = tr.call(t.Context()) // refused: not what the fake wants to be signed for
+			lines := signed.Take()
 			require.Len(t, lines, 1)
 			assert.True(t, strings.HasSuffix(lines[0], " execute-api ap-south-1"), lines[0])
 		})
@@ -553,11 +554,11 @@ func TestPayloadHash(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			var signed notes
-			server, client := setup(t, direct, test.option, func(o *cognitosync.Options) { o.HTTPSignerV4 = newNotingSigner(&signed) })
-			_, err := describe(t, client)
-			assert.Equal(t, []string{test.want + " cognito-sync us-east-1"}, signed.take())
-			assert.Equal(t, test.header, server.Requests().Last().Header.Get("X-Amz-Content-Sha256"))
+			var signed clienttest.Notes
+			tr := setup(t, direct, test.option, func(o *cognitosync.Options) { o.HTTPSignerV4 = newNotingSigner(&signed) })
+			_, err := tr.call(t.Context())
+			assert.Equal(t, []string{test.want + " cognito-sync us-east-1"}, signed.Take())
+			assert.Equal(t, test.header, tr.server.Requests().Last().Header.Get("X-Amz-Content-Sha256"))
 			if test.want == empty {
 				require.NoError(t, err)
 			}
@@ -581,25 +582,25 @@ func TestUserAgentOfMiddleware(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			server, client := setup(t, direct, func(o *cognitosync.Options) { o.AppID = "app-id" })
-			of := func() string { return server.Requests().Last().Header.Get("User-Agent") }
-			_, err := describe(t, client)
+			tr := setup(t, direct, func(o *cognitosync.Options) { o.AppID = "app-id" })
+			of := func() string { return tr.server.Requests().Last().Header.Get("User-Agent") }
+			_, err := tr.call(t.Context())
 			require.NoError(t, err)
 			plain := of()
-			_, err = describe(t, client, cognitosync.WithAPIOptions(test.option))
+			_, err = tr.call(t.Context(), cognitosync.WithAPIOptions(test.option))
 			require.NoError(t, err)
 			assert.Equal(t, plain, strings.Replace(of(), test.want, "", 1), "all else is as it was")
 			assert.Equal(t, 1, strings.Count(of()+" ", test.want+" "))
-			_, err = describe(t, client)
+			_, err = tr.call(t.Context())
 			require.NoError(t, err)
 			assert.Equal(t, plain, of(), "the next call")
 
-			server, client = setup(t, direct, cognitosync.WithAPIOptions(test.option))
+			tr = setup(t, direct, cognitosync.WithAPIOptions(test.option))
 			for range 2 {
-				_, err = describe(t, client)
+				_, err = tr.call(t.Context())
 				require.NoError(t, err)
 			}
-			assert.Equal(t, 1, strings.Count(server.Requests().Last().Header.Get("User-Agent")+" ", test.want+" "), "nothing piles up")
+			assert.Equal(t, 1, strings.Count(tr.server.Requests().Last().Header.Get("User-Agent")+" ", test.want+" "), "nothing piles up")
 		})
 	}
 }
@@ -657,9 +658,9 @@ func TestMiddlewareAnswers(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			server, client := setup(t, direct, cognitosync.WithAPIOptions(test.add))
-			output, err := describe(t, client)
-			assert.Equal(t, test.sent, server.Requests().Count())
+			tr := setup(t, direct, cognitosync.WithAPIOptions(test.add))
+			output, err := tr.call(t.Context())
+			assert.Equal(t, test.sent, tr.server.Requests().Count())
 			if test.text != "" {
 				require.ErrorContains(t, err, test.text)
 				return
@@ -690,8 +691,8 @@ func TestMiddlewareOutputIsNotWritten(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			own := outputOf(7)
-			_, client := setup(t, direct, cognitosync.WithAPIOptions(test.add(own)))
-			output, err := describe(t, client)
+			tr := setup(t, direct, cognitosync.WithAPIOptions(test.add(own)))
+			output, err := tr.call(t.Context())
 			require.NoError(t, err)
 			assert.Equal(t, own.IdentityPoolUsage, output.IdentityPoolUsage)
 			assert.Equal(t, "mine", output.ResultMetadata.Get(contextKey{}))
@@ -796,13 +797,13 @@ func TestMiddlewareChangesTheInput(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			server, client := setup(t, direct, cognitosync.WithAPIOptions(test.add))
-			server.SetPool(cognitosynctest.Pool{IdentityPoolId: other})
-			output, err := describe(t, client)
+			tr := setup(t, direct, cognitosync.WithAPIOptions(test.add))
+			tr.server.SetPool(cognitosynctest.Pool{IdentityPoolId: other})
+			output, err := tr.call(t.Context())
 			if test.want == "" {
 				var invalid smithy.InvalidParamsError
 				require.ErrorAs(t, err, &invalid)
-				assert.Zero(t, server.Requests().Count())
+				assert.Zero(t, tr.server.Requests().Count())
 				return
 			}
 			require.NoError(t, err)
@@ -816,14 +817,14 @@ func TestMiddlewareChangesTheInput(t *testing.T) {
 func TestMiddlewareSeesTheInput(t *testing.T) {
 	t.Parallel()
 	var seen []any
-	_, client := setup(t, direct, atEnd("initialize", &probe{id: "look", before: func(ctx context.Context, in any) context.Context {
+	tr := setup(t, direct, atEnd("initialize", &probe{id: "look", before: func(ctx context.Context, in any) context.Context {
 		seen = append(seen, in)
 		return ctx
 	}}, middleware.Before))
 	input := &cognitosync.DescribeIdentityPoolUsageInput{IdentityPoolId: aws.String(poolID)}
-	_, err := client.DescribeIdentityPoolUsage(t.Context(), input)
+	_, err := tr.client.DescribeIdentityPoolUsage(t.Context(), input)
 	require.NoError(t, err)
-	_, err = client.DescribeIdentityPoolUsage(t.Context(), nil)
+	_, err = tr.client.DescribeIdentityPoolUsage(t.Context(), nil)
 	require.Error(t, err)
 	require.Len(t, seen, 2)
 	assert.Same(t, input, seen[0])
@@ -845,14 +846,14 @@ func TestMiddlewareFailsRetryably(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			failures := 0
-			server, client := setup(t, direct, with("finalize", &probe{id: "fail", after: func(_ middleware.Metadata, result any, err error) (any, error) {
+			tr := setup(t, direct, with("finalize", &probe{id: "fail", after: func(_ middleware.Metadata, result any, err error) (any, error) {
 				if failures++; failures == 1 {
 					return nil, test.err
 				}
 				return result, err
 			}}, middleware.After, "Retry"))
-			_, err := describe(t, client)
-			assert.Equal(t, test.attempts, server.Requests().Count())
+			_, err := tr.call(t.Context())
+			assert.Equal(t, test.attempts, tr.server.Requests().Count())
 			if test.attempts > 1 {
 				require.NoError(t, err)
 			} else {
@@ -866,18 +867,18 @@ func TestMiddlewareFailsRetryably(t *testing.T) {
 // and for that call only.
 func TestMiddlewareForOneCall(t *testing.T) {
 	t.Parallel()
-	var order notes
+	var order clienttest.Notes
 	option := func(id string) func(*cognitosync.Options) {
 		return atEnd("initialize", &probe{id: id, notes: &order}, middleware.After)
 	}
-	_, client := setup(t, direct, option("client"))
+	tr := setup(t, direct, option("client"))
 	for range 2 {
-		_, err := describe(t, client, option("call"))
+		_, err := tr.call(t.Context(), option("call"))
 		require.NoError(t, err)
-		_, err = describe(t, client)
+		_, err = tr.call(t.Context())
 		require.NoError(t, err)
 	}
-	assert.Equal(t, []string{"client", "call", "client", "client", "call", "client"}, order.take())
+	assert.Equal(t, []string{"client", "call", "client", "client", "call", "client"}, order.Take())
 }
 
 // TestMiddlewareOfTheSDK shows that middleware which the SDK's packages offer to
@@ -891,7 +892,7 @@ func TestMiddlewareOfTheSDK(t *testing.T) {
 		"minimum protocol":         func(s *middleware.Stack) error { return smithyhttp.AddRequireMinimumProtocol(s, 1, 1) },
 		"content checksum":         smithyhttp.AddContentChecksumMiddleware,
 		"no content type":          smithyhttp.AddNoPayloadDefaultContentTypeRemover,
-		"a logger of its own":      func(s *middleware.Stack) error { return middleware.AddSetLoggerMiddleware(s, &notes{}) },
+		"a logger of its own":      func(s *middleware.Stack) error { return middleware.AddSetLoggerMiddleware(s, &clienttest.Notes{}) },
 		"metadata of its own": func(s *middleware.Stack) error {
 			return s.Initialize.Add(&awsmiddleware.RegisterServiceMetadata{ServiceID: "x"}, middleware.Before)
 		},
@@ -910,18 +911,18 @@ func TestMiddlewareOfTheSDK(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server, client := setup(t, direct, cognitosync.WithAPIOptions(add))
-			output, err := describe(t, client)
+			tr := setup(t, direct, cognitosync.WithAPIOptions(add))
+			output, err := tr.call(t.Context())
 			require.NoError(t, err)
 			id, _ := awsmiddleware.GetRequestIDMetadata(output.ResultMetadata)
-			assert.Equal(t, server.Requests().Last().RequestID, id)
-			assert.Empty(t, server.Requests().Refused())
+			assert.Equal(t, tr.server.Requests().Last().RequestID, id)
+			assert.Empty(t, tr.server.Requests().Refused())
 
-			server.Script(poolID, cognitosynctest.AccessDenied())
-			_, err = describe(t, client)
+			tr.script(cognitosynctest.AccessDenied())
+			_, err = tr.call(t.Context())
 			var denied *awshttp.ResponseError
 			require.ErrorAs(t, err, &denied)
-			assert.Equal(t, server.Requests().Last().RequestID, denied.ServiceRequestID())
+			assert.Equal(t, tr.server.Requests().Last().RequestID, denied.ServiceRequestID())
 			var api smithy.APIError
 			require.ErrorAs(t, err, &api)
 		})
@@ -940,7 +941,7 @@ var attemptHooks = hookNames[4:12]
 
 // hooks are an interceptor for all points, which notes where it was called.
 type hooks struct {
-	notes  notes
+	notes  clienttest.Notes
 	change func(context.Context, *smithyhttp.InterceptorContext) error // nil: nothing is called
 	look   func(name string, in *smithyhttp.InterceptorContext)        // nil: nothing is called
 }
@@ -948,7 +949,7 @@ type hooks struct {
 func newHooks() *hooks { return &hooks{} }
 
 func (h *hooks) at(ctx context.Context, name string, in *smithyhttp.InterceptorContext) error {
-	h.notes.add("%s", name)
+	h.notes.Add("%s", name)
 	if h.look != nil {
 		h.look(name, in)
 	}
@@ -1100,11 +1101,11 @@ func TestInterceptors(t *testing.T) {
 			if test.option == nil {
 				test.option = func(*cognitosync.Options) {}
 			}
-			server, client := setup(t, direct, everyHook(h), test.option)
-			server.Script("", test.steps...)
-			output, err := describePool(t.Context(), t, client, firstOf(test.pool, poolID))
+			tr := setup(t, direct, everyHook(h), test.option)
+			tr.server.Script("", test.steps...)
+			output, err := tr.callPool(t.Context(), firstOf(test.pool, poolID))
 			assert.Equal(t, test.output, err == nil, err)
-			assert.Equal(t, test.want, h.notes.take())
+			assert.Equal(t, test.want, h.notes.Take())
 			assert.IsType(t, &cognitosync.DescribeIdentityPoolUsageInput{}, last.Input)
 			if test.output {
 				assert.Same(t, output, last.Output)
@@ -1120,15 +1121,15 @@ func TestInterceptors(t *testing.T) {
 func TestInterceptorContext(t *testing.T) {
 	t.Parallel()
 	h := newHooks()
-	var told notes
+	var told clienttest.Notes
 	h.look = func(name string, in *smithyhttp.InterceptorContext) {
-		told.add("%s: input %t, request %t, response %t, output %t", name, in.Input != nil, in.Request != nil, in.Response != nil, in.Output != nil)
+		told.Add("%s: input %t, request %t, response %t, output %t", name, in.Input != nil, in.Request != nil, in.Response != nil, in.Output != nil)
 		if in.Request != nil {
 			assert.Equal(t, "/identitypools/"+escapedID(poolID), in.Request.URL.EscapedPath())
 		}
 	}
-	_, client := setup(t, direct, everyHook(h))
-	_, err := describe(t, client)
+	tr := setup(t, direct, everyHook(h))
+	_, err := tr.call(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, []string{
 		"BeforeExecution: input true, request false, response false, output false",
@@ -1144,7 +1145,7 @@ func TestInterceptorContext(t *testing.T) {
 		"AfterDeserialization: input true, request true, response true, output true",
 		"AfterAttempt: input true, request true, response true, output true",
 		"AfterExecution: input true, request true, response true, output true",
-	}, told.take())
+	}, told.Take())
 }
 
 // TestInterceptorFails shows that each hook can end a call.
@@ -1155,14 +1156,14 @@ func TestInterceptorFails(t *testing.T) {
 			t.Parallel()
 			h := newHooks()
 			h.change = func(context.Context, *smithyhttp.InterceptorContext) error { return errBroken }
-			server, client := setup(t, direct, func(o *cognitosync.Options) { addHook(o, name, h) })
-			_, err := describe(t, client)
+			tr := setup(t, direct, func(o *cognitosync.Options) { addHook(o, name, h) })
+			_, err := tr.call(t.Context())
 			require.ErrorIs(t, err, errBroken)
 			sent := 1
 			if i <= slices.Index(hookNames, "BeforeTransmit") {
 				sent = 0
 			}
-			assert.Equal(t, sent, server.Requests().Count())
+			assert.Equal(t, sent, tr.server.Requests().Count())
 		})
 	}
 }
@@ -1183,8 +1184,8 @@ func TestInterceptorFailsRetryably(t *testing.T) {
 				once = true
 				return &smithyhttp.RequestSendError{Err: errBroken}
 			}
-			_, client := setup(t, direct, func(o *cognitosync.Options) { addHook(o, name, h) })
-			output, err := describe(t, client)
+			tr := setup(t, direct, func(o *cognitosync.Options) { addHook(o, name, h) })
+			output, err := tr.call(t.Context())
 			require.NoError(t, err)
 			attempts, _ := retry.GetAttemptResults(output.ResultMetadata)
 			require.Len(t, attempts.Results, 2)
@@ -1197,7 +1198,7 @@ func TestInterceptorFailsRetryably(t *testing.T) {
 // does what it is told to.
 type probe struct {
 	id    string
-	notes *notes // nil: nothing is noted
+	notes *clienttest.Notes // nil: nothing is noted
 
 	instead any                                                // a middleware to run in its place
 	before  func(context.Context, any) context.Context         // given the input or request
@@ -1208,7 +1209,7 @@ func (p *probe) ID() string { return p.id }
 
 func (p *probe) enter(ctx context.Context, in any) context.Context {
 	if p.notes != nil {
-		p.notes.add("%s", p.id)
+		p.notes.Add("%s", p.id)
 	}
 	if p.before != nil {
 		return p.before(ctx, in)

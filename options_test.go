@@ -26,6 +26,7 @@ import (
 
 	"github.com/cognitosync/cognitosync-go"
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
+	"github.com/cognitosync/cognitosync-go/internal/clienttest"
 )
 
 // A settingTest shows that a setting is honoured, wherever it is made: it says what
@@ -47,12 +48,19 @@ type settingTest struct {
 type scene struct {
 	test   *settingTest
 	server *cognitosynctest.Server
-	wire   *tap
-	notes  notes // of the setting under test
+	wire   *clienttest.Tap
 
-	sent  []*http.Request
-	noted []string
-	err   error
+	notes   clienttest.Notes // of the setting under test, as the others below
+	records clienttest.Records
+	spans   clienttest.Spans
+	meters  clienttest.Meters
+
+	sent     []*http.Request
+	noted    []string
+	recorded []map[string]any
+	started  []*clienttest.Span
+	measured map[string][]clienttest.Point
+	err      error
 }
 
 func newScene(t *testing.T, test *settingTest) *scene {
@@ -62,17 +70,17 @@ func newScene(t *testing.T, test *settingTest) *scene {
 		o.Pools = []cognitosynctest.Pool{{IdentityPoolId: anyPool}}
 	})
 	server.Script("", test.step)
-	return &scene{test: test, server: server, wire: &tap{transport: server.RoundTripper()}}
+	return &scene{test: test, server: server, records: clienttest.Records{Level: slog.LevelDebug}, wire: &clienttest.Tap{Transport: server.RoundTripper()}}
 }
 
 // options returns what every client of the scene has.
-func (s *scene) options(way string) cognitosync.Options {
+func (s *scene) options(path string) cognitosync.Options {
 	options := cognitosync.Options{
 		Region:      "us-east-1",
 		Credentials: cognitosynctest.DefaultCredentials().Provider(),
 		HTTPClient:  s.wire,
 	}
-	goThrough(way, &options)
+	takePath(path, &options)
 	if s.test.given != nil {
 		s.test.given(s, &options)
 	}
@@ -81,11 +89,7 @@ func (s *scene) options(way string) cognitosync.Options {
 
 // config is options in another form.
 func (s *scene) config() aws.Config {
-	return aws.Config{
-		Region:      "us-east-1",
-		Credentials: cognitosynctest.DefaultCredentials().Provider(),
-		HTTPClient:  s.wire,
-	}
+	return configOf(s.wire)
 }
 
 func (s *scene) set(o *cognitosync.Options) { s.test.set(s, o) }
@@ -98,40 +102,41 @@ func (s *scene) see(t *testing.T, client *cognitosync.Client, optFns ...func(*co
 	if id == "" {
 		id = anyPool
 	}
-	_, s.err = describePool(t.Context(), t, client, id, optFns...)
-	s.sent, s.noted = s.wire.take(), s.notes.take()
+	_, s.err = describe(t.Context(), t, client, id, optFns...)
+	s.sent, s.noted, s.recorded = s.wire.Take(), s.notes.Take(), s.records.Take()
+	s.started, s.measured = s.spans.Take(), s.meters.Take()
 	return s.test.seen(s)
 }
 
 // run tests the setting in every place, each in a bubble of its own.
 func (test *settingTest) run(t *testing.T, bubble func(t *testing.T, test func(t *testing.T))) {
-	for place, try := range map[string]func(t *testing.T, way string){
-		"nowhere": func(t *testing.T, way string) {
+	for place, try := range map[string]func(t *testing.T, path string){
+		"nowhere": func(t *testing.T, path string) {
 			s := newScene(t, test)
-			assert.Equal(t, test.without, s.see(t, cognitosync.New(s.options(way))))
+			assert.Equal(t, test.without, s.see(t, cognitosync.New(s.options(path))))
 		},
-		"in Options": func(t *testing.T, way string) {
+		"in Options": func(t *testing.T, path string) {
 			s := newScene(t, test)
-			options := s.options(way)
+			options := s.options(path)
 			s.set(&options)
 			assert.Equal(t, test.with, s.see(t, cognitosync.New(options)))
 		},
-		"in an option function": func(t *testing.T, way string) {
+		"in an option function": func(t *testing.T, path string) {
 			s := newScene(t, test)
-			assert.Equal(t, test.with, s.see(t, cognitosync.New(s.options(way), s.set)))
+			assert.Equal(t, test.with, s.see(t, cognitosync.New(s.options(path), s.set)))
 		},
-		"for one call": func(t *testing.T, way string) {
+		"for one call": func(t *testing.T, path string) {
 			s := newScene(t, test)
-			client := cognitosync.New(s.options(way))
+			client := cognitosync.New(s.options(path))
 			assert.Equal(t, test.with, s.see(t, client, s.set))
 			assert.Equal(t, test.without, s.see(t, client), "the next call")
 		},
-		"in aws.Config": func(t *testing.T, way string) {
+		"in aws.Config": func(t *testing.T, path string) {
 			s := newScene(t, test)
 			cfg := s.config()
 			test.inConfig(s, &cfg)
 			assert.Equal(t, test.with, s.see(t, cognitosync.NewFromConfig(cfg, func(o *cognitosync.Options) {
-				goThrough(way, o)
+				takePath(path, o)
 				if test.given != nil {
 					test.given(s, o)
 				}
@@ -143,8 +148,8 @@ func (test *settingTest) run(t *testing.T, bubble func(t *testing.T, test func(t
 		}
 		t.Run(place, func(t *testing.T) {
 			t.Parallel()
-			bothWays(t, func(t *testing.T, way string) {
-				bubble(t, func(t *testing.T) { try(t, way) })
+			bothPaths(t, func(t *testing.T, path string) {
+				bubble(t, func(t *testing.T) { try(t, path) })
 			})
 		})
 	}
@@ -190,22 +195,22 @@ func (s *scene) firstNote() string {
 // What settings are set to.
 
 func (s *scene) noteInitialize(stack *middleware.Stack) error {
-	s.notes.add("stack of %s", stack.ID())
+	s.notes.Add("stack of %s", stack.ID())
 	return nil
 }
 
 // notingSigner signs like the default one.
 type notingSigner struct {
 	v4.Signer
-	notes *notes
+	notes *clienttest.Notes
 }
 
-func newNotingSigner(n *notes) *notingSigner { return &notingSigner{*v4.NewSigner(), n} }
+func newNotingSigner(n *clienttest.Notes) *notingSigner { return &notingSigner{*v4.NewSigner(), n} }
 
 func (n *notingSigner) SignHTTP(ctx context.Context, credentials aws.Credentials, r *http.Request, payloadHash, service, region string,
 	at time.Time, optFns ...func(*v4.SignerOptions),
 ) error {
-	n.notes.add("%s %s %s", payloadHash, service, region)
+	n.notes.Add("%s %s %s", payloadHash, service, region)
 	return n.Signer.SignHTTP(ctx, credentials, r, payloadHash, service, region, at, optFns...)
 }
 
@@ -343,8 +348,13 @@ var settingTests = []settingTest{
 	},
 	{
 		setting: "MeterProvider",
-		set:     func(s *scene, o *cognitosync.Options) { o.MeterProvider = notingMeterProvider{notes: &s.notes} },
-		seen:    (*scene).firstNote,
+		set:     func(s *scene, o *cognitosync.Options) { o.MeterProvider = &s.meters },
+		seen: func(s *scene) string {
+			if len(s.measured["client.call.duration"]) == 0 {
+				return "nothing"
+			}
+			return "meter of " + s.measured["client.call.duration"][0].Instrument.Scope
+		},
 		without: "nothing",
 		with:    "meter of github.com/cognitosync/cognitosync-go",
 	},
@@ -394,17 +404,25 @@ var settingTests = []settingTest{
 	},
 	{
 		setting: "StructuredLogger",
-		set:     func(s *scene, o *cognitosync.Options) { o.StructuredLogger = slog.New(notingHandler{notes: &s.notes}) },
-		seen:    (*scene).firstNote,
+		set:     func(s *scene, o *cognitosync.Options) { o.StructuredLogger = slog.New(&s.records) },
+		seen: func(s *scene) string {
+			if len(s.recorded) == 0 {
+				return "nothing"
+			}
+			return fmt.Sprint(s.recorded[0]["message"])
+		},
 		without: "nothing",
 		with:    "cognitosync attempt",
 	},
 	{
 		setting: "TracerProvider",
-		set: func(s *scene, o *cognitosync.Options) {
-			o.TracerProvider = &spanRecorder{onStart: func(name string) { s.notes.add("%s", name) }}
+		set:     func(s *scene, o *cognitosync.Options) { o.TracerProvider = &s.spans },
+		seen: func(s *scene) string {
+			if len(s.started) == 0 {
+				return "nothing"
+			}
+			return s.started[0].Name()
 		},
-		seen:    (*scene).firstNote,
 		without: "nothing",
 		with:    "Cognito Sync.DescribeIdentityPoolUsage",
 	},
@@ -482,15 +500,15 @@ var otherCredentials = cognitosynctest.Credentials{AccessKeyID: "AKIDOTHER", Sec
 type resolverWithOptions = aws.EndpointResolverWithOptionsFunc
 
 func (s *scene) otherHTTPClient() cognitosync.HTTPClient {
-	return doerFunc(func(req *http.Request) (*http.Response, error) {
-		s.notes.add("sent by the other client")
+	return clienttest.Doer(func(req *http.Request) (*http.Response, error) {
+		s.notes.Add("sent by the other client")
 		return s.server.RoundTripper().RoundTrip(req)
 	})
 }
 
 func (s *scene) hook() smithyhttp.BeforeExecutionInterceptor {
 	h := newHooks()
-	h.look = func(string, *smithyhttp.InterceptorContext) { s.notes.add("before execution") }
+	h.look = func(string, *smithyhttp.InterceptorContext) { s.notes.Add("before execution") }
 	return h
 }
 
@@ -498,38 +516,13 @@ func (s *scene) retryMode() string {
 	return submatch(regexp.MustCompile(`(?:^| )m/(\S+)`), s.header("User-Agent"))
 }
 
-type notingHandler struct {
-	slog.Handler
-	notes *notes
-}
-
-func (notingHandler) Enabled(context.Context, slog.Level) bool { return true }
-
-func (h notingHandler) Handle(_ context.Context, record slog.Record) error {
-	h.notes.add("%s", record.Message)
-	return nil
-}
-
-type notingMeterProvider struct {
-	metrics.NopMeterProvider
-	notes *notes
-}
-
-func (p notingMeterProvider) Meter(scope string, opts ...metrics.MeterOption) metrics.Meter {
-	p.notes.add("meter of %s", scope)
-	return p.NopMeterProvider.Meter(scope, opts...)
-}
-
-// onItsOwn runs a test in no bubble.
-func onItsOwn(t *testing.T, test func(t *testing.T)) { test(t) }
-
 func TestSettings(t *testing.T) {
 	t.Parallel()
 	for i := range settingTests {
 		test := &settingTests[i]
 		t.Run(test.setting, func(t *testing.T) {
 			t.Parallel()
-			test.run(t, onItsOwn)
+			test.run(t, func(t *testing.T, test func(t *testing.T)) { test(t) })
 		})
 	}
 }
@@ -597,7 +590,7 @@ func TestDefaultsComeFirst(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			bothWays(t, func(t *testing.T, way string) {
+			bothPaths(t, func(t *testing.T, path string) {
 				server := cognitosynctest.NewServer(t)
 				server.Script("", alwaysFailing)
 				cfg := server.Config()
@@ -612,10 +605,10 @@ func TestDefaultsComeFirst(t *testing.T) {
 					assert.NotNil(t, o.TracerProvider)
 					assert.NotNil(t, o.Retryer)
 					assert.Equal(t, aws.RetryModeStandard, o.RetryMode)
-					goThrough(way, o)
+					takePath(path, o)
 				})
 				cognitosync.SetSleep(client, doNotSleep)
-				_, err := describe(t, client, test.call...)
+				_, err := describe(t.Context(), t, client, poolID, test.call...)
 				assert.Equal(t, 5, cognitosync.InspectError(err).Attempts)
 				assert.Equal(t, 5, server.Requests().Count())
 			})
@@ -632,14 +625,14 @@ func TestClearedSettings(t *testing.T) {
 			APIOptions: o.APIOptions, // which keeps the way
 		}
 	}
-	bothWays(t, func(t *testing.T, way string) {
-		server, client := setup(t, way, cleared)
-		_, err := describe(t, client)
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path, cleared)
+		_, err := tr.call(t.Context())
 		require.NoError(t, err)
-		_, err = describe(t, client, cleared)
+		_, err = tr.call(t.Context(), cleared)
 		require.NoError(t, err)
-		assert.Equal(t, 2, server.Requests().Count())
-		options := client.Options()
+		assert.Equal(t, 2, tr.server.Requests().Count())
+		options := tr.client.Options()
 		assert.Equal(t, cognitosync.DefaultAttemptTimeout, options.AttemptTimeout)
 		assert.IsType(t, &awshttp.BuildableClient{}, options.HTTPClient)
 		assert.IsType(t, logging.Nop{}, options.Logger)
@@ -650,15 +643,15 @@ func TestClearedSettings(t *testing.T) {
 // through what it was made of, nor through what it hands out, nor through a call.
 func TestOptionsAreIsolated(t *testing.T) {
 	t.Parallel()
-	bothWays(t, func(t *testing.T, way string) {
+	bothPaths(t, func(t *testing.T, path string) {
 		server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.Pools = []cognitosynctest.Pool{poolUsage} })
-		var intruders notes
+		var intruders clienttest.Notes
 		intrude := func(*middleware.Stack) error {
-			intruders.add("middleware")
+			intruders.Add("middleware")
 			return nil
 		}
 		hook := newHooks()
-		hook.look = func(string, *smithyhttp.InterceptorContext) { intruders.add("hook") }
+		hook.look = func(string, *smithyhttp.InterceptorContext) { intruders.Add("hook") }
 
 		cfg := server.Config()
 		options := cognitosync.Options{
@@ -666,7 +659,7 @@ func TestOptionsAreIsolated(t *testing.T) {
 			APIOptions: make([]func(*middleware.Stack) error, 0, 8), // room for appending in place
 		}
 		options.Interceptors.BeforeExecution = make([]smithyhttp.BeforeExecutionInterceptor, 0, 8)
-		goThrough(way, &options)
+		takePath(path, &options)
 		client := cognitosync.New(options)
 
 		change := func(o *cognitosync.Options) {
@@ -684,13 +677,13 @@ func TestOptionsAreIsolated(t *testing.T) {
 		change(&handedOut)
 		copied := handedOut.Copy()
 		change(&copied)
-		_, err := describe(t, client, change)
+		_, err := describe(t.Context(), t, client, poolID, change)
 		require.Error(t, err, "the call is made with the changed options")
-		intruders.take()
+		intruders.Take()
 
-		_, err = describe(t, client)
+		_, err = describe(t.Context(), t, client, poolID)
 		require.NoError(t, err)
-		assert.Empty(t, intruders.take())
+		assert.Empty(t, intruders.Take())
 		assert.Equal(t, "us-east-1", client.Options().Region)
 		assert.Equal(t, 1, server.Requests().Count())
 	})
@@ -718,7 +711,7 @@ func TestOptionsCopy(t *testing.T) {
 // did, those of ServiceOptions first.
 func TestOptionFunctionsInOrder(t *testing.T) {
 	t.Parallel()
-	bothWays(t, func(t *testing.T, way string) {
+	bothPaths(t, func(t *testing.T, path string) {
 		server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.Pools = []cognitosynctest.Pool{poolUsage} })
 		add := func(letter string) func(*cognitosync.Options) {
 			return func(o *cognitosync.Options) { o.AppID += letter }
@@ -728,7 +721,7 @@ func TestOptionFunctionsInOrder(t *testing.T) {
 		for _, letter := range []string{"b", "c"} {
 			cfg.ServiceOptions = append(cfg.ServiceOptions, func(_ string, o any) { add(letter)(o.(*cognitosync.Options)) })
 		}
-		_, err := describe(t, newClient(cfg, way, add("d"), add("e")), add("f"), add("g"))
+		_, err := describe(t.Context(), t, newClient(cfg, path, add("d"), add("e")), poolID, add("f"), add("g"))
 		require.NoError(t, err)
 		assert.Equal(t, "abcdefg", submatch(userAgentAppID, server.Requests().Last().Header.Get("User-Agent")))
 	})
@@ -737,31 +730,31 @@ func TestOptionFunctionsInOrder(t *testing.T) {
 // TestWithAPIOptionsAdds shows that the helper adds to what there is.
 func TestWithAPIOptionsAdds(t *testing.T) {
 	t.Parallel()
-	var order notes
+	var order clienttest.Notes
 	noting := func(line string) func(*middleware.Stack) error {
 		return func(*middleware.Stack) error {
-			order.add("%s", line)
+			order.Add("%s", line)
 			return nil
 		}
 	}
-	_, client := setup(t, direct, cognitosync.WithAPIOptions(noting("1"), noting("2")), cognitosync.WithAPIOptions(noting("3")))
-	_, err := describe(t, client, cognitosync.WithAPIOptions(noting("4")), cognitosync.WithAPIOptions())
+	tr := setup(t, direct, cognitosync.WithAPIOptions(noting("1"), noting("2")), cognitosync.WithAPIOptions(noting("3")))
+	_, err := tr.call(t.Context(), cognitosync.WithAPIOptions(noting("4")), cognitosync.WithAPIOptions())
 	require.NoError(t, err)
-	assert.Equal(t, []string{"1", "2", "3", "4"}, order.take())
+	assert.Equal(t, []string{"1", "2", "3", "4"}, order.Take())
 }
 
 // TestCallersHTTPClientIsUnchanged shows that the client works with a copy.
 func TestCallersHTTPClientIsUnchanged(t *testing.T) {
 	t.Parallel()
-	bothWays(t, func(t *testing.T, way string) {
+	bothPaths(t, func(t *testing.T, path string) {
 		own := &http.Client{}
-		server, client := setup(t, way, func(o *cognitosync.Options) { o.HTTPClient = own })
-		server.Script("", cognitosynctest.Redirect(http.StatusTemporaryRedirect, server.URL()+"/elsewhere"))
-		_, err := describe(t, client)
+		tr := setup(t, path, func(o *cognitosync.Options) { o.HTTPClient = own })
+		tr.server.Script("", cognitosynctest.Redirect(http.StatusTemporaryRedirect, tr.server.URL()+"/elsewhere"))
+		_, err := tr.call(t.Context())
 		require.Error(t, err)
-		assert.Equal(t, 1, server.Requests().Count(), "redirects are not followed")
+		assert.Equal(t, 1, tr.server.Requests().Count(), "redirects are not followed")
 		assert.Nil(t, own.CheckRedirect)
-		assert.Same(t, own, client.Options().HTTPClient)
+		assert.Same(t, own, tr.client.Options().HTTPClient)
 	})
 }
 
@@ -836,8 +829,8 @@ func TestConfigSources(t *testing.T) {
 			sources: []any{endpointSource{"Cognito Sync": "http://one.test"}},
 		},
 	} {
-		for _, way := range ways {
-			t.Run(test.name+"/"+way, func(t *testing.T) {
+		for _, path := range paths {
+			t.Run(test.name+"/"+path, func(t *testing.T) {
 				for _, name := range []string{own, forAll} {
 					t.Setenv(name, test.env[name]) // restored when the test ends
 					if test.env[name] == "" {
@@ -850,7 +843,7 @@ func TestConfigSources(t *testing.T) {
 				if test.base != "" {
 					cfg.BaseEndpoint = aws.String(test.base)
 				}
-				client := cognitosync.NewFromConfig(cfg, func(o *cognitosync.Options) { goThrough(way, o) })
+				client := cognitosync.NewFromConfig(cfg, func(o *cognitosync.Options) { takePath(path, o) })
 				assert.Equal(t, test.want, s.see(t, client))
 			})
 		}
@@ -1007,11 +1000,11 @@ func TestBadSettings(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			bothWays(t, func(t *testing.T, way string) {
+			bothPaths(t, func(t *testing.T, path string) {
 				s := newScene(t, &settingTest{})
 				check := func(client *cognitosync.Client, optFns ...func(*cognitosync.Options)) {
 					t.Helper()
-					output, err := describePool(t.Context(), t, client, anyPool, optFns...)
+					output, err := describe(t.Context(), t, client, anyPool, optFns...)
 					assert.Nil(t, output)
 					var bad *cognitosync.ConfigurationError
 					require.ErrorAs(t, err, &bad)
@@ -1022,16 +1015,16 @@ func TestBadSettings(t *testing.T) {
 						require.ErrorIs(t, err, test.cause)
 					}
 					assert.NotContains(t, err.Error(), "password")
-					assert.Empty(t, s.wire.take(), "requests sent")
+					assert.Empty(t, s.wire.Take(), "requests sent")
 				}
 				if test.config != nil {
 					cfg := s.config()
 					test.config(&cfg)
-					check(cognitosync.NewFromConfig(cfg, func(o *cognitosync.Options) { goThrough(way, o) }))
+					check(cognitosync.NewFromConfig(cfg, func(o *cognitosync.Options) { takePath(path, o) }))
 					return
 				}
-				check(cognitosync.New(s.options(way), test.set))
-				check(cognitosync.New(s.options(way)), test.set)
+				check(cognitosync.New(s.options(path), test.set))
+				check(cognitosync.New(s.options(path)), test.set)
 			})
 		})
 	}
@@ -1040,12 +1033,12 @@ func TestBadSettings(t *testing.T) {
 // TestSettingsHealed shows that a call can put right what a client lacks.
 func TestSettingsHealed(t *testing.T) {
 	t.Parallel()
-	bothWays(t, func(t *testing.T, way string) {
-		server, client := setup(t, way, func(o *cognitosync.Options) { o.Credentials, o.Region = nil, "" })
-		_, err := describe(t, client)
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path, func(o *cognitosync.Options) { o.Credentials, o.Region = nil, "" })
+		_, err := tr.call(t.Context())
 		require.Error(t, err)
-		_, err = describe(t, client, func(o *cognitosync.Options) {
-			o.Credentials, o.Region = server.Config().Credentials, server.Config().Region
+		_, err = tr.call(t.Context(), func(o *cognitosync.Options) {
+			o.Credentials, o.Region = tr.server.Config().Credentials, tr.server.Config().Region
 		})
 		require.NoError(t, err)
 	})

@@ -23,6 +23,7 @@ import (
 
 	"github.com/cognitosync/cognitosync-go"
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
+	"github.com/cognitosync/cognitosync-go/internal/clienttest"
 )
 
 // TestExceptionFromTheService has each exception come over HTTP, its code in each of
@@ -48,8 +49,8 @@ func TestExceptionFromTheService(t *testing.T) {
 		} {
 			t.Run(test.name+"/"+place.name, func(t *testing.T) {
 				t.Parallel()
-				eachWay(t, func(t *testing.T, way string) {
-					tr := newTrial(t, way)
+				bothPaths(t, func(t *testing.T, path string) {
+					tr := setup(t, path)
 					tr.script(cognitosynctest.Reply(test.status, nil, place.body).
 						WithHeader("X-Amzn-ErrorType", place.header).WithHeader("X-Amzn-RequestId", "id-1"))
 
@@ -143,7 +144,7 @@ func TestOddErrorBody(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			eachWay(t, func(t *testing.T, way string) {
+			bothPaths(t, func(t *testing.T, path string) {
 				status := test.status
 				if status == 0 {
 					status = http.StatusForbidden
@@ -152,7 +153,7 @@ func TestOddErrorBody(t *testing.T) {
 				for name, value := range test.headers {
 					step = step.WithHeader(name, value)
 				}
-				tr := newTrial(t, way)
+				tr := setup(t, path)
 				tr.script(step)
 
 				err := tr.fails(t, t.Context())
@@ -185,8 +186,8 @@ func TestErrorBodyIsCut(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			eachWay(t, func(t *testing.T, way string) {
-				tr := newTrial(t, way)
+			bothPaths(t, func(t *testing.T, path string) {
+				tr := setup(t, path)
 				tr.script(test.step)
 				details := cognitosync.InspectError(tr.fails(t, t.Context()))
 				assert.Equal(t, test.code, details.Code)
@@ -214,8 +215,8 @@ func TestRequestID(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			eachWay(t, func(t *testing.T, way string) {
-				tr := newTrial(t, way)
+			bothPaths(t, func(t *testing.T, path string) {
+				tr := setup(t, path)
 				step := cognitosynctest.Reply(http.StatusForbidden, nil, "")
 				for name, value := range test.headers {
 					step = step.WithHeader(name, value)
@@ -233,8 +234,8 @@ func TestRequestID(t *testing.T) {
 // body says nothing.
 func TestInspectMalformedSuccess(t *testing.T) {
 	t.Parallel()
-	eachWay(t, func(t *testing.T, way string) {
-		tr := newTrial(t, way)
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path)
 		tr.script(cognitosynctest.Reply(http.StatusOK, nil, "<p>welcome</p>").WithHeader("X-Amzn-RequestId", "id-1"))
 		err := tr.fails(t, t.Context())
 		malformed := requireAs[*smithy.DeserializationError](t, err)
@@ -262,8 +263,8 @@ func TestSecretsInAnswers(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			eachWay(t, func(t *testing.T, way string) {
-				tr := newTrial(t, way)
+			bothPaths(t, func(t *testing.T, path string) {
+				tr := setup(t, path)
 				tr.script(test.step)
 				err := tr.fails(t, t.Context())
 				details := cognitosync.InspectError(err)
@@ -282,8 +283,8 @@ func TestSecretsInAnswers(t *testing.T) {
 func TestShortSecrets(t *testing.T) {
 	t.Parallel()
 	credentials := cognitosynctest.Credentials{AccessKeyID: "test", SecretAccessKey: "s", SessionToken: "Denied"}
-	eachWay(t, func(t *testing.T, way string) {
-		tr := newTrial(t, way, func(o *cognitosync.Options) { o.Credentials = credentials.Provider() })
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path, func(o *cognitosync.Options) { o.Credentials = credentials.Provider() })
 		tr.server.SetCredentials(credentials)
 		tr.script(cognitosynctest.AccessDenied(), cognitosynctest.ResourceNotFound(), cognitosynctest.Error(400, "ThrottlingException", ""))
 		assert.True(t, cognitosync.IsDenied(tr.fails(t, t.Context())))
@@ -338,7 +339,7 @@ func assertEnding(t *testing.T, want ending, output *cognitosync.DescribeIdentit
 	t.Helper()
 	switch want {
 	case endsSomehow:
-		assertSound(t, outcome{output: output, err: err})
+		assertSound(t, output, err)
 		return
 	case endsWell:
 		require.NoError(t, err)
@@ -384,13 +385,13 @@ const usageStart = `{"IdentityPoolUsage":{`
 
 // testHostile makes a call that gets a hostile answer to each attempt, and measures
 // what it costs. Tests that use it are not parallel, so that nothing else is measured.
-func testHostile(t *testing.T, ways []string, answers []hostileAnswer) {
+func testHostile(t *testing.T, paths []string, answers []hostileAnswer) {
 	t.Helper()
 	for _, test := range answers {
-		for _, way := range ways {
-			t.Run(test.name+"/"+way, func(t *testing.T) {
+		for _, path := range paths {
+			t.Run(test.name+"/"+path, func(t *testing.T) {
 				server := newRawServer(t, test.head, test.body, test.times)
-				tr := newTrial(t, way, func(o *cognitosync.Options) { o.BaseEndpoint = aws.String(server.url()) })
+				tr := setup(t, path, func(o *cognitosync.Options) { o.BaseEndpoint = aws.String(server.url()) })
 				var (
 					output *cognitosync.DescribeIdentityPoolUsageOutput
 					err    error
@@ -411,7 +412,7 @@ func TestHostileLength(t *testing.T) {
 	xs := bytes.Repeat([]byte("x"), 64<<10)
 	chunk := []byte("8000\r\n" + strings.Repeat("x", 0x8000) + "\r\n")
 	bomb := zipped(t, 64*mib)
-	testHostile(t, ways, []hostileAnswer{
+	testHostile(t, paths, []hostileAnswer{
 		{"endless", headOK + headEnd, xs, endless, endsTooLarge},
 		{"endless in chunks", headOK + headChunked, chunk, endless, endsTooLarge},
 		{"endless nothing", headOK + headEnd, bytes.Repeat([]byte(" "), 64<<10), endless, endsTooLarge},
@@ -504,21 +505,21 @@ func TestBodiesAreClosed(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			eachWay(t, func(t *testing.T, way string) {
+			bothPaths(t, func(t *testing.T, path string) {
 				server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 					w.WriteHeader(test.status)
 					_, _ = io.WriteString(w, test.body) // the client may have enough of it
 				}))
 				t.Cleanup(server.Close)
-				client := &watchingClient{RoundTripper: &http.Transport{}}
-				tr := newTrial(t, way, func(o *cognitosync.Options) {
+				client := &clienttest.Tap{Transport: &http.Transport{}}
+				tr := setup(t, path, func(o *cognitosync.Options) {
 					o.BaseEndpoint, o.HTTPClient = aws.String(server.URL), client
 				})
 
 				output, err := tr.call(t.Context())
 
 				assert.NotEqual(t, output == nil, err == nil)
-				client.assertClosed(t, test.attempts)
+				assertClosed(t, client, test.attempts)
 			})
 		})
 	}
@@ -527,28 +528,28 @@ func TestBodiesAreClosed(t *testing.T) {
 // TestBodyIsClosedWhenTheCallerGoes ends a call in the midst of an answer.
 func TestBodyIsClosedWhenTheCallerGoes(t *testing.T) {
 	t.Parallel()
-	eachWay(t, func(t *testing.T, way string) {
+	bothPaths(t, func(t *testing.T, path string) {
 		ctx, cancel := context.WithCancel(t.Context())
-		client := &watchingClient{RoundTripper: &http.Transport{}, afterHead: cancel}
-		tr := newTrial(t, way, func(o *cognitosync.Options) { o.HTTPClient = client })
+		client := &clienttest.Tap{Transport: &http.Transport{}, AfterHeaders: cancel}
+		tr := setup(t, path, func(o *cognitosync.Options) { o.HTTPClient = client })
 		tr.script(cognitosynctest.Forever(cognitosynctest.OK().StallAfter(10)))
 
 		err := tr.fails(t, ctx)
 
 		assert.ErrorIs(t, err, context.Canceled)
-		client.assertClosed(t, 1)
+		assertClosed(t, client, 1)
 	})
 }
 
 // TestBodyThatCannotBeClosed has nothing to do with the answer.
 func TestBodyThatCannotBeClosed(t *testing.T) {
 	t.Parallel()
-	eachWay(t, func(t *testing.T, way string) {
-		tr := newTrial(t, way, func(o *cognitosync.Options) {
-			o.HTTPClient = doFunc(func(req *http.Request) (*http.Response, error) {
-				resp, err := stubTransport{}.RoundTrip(req)
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path, func(o *cognitosync.Options) {
+			o.HTTPClient = clienttest.Doer(func(req *http.Request) (*http.Response, error) {
+				resp := clienttest.Response(req, http.StatusOK, nil, stubBody)
 				resp.Body = unclosable{resp.Body}
-				return resp, err
+				return resp, nil
 			})
 		})
 		tr.succeeds(t)
@@ -580,9 +581,9 @@ func TestErrorTextIsClean(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			eachWay(t, func(t *testing.T, way string) {
+			bothPaths(t, func(t *testing.T, path string) {
 				server := newRawServer(t, test.head, []byte(test.body), 1)
-				tr := newTrial(t, way, func(o *cognitosync.Options) { o.BaseEndpoint = aws.String(server.url()) })
+				tr := setup(t, path, func(o *cognitosync.Options) { o.BaseEndpoint = aws.String(server.url()) })
 				err := tr.fails(t, t.Context())
 				assert.NotRegexp(t, printed, err.Error())
 				if details := cognitosync.InspectError(err); details.StatusCode >= 300 {
@@ -607,7 +608,7 @@ func TestQuoteIsShort(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			server := newRawServer(t, "HTTP/1.1 400 Bad Request\r\n\r\n", []byte(test.body), 1)
-			tr := newTrial(t, direct, func(o *cognitosync.Options) { o.BaseEndpoint = aws.String(server.url()) })
+			tr := setup(t, direct, func(o *cognitosync.Options) { o.BaseEndpoint = aws.String(server.url()) })
 			message := requireAs[*smithy.GenericAPIError](t, tr.fails(t, t.Context())).ErrorMessage()
 			assert.LessOrEqual(t, len(message), 512)
 			assert.Greater(t, len(message), 500)

@@ -25,8 +25,8 @@ import (
 // TestDelayBeyondDeadline has the service ask for more patience than the caller has.
 func TestDelayBeyondDeadline(t *testing.T) {
 	t.Parallel()
-	eachWay(t, func(t *testing.T, way string) {
-		tr := newTrial(t, way)
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path)
 		tr.script(cognitosynctest.Forever(cognitosynctest.TooManyRequests().WithHeader("Retry-After", "3600")))
 		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second) // less than the 5 s that are granted
 		defer cancel()
@@ -46,8 +46,8 @@ func TestDelayBeyondDeadline(t *testing.T) {
 // its second attempt back, which it does for two seconds after the first 429.
 func TestCancelWhileHeldBack(t *testing.T) {
 	t.Parallel()
-	eachWay(t, func(t *testing.T, way string) {
-		tr := newTrial(t, way, func(o *cognitosync.Options) { o.RetryMode = aws.RetryModeAdaptive })
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path, func(o *cognitosync.Options) { o.RetryMode = aws.RetryModeAdaptive })
 		tr.script(cognitosynctest.Throttle(2))
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cognitosync.SetSleep(tr.client, func(context.Context, time.Duration) error {
@@ -67,8 +67,8 @@ func TestCancelWhileHeldBack(t *testing.T) {
 
 func TestAttemptsExhausted(t *testing.T) {
 	t.Parallel()
-	eachWay(t, func(t *testing.T, way string) {
-		tr := newTrial(t, way)
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path)
 		tr.script(cognitosynctest.InternalError(), cognitosynctest.Reset(), cognitosynctest.TooManyRequests())
 
 		err := tr.fails(t, t.Context())
@@ -119,7 +119,7 @@ func TestDecide(t *testing.T) {
 // answerError returns the error that a call makes of an answer. It is not retried.
 func answerError(t *testing.T, step cognitosynctest.Step) error {
 	t.Helper()
-	tr := newTrial(t, direct)
+	tr := setup(t, direct)
 	tr.script(step)
 	return tr.fails(t, t.Context(), func(o *cognitosync.Options) { o.RetryMaxAttempts = 1 })
 }
@@ -202,8 +202,8 @@ func TestThrottledWithoutCode(t *testing.T) {
 				assert.True(t, retryer.IsErrorRetryable(err), mode)
 				assertFullJitter(t, retryer, 1, err, test.most, string(mode))
 			}
-			eachWay(t, func(t *testing.T, way string) {
-				tr := newTrial(t, way)
+			bothPaths(t, func(t *testing.T, path string) {
+				tr := setup(t, path)
 				tr.script(cognitosynctest.Repeat(2, test.step))
 				tr.succeeds(t)
 				assert.Len(t, tr.naps.all(), 2)
@@ -248,8 +248,8 @@ func TestServerDelay(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			eachWay(t, func(t *testing.T, way string) {
-				tr := newTrial(t, way)
+			bothPaths(t, func(t *testing.T, path string) {
+				tr := setup(t, path)
 				tr.script(test.step)
 
 				tr.succeeds(t)
@@ -266,8 +266,8 @@ func TestServerDelay(t *testing.T) {
 // TestServerDelayOfAnotherAttempt shows that a delay holds for the next attempt alone.
 func TestServerDelayOfAnotherAttempt(t *testing.T) {
 	t.Parallel()
-	eachWay(t, func(t *testing.T, way string) {
-		tr := newTrial(t, way)
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path)
 		tr.script(cognitosynctest.InternalError().WithHeader("Retry-After", "3"), cognitosynctest.Hangup())
 		tr.succeeds(t)
 		delays := tr.naps.all()
@@ -338,8 +338,8 @@ func TestWhatIsRetried(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			eachWay(t, func(t *testing.T, way string) {
-				tr := newTrial(t, way)
+			bothPaths(t, func(t *testing.T, path string) {
+				tr := setup(t, path)
 				tr.script(test.step)
 				if test.retried {
 					tr.succeeds(t)
@@ -370,11 +370,11 @@ func TestRetryQuota(t *testing.T) { // not parallel: it sets an environment vari
 			{"throttled", cognitosynctest.TooManyRequests(), 5},
 			{"cut", cognitosynctest.OK().CutAfter(10), retryCost},
 		} {
-			for _, way := range ways {
-				t.Run(fmt.Sprintf("AWS_NEW_RETRIES_2026=%s/%s/%s", newRetries, test.name, way), func(t *testing.T) {
+			for _, path := range paths {
+				t.Run(fmt.Sprintf("AWS_NEW_RETRIES_2026=%s/%s/%s", newRetries, test.name, path), func(t *testing.T) {
 					t.Setenv("AWS_NEW_RETRIES_2026", newRetries)
 					server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.InMemory = true })
-					testRetryQuota(t, trialOf(t, way, server), test.failure, test.cost)
+					testRetryQuota(t, setupServer(t, path, server), test.failure, test.cost)
 				})
 			}
 		}
@@ -433,8 +433,8 @@ func testRetryQuota(t *testing.T, tr *trial, failure cognitosynctest.Step, cost 
 // TestNoQuota shows what the caller sees: the failure, and why it was not retried.
 func TestNoQuota(t *testing.T) {
 	t.Parallel()
-	eachWay(t, func(t *testing.T, way string) {
-		tr := newTrial(t, way, func(o *cognitosync.Options) {
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path, func(o *cognitosync.Options) {
 			o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) { o.RateLimiter = ratelimit.NewTokenRateLimit(4) })
 		})
 		tr.script(cognitosynctest.Throttle(1))
@@ -450,16 +450,16 @@ func TestNoQuota(t *testing.T) {
 // TestRetryerOfTheCaller has a retryer of the caller's own decide.
 func TestRetryerOfTheCaller(t *testing.T) {
 	t.Parallel()
-	eachWay(t, func(t *testing.T, way string) {
-		tr := newTrial(t, way)
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path)
 		tr.script(cognitosynctest.InternalError())
 		err := tr.fails(t, t.Context(), func(o *cognitosync.Options) { o.Retryer = aws.NopRetryer{} })
 		assert.Equal(t, 1, tr.requests())
 		requireAs[*cognitosync.InternalErrorException](t, err)
 		assert.False(t, cognitosync.InspectError(err).Retryable)
 	})
-	eachWay(t, func(t *testing.T, way string) {
-		tr := newTrial(t, way, func(o *cognitosync.Options) {
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path, func(o *cognitosync.Options) {
 			o.Retryer = retry.AddWithErrorCodes(o.Retryer, (&cognitosync.ResourceNotFoundException{}).ErrorCode())
 			o.Retryer = retry.AddWithMaxAttempts(o.Retryer, 5)
 		})

@@ -39,13 +39,13 @@ type timekeeper struct {
 }
 
 // newTimekeeper starts the service, and a client in front of it.
-func newTimekeeper(t *testing.T, way string, optFns ...func(*cognitosync.Options)) (*timekeeper, *trial) {
+func newTimekeeper(t *testing.T, path string, optFns ...func(*cognitosync.Options)) (*timekeeper, *trial) {
 	t.Helper()
 	keeper := &timekeeper{code: "InvalidSignatureException"}
 	server := httptest.NewServer(keeper)
 	t.Cleanup(server.Close)
 	optFns = append(optFns, func(o *cognitosync.Options) { o.BaseEndpoint = aws.String(server.URL) })
-	return keeper, newTrial(t, way, optFns...)
+	return keeper, setup(t, path, optFns...)
 }
 
 func (k *timekeeper) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -108,8 +108,8 @@ func TestClockSkewIsLearned(t *testing.T) {
 	for _, offset := range []time.Duration{time.Hour, -time.Hour, 6 * time.Minute, -6 * time.Minute, 20 * 365 * 24 * time.Hour} {
 		t.Run(offset.String(), func(t *testing.T) {
 			t.Parallel()
-			eachWay(t, func(t *testing.T, way string) {
-				keeper, tr := newTimekeeper(t, way)
+			bothPaths(t, func(t *testing.T, path string) {
+				keeper, tr := newTimekeeper(t, path)
 				keeper.set(func(k *timekeeper) { k.offset = offset })
 
 				tr.succeeds(t)
@@ -128,8 +128,8 @@ func TestClockSkewIsLearned(t *testing.T) {
 // TestClockSkewOfTheFake learns from the fake service.
 func TestClockSkewOfTheFake(t *testing.T) {
 	t.Parallel()
-	eachWay(t, func(t *testing.T, way string) {
-		tr := newTrial(t, way)
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path)
 		tr.script(cognitosynctest.SkewedClock(time.Hour), cognitosynctest.SkewedClock(time.Hour), cognitosynctest.SkewedClock(-time.Hour))
 		for _, requests := range []int{2, 1, 2} { // learned, known, learned anew
 			before := tr.requests()
@@ -162,8 +162,8 @@ func TestClockSkewCodes(t *testing.T) {
 	} {
 		t.Run("code "+test.code, func(t *testing.T) {
 			t.Parallel()
-			eachWay(t, func(t *testing.T, way string) {
-				keeper, tr := newTimekeeper(t, way)
+			bothPaths(t, func(t *testing.T, path string) {
+				keeper, tr := newTimekeeper(t, path)
 				keeper.set(func(k *timekeeper) { k.offset, k.code = time.Hour, test.code })
 				if test.heals {
 					tr.succeeds(t)
@@ -196,8 +196,8 @@ func TestClockSkewWithoutEvidence(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			eachWay(t, func(t *testing.T, way string) {
-				keeper, tr := newTimekeeper(t, way)
+			bothPaths(t, func(t *testing.T, path string) {
+				keeper, tr := newTimekeeper(t, path)
 				keeper.set(func(k *timekeeper) { k.offset = time.Hour })
 				keeper.set(test.set)
 				for range 2 {
@@ -225,8 +225,8 @@ func TestClockSkewIsNoExcuse(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			eachWay(t, func(t *testing.T, way string) {
-				keeper, tr := newTimekeeper(t, way)
+			bothPaths(t, func(t *testing.T, path string) {
+				keeper, tr := newTimekeeper(t, path)
 				keeper.set(func(k *timekeeper) { k.offset, k.drift, k.refusing = time.Hour, test.drift, true })
 				err := tr.fails(t, t.Context())
 				details := cognitosync.InspectError(err)
@@ -258,8 +258,8 @@ func TestClockSkewHeals(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			eachWay(t, func(t *testing.T, way string) {
-				keeper, tr := newTimekeeper(t, way)
+			bothPaths(t, func(t *testing.T, path string) {
+				keeper, tr := newTimekeeper(t, path)
 				keeper.set(func(k *timekeeper) { k.offset = time.Hour })
 				tr.succeeds(t)
 				keeper.requests()
@@ -278,8 +278,8 @@ func TestClockSkewHeals(t *testing.T) {
 // another kind makes the client doubt its clock.
 func TestClockSkewOfOtherAnswers(t *testing.T) {
 	t.Parallel()
-	eachWay(t, func(t *testing.T, way string) {
-		keeper, tr := newTimekeeper(t, way)
+	bothPaths(t, func(t *testing.T, path string) {
+		keeper, tr := newTimekeeper(t, path)
 		keeper.set(func(k *timekeeper) { k.offset, k.trusting = time.Hour, true })
 		tr.succeeds(t)
 		keeper.set(func(k *timekeeper) { k.failing = true })
@@ -293,8 +293,8 @@ func TestClockSkewOfOtherAnswers(t *testing.T) {
 func TestClockSkewCorrectionDisabled(t *testing.T) {
 	t.Parallel()
 	off := func(o *cognitosync.Options) { o.DisableClockSkewCorrection = true }
-	eachWay(t, func(t *testing.T, way string) {
-		keeper, tr := newTimekeeper(t, way, off)
+	bothPaths(t, func(t *testing.T, path string) {
+		keeper, tr := newTimekeeper(t, path, off)
 		keeper.set(func(k *timekeeper) { k.offset = time.Hour })
 		for range 2 {
 			err := tr.fails(t, t.Context())
@@ -305,8 +305,8 @@ func TestClockSkewCorrectionDisabled(t *testing.T) {
 		}
 		assert.Equal(t, []time.Duration{0, 0}, keeper.requests())
 	})
-	eachWay(t, func(t *testing.T, way string) {
-		keeper, tr := newTimekeeper(t, way)
+	bothPaths(t, func(t *testing.T, path string) {
+		keeper, tr := newTimekeeper(t, path)
 		keeper.set(func(k *timekeeper) { k.offset = time.Hour })
 		tr.fails(t, t.Context(), off)
 		tr.succeeds(t)
@@ -323,7 +323,7 @@ func TestClockSkewIsTheClients(t *testing.T) {
 	keeper.set(func(k *timekeeper) { k.offset = time.Hour })
 	one.succeeds(t)
 	other := cognitosync.New(one.client.Options())
-	_, err := other.DescribeIdentityPoolUsage(t.Context(), poolInput(trialPool))
+	_, err := other.DescribeIdentityPoolUsage(t.Context(), poolInput(poolID))
 	require.NoError(t, err)
 	assert.Equal(t, []time.Duration{0, time.Hour, 0, time.Hour}, keeper.requests())
 }
@@ -332,8 +332,8 @@ func TestClockSkewIsTheClients(t *testing.T) {
 // and forth. None is lost, and there is no data race.
 func TestClockSkewOfManyCalls(t *testing.T) {
 	t.Parallel()
-	eachWay(t, func(t *testing.T, way string) {
-		keeper, tr := newTimekeeper(t, way)
+	bothPaths(t, func(t *testing.T, path string) {
+		keeper, tr := newTimekeeper(t, path)
 		for i, offset := range []time.Duration{time.Hour, -time.Hour, 0} {
 			keeper.set(func(k *timekeeper) { k.offset = offset })
 			const calls = 30
@@ -387,13 +387,13 @@ func (r *rotation) Retrieve(ctx context.Context) (aws.Credentials, error) {
 }
 
 // newRotationTrial returns a trial whose service knows the rotation's credentials.
-func newRotationTrial(t *testing.T, way string, provider aws.CredentialsProvider, optFns ...func(*cognitosynctest.Options)) *trial {
+func newRotationTrial(t *testing.T, path string, provider aws.CredentialsProvider, optFns ...func(*cognitosynctest.Options)) *trial {
 	t.Helper()
 	known := func(o *cognitosynctest.Options) {
 		o.Credentials = []cognitosynctest.Credentials{expiredCredentials, freshCredentials}
 	}
 	server := cognitosynctest.NewServer(t, append(optFns, known)...)
-	return trialOf(t, way, server, func(o *cognitosync.Options) { o.Credentials = provider })
+	return setupServer(t, path, server, func(o *cognitosync.Options) { o.Credentials = provider })
 }
 
 // TestExpiredTokenHeals signs a call once more when other credentials are to be had.
@@ -410,13 +410,13 @@ func TestExpiredTokenHeals(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			eachWay(t, func(t *testing.T, way string) {
+			bothPaths(t, func(t *testing.T, path string) {
 				source := &rotation{sets: test.sets}
 				var provider aws.CredentialsProvider = source
 				if test.cached {
 					provider = aws.NewCredentialsCache(source)
 				}
-				tr := newRotationTrial(t, way, provider)
+				tr := newRotationTrial(t, path, provider)
 
 				tr.succeeds(t)
 
@@ -450,9 +450,9 @@ func TestExpiredTokenCodes(t *testing.T) {
 	} {
 		t.Run(test.code, func(t *testing.T) {
 			t.Parallel()
-			eachWay(t, func(t *testing.T, way string) {
+			bothPaths(t, func(t *testing.T, path string) {
 				source := &rotation{sets: []any{freshCredentials, expiredCredentials, freshCredentials}}
-				tr := newRotationTrial(t, way, source)
+				tr := newRotationTrial(t, path, source)
 				tr.script(cognitosynctest.Error(http.StatusForbidden, test.code, ""))
 				output, err := tr.call(t.Context())
 				if !test.heals {
@@ -487,9 +487,9 @@ func TestExpiredTokenHealsOnce(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			eachWay(t, func(t *testing.T, way string) {
+			bothPaths(t, func(t *testing.T, path string) {
 				source := &rotation{sets: test.sets}
-				tr := newRotationTrial(t, way, aws.NewCredentialsCache(source))
+				tr := newRotationTrial(t, path, aws.NewCredentialsCache(source))
 				tr.server.SetCredentials(other)
 
 				err := tr.fails(t, t.Context())
@@ -511,9 +511,9 @@ func TestExpiredTokenHealsOnce(t *testing.T) {
 // TestExpiredTokenAfterOtherFailures heals on the attempt where it is met.
 func TestExpiredTokenAfterOtherFailures(t *testing.T) {
 	t.Parallel()
-	eachWay(t, func(t *testing.T, way string) {
+	bothPaths(t, func(t *testing.T, path string) {
 		source := &rotation{sets: []any{freshCredentials, cognitosynctest.DefaultCredentials()}}
-		tr := newRotationTrial(t, way, aws.NewCredentialsCache(source))
+		tr := newRotationTrial(t, path, aws.NewCredentialsCache(source))
 		tr.server.SetCredentials(cognitosynctest.DefaultCredentials())
 		tr.script(cognitosynctest.InternalError(), cognitosynctest.ExpiredToken())
 		tr.succeeds(t)
@@ -525,12 +525,12 @@ func TestExpiredTokenAfterOtherFailures(t *testing.T) {
 // TestExpiredTokenOfManyCalls has a hundred calls meet the expiry at once.
 func TestExpiredTokenOfManyCalls(t *testing.T) {
 	t.Parallel()
-	eachWay(t, func(t *testing.T, way string) {
+	bothPaths(t, func(t *testing.T, path string) {
 		const calls = 100
 		var arrived sync.WaitGroup
 		arrived.Add(calls)
 		source := &rotation{sets: []any{expiredCredentials, freshCredentials}}
-		tr := newRotationTrial(t, way, hesitantCache{aws.NewCredentialsCache(source)}, func(o *cognitosynctest.Options) {
+		tr := newRotationTrial(t, path, hesitantCache{aws.NewCredentialsCache(source)}, func(o *cognitosynctest.Options) {
 			o.OnRequest = func(r cognitosynctest.Request) {
 				if r.Attempt == 1 { // none is answered before all have asked
 					arrived.Done()
@@ -579,14 +579,14 @@ func TestProviderError(t *testing.T) {
 	for _, cached := range []bool{false, true} {
 		t.Run(fmt.Sprintf("cached=%v", cached), func(t *testing.T) {
 			t.Parallel()
-			eachWay(t, func(t *testing.T, way string) {
+			bothPaths(t, func(t *testing.T, path string) {
 				reason := &providerError{"the role cannot be assumed"}
 				source := &rotation{sets: []any{reason}}
 				var provider aws.CredentialsProvider = source
 				if cached {
 					provider = aws.NewCredentialsCache(source)
 				}
-				tr := newRotationTrial(t, way, provider)
+				tr := newRotationTrial(t, path, provider)
 
 				err := tr.fails(t, t.Context())
 
@@ -606,9 +606,9 @@ func TestProviderError(t *testing.T) {
 // TestProviderErrorThatPasses retries a provider whose error says that it may pass.
 func TestProviderErrorThatPasses(t *testing.T) {
 	t.Parallel()
-	eachWay(t, func(t *testing.T, way string) {
+	bothPaths(t, func(t *testing.T, path string) {
 		source := &rotation{sets: []any{&passingError{}, freshCredentials}}
-		tr := newRotationTrial(t, way, source)
+		tr := newRotationTrial(t, path, source)
 		tr.succeeds(t)
 		assert.EqualValues(t, 2, source.calls.Load())
 		assert.Equal(t, 1, tr.requests())
@@ -646,10 +646,10 @@ func TestNeverUnsigned(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			eachWay(t, func(t *testing.T, way string) {
+			bothPaths(t, func(t *testing.T, path string) {
 				set := func(o *cognitosync.Options) { o.Credentials = test.provider }
-				ofClient := newTrial(t, way, set)
-				ofCall := newTrial(t, way)
+				ofClient := setup(t, path, set)
+				ofCall := setup(t, path)
 				for _, err := range []error{
 					ofClient.fails(t, t.Context()),
 					ofCall.fails(t, t.Context(), set),
@@ -671,9 +671,9 @@ func TestNeverUnsigned(t *testing.T) {
 // TestEachAttemptIsSignedAnew has credentials change between attempts.
 func TestEachAttemptIsSignedAnew(t *testing.T) {
 	t.Parallel()
-	eachWay(t, func(t *testing.T, way string) {
+	bothPaths(t, func(t *testing.T, path string) {
 		source := &rotation{sets: []any{cognitosynctest.DefaultCredentials(), freshCredentials}}
-		tr := newRotationTrial(t, way, source)
+		tr := newRotationTrial(t, path, source)
 		tr.server.SetCredentials(cognitosynctest.DefaultCredentials())
 		tr.script(cognitosynctest.InternalError())
 		tr.succeeds(t)
@@ -689,7 +689,7 @@ func TestEachAttemptIsSignedAnew(t *testing.T) {
 // renews: each tells of the expired token.
 func TestRenewalIsCanceled(t *testing.T) {
 	t.Parallel()
-	eachWay(t, func(t *testing.T, way string) {
+	bothPaths(t, func(t *testing.T, path string) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		var calls atomic.Int32
 		provider := aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
@@ -702,7 +702,7 @@ func TestRenewalIsCanceled(t *testing.T) {
 		})
 		var arrived sync.WaitGroup
 		arrived.Add(2)
-		tr := newRotationTrial(t, way, provider, func(o *cognitosynctest.Options) {
+		tr := newRotationTrial(t, path, provider, func(o *cognitosynctest.Options) {
 			o.OnRequest = func(cognitosynctest.Request) {
 				arrived.Done()
 				arrived.Wait()

@@ -24,6 +24,7 @@ import (
 
 	"github.com/cognitosync/cognitosync-go"
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
+	"github.com/cognitosync/cognitosync-go/internal/clienttest"
 )
 
 func init() { inBubble = synctest.Test }
@@ -32,9 +33,9 @@ func init() { inBubble = synctest.Test }
 // passes only when all wait. Its trial is in memory, and does wait between attempts.
 func inFakeTime(t *testing.T, test func(t *testing.T, tr *trial), optFns ...func(*cognitosync.Options)) {
 	t.Helper()
-	eachWay(t, func(t *testing.T, way string) {
+	bothPaths(t, func(t *testing.T, path string) {
 		synctest.Test(t, func(t *testing.T) {
-			tr := trialOf(t, way, cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.InMemory = true }), optFns...)
+			tr := setupServer(t, path, cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.InMemory = true }), optFns...)
 			cognitosync.SetSleep(tr.client, smithytime.SleepWithContext)
 			test(t, tr)
 		})
@@ -212,11 +213,11 @@ func TestDeadlineBeforeDelayInFakeTime(t *testing.T) {
 func TestBodyIsClosedAfterTimeout(t *testing.T) {
 	t.Parallel()
 	inFakeTime(t, func(t *testing.T, tr *trial) {
-		client := &watchingClient{RoundTripper: tr.server.RoundTripper()}
+		client := &clienttest.Tap{Transport: tr.server.RoundTripper()}
 		tr.script(cognitosynctest.Forever(cognitosynctest.OK().StallAfter(10)))
 		err := tr.fails(t, t.Context(), func(o *cognitosync.Options) { o.HTTPClient = client })
 		requireAttemptTimeout(t, err, 15*time.Second)
-		client.assertClosed(t, 3)
+		assertClosed(t, client, 3)
 	})
 }
 
@@ -360,11 +361,11 @@ func TestServerDelayByTheServersClock(t *testing.T) {
 // TestRetryQuotaOfTimeouts shows that a retry after a timeout costs as much as any other.
 func TestRetryQuotaOfTimeouts(t *testing.T) { // not parallel: the SDK's costs depend on the environment
 	t.Setenv("AWS_NEW_RETRIES_2026", "")
-	for _, way := range ways {
-		t.Run(way, func(t *testing.T) {
+	for _, path := range paths {
+		t.Run(path, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.InMemory = true })
-				testRetryQuota(t, trialOf(t, way, server), cognitosynctest.Stall(), retryCost)
+				testRetryQuota(t, setupServer(t, path, server), cognitosynctest.Stall(), retryCost)
 			})
 		})
 	}
@@ -425,8 +426,8 @@ func limit(ctx context.Context) string {
 
 // clockedHTTPClient notes how much time each attempt has.
 func (s *scene) clockedHTTPClient() cognitosync.HTTPClient {
-	return doerFunc(func(req *http.Request) (*http.Response, error) {
-		s.notes.add("%s", limit(req.Context()))
+	return clienttest.Doer(func(req *http.Request) (*http.Response, error) {
+		s.notes.Add("%s", limit(req.Context()))
 		return s.server.RoundTripper().RoundTrip(req)
 	})
 }
@@ -437,7 +438,7 @@ func (s *scene) clockDialing(o *cognitosync.Options) {
 	o.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) {
 		tr.Proxy = nil
 		tr.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-			s.notes.add("%s", limit(ctx))
+			s.notes.Add("%s", limit(ctx))
 			return nil, errBroken
 		}
 	})
@@ -486,7 +487,7 @@ func TestConnectTimeouts(t *testing.T) {
 				options.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) {
 					tr.Proxy = nil
 					tr.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-						s.notes.add("%s", limit(ctx))
+						s.notes.Add("%s", limit(ctx))
 						near, far := net.Pipe()
 						t.Cleanup(func() { _ = far.Close() })
 						go func() { _, _ = far.Read(make([]byte, 4096)) }() // takes the greeting, and is silent
@@ -497,10 +498,10 @@ func TestConnectTimeouts(t *testing.T) {
 					}
 				})
 				start := time.Now()
-				_, err := describePool(t.Context(), t, cognitosync.New(options), anyPool)
+				_, err := describe(t.Context(), t, cognitosync.New(options), anyPool)
 				require.ErrorContains(t, err, "TLS handshake timeout")
 				assert.Equal(t, test.handshake, time.Since(start))
-				assert.Equal(t, []string{test.dial}, s.notes.take())
+				assert.Equal(t, []string{test.dial}, s.notes.Take())
 			})
 		})
 	}
@@ -520,16 +521,16 @@ func (s slowSigner) SignHTTP(ctx context.Context, credentials aws.Credentials, r
 // its place.
 func TestDurations(t *testing.T) {
 	t.Parallel()
-	bothWays(t, func(t *testing.T, way string) {
+	bothPaths(t, func(t *testing.T, path string) {
 		synctest.Test(t, func(t *testing.T) {
 			server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) {
 				o.InMemory, o.Pools = true, []cognitosynctest.Pool{poolUsage}
 			})
 			server.Script(poolID, cognitosynctest.Throttle(1).After(time.Second), cognitosynctest.OK().After(2*time.Second))
-			meters, records := &meterRecorder{}, &recordHandler{level: slog.LevelDebug}
+			meters, records := &clienttest.Meters{}, &clienttest.Records{Level: slog.LevelDebug}
 			cfg := server.Config()
 			client := cognitosync.NewFromConfig(cfg, func(o *cognitosync.Options) {
-				goThrough(way, o)
+				takePath(path, o)
 				o.MeterProvider, o.StructuredLogger = meters, slog.New(records)
 				o.HTTPSignerV4 = slowSigner{v4.NewSigner()}
 				o.Credentials = aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
@@ -546,14 +547,14 @@ func TestDurations(t *testing.T) {
 				})
 			})
 			start := time.Now()
-			_, err := describe(t, client)
+			_, err := describe(t.Context(), t, client, poolID)
 			require.NoError(t, err)
 			whole := time.Since(start)
 
 			points := map[string][]float64{}
-			for name, all := range meters.take() {
+			for name, all := range meters.Take() {
 				for _, p := range all {
-					points[name] = append(points[name], p.value)
+					points[name] = append(points[name], p.Value)
 				}
 			}
 			assert.InDeltaSlice(t, []float64{whole.Seconds()}, points["client.call.duration"], 1e-9)
@@ -564,11 +565,11 @@ func TestDurations(t *testing.T) {
 			assert.InDeltaSlice(t, []float64{0, 0}, points["client.call.deserialization_duration"], 1e-9)
 
 			// Where the endpoint is found is the difference between the two ways.
-			endpoint := map[string]time.Duration{direct: 0, stack: 300 * time.Millisecond}[way]
+			endpoint := map[string]time.Duration{direct: 0, stack: 300 * time.Millisecond}[path]
 			first, second := 1300*time.Millisecond+endpoint, 2300*time.Millisecond+endpoint
 			assert.InDeltaSlice(t, []float64{first.Seconds(), second.Seconds()}, points["client.call.attempt_duration"], 1e-9)
 			var durations, delays []any
-			for _, record := range records.take() {
+			for _, record := range records.Take() {
 				durations, delays = append(durations, record["duration"]), append(delays, record["delay"])
 			}
 			assert.Equal(t, []any{first, second}, durations)

@@ -29,6 +29,7 @@ import (
 
 	"github.com/cognitosync/cognitosync-go"
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
+	"github.com/cognitosync/cognitosync-go/internal/clienttest"
 )
 
 // numbered returns lines of headers with different names.
@@ -43,7 +44,7 @@ func numbered(size int) string {
 // TestHostileHeads sends all that can be too long but a body.
 func TestHostileHeads(t *testing.T) {
 	xs := bytes.Repeat([]byte("x"), 64<<10)
-	testHostile(t, ways, []hostileAnswer{
+	testHostile(t, paths, []hostileAnswer{
 		{"endless header", headOK, []byte("X-A: xxxxxxxxxxxxxxxx\r\n"), endless, endsUnsent},
 		{"endless line", headOK + "X-A: ", xs, endless, endsUnsent},
 		{"endless status", "HTTP/1.1 500 ", xs, endless, endsUnsent},
@@ -64,7 +65,7 @@ func TestHostileHeads(t *testing.T) {
 
 // TestHostileHTTP sends what is not HTTP, or none that makes sense.
 func TestHostileHTTP(t *testing.T) {
-	testHostile(t, ways, []hostileAnswer{
+	testHostile(t, paths, []hostileAnswer{
 		{"no HTTP", "SSH-2.0-OpenSSH_9.9\r\n", nil, 0, endsUnsent},
 		{"no status", "HTTP/1.1\r\n\r\n", nil, 0, endsUnsent},
 		{"status that is none", "HTTP/1.1 abc OK\r\n" + headNoBody, nil, 0, endsUnsent},
@@ -108,7 +109,7 @@ func TestConnectionIsReused(t *testing.T) {
 		for _, announced := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s/announced=%v", test.name, announced), func(t *testing.T) {
 				t.Parallel()
-				eachWay(t, func(t *testing.T, way string) {
+				bothPaths(t, func(t *testing.T, path string) {
 					var connections atomic.Int32
 					server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 						if announced && test.status != http.StatusNoContent {
@@ -128,7 +129,7 @@ func TestConnectionIsReused(t *testing.T) {
 					}
 					server.Start()
 					t.Cleanup(server.Close)
-					tr := newTrial(t, way, func(o *cognitosync.Options) {
+					tr := setup(t, path, func(o *cognitosync.Options) {
 						o.BaseEndpoint, o.RetryMaxAttempts = aws.String(server.URL), 1
 					})
 					for range calls {
@@ -174,8 +175,8 @@ func newBystander(t *testing.T) *bystander {
 // host is what an error has to name.
 func (b *bystander) host() string { return strings.TrimPrefix(b.URL, "http://") }
 
-// follow is the CheckRedirect of a caller who does not mind where requests go.
-func follow(*http.Request, []*http.Request) error { return nil }
+// followAll is the CheckRedirect of a caller who does not mind where requests go.
+func followAll(*http.Request, []*http.Request) error { return nil }
 
 // httpClients are the kinds of clients that a caller can bring, each made anew.
 var httpClients = []struct {
@@ -185,16 +186,16 @@ var httpClients = []struct {
 	{"none", func() cognitosync.HTTPClient { return nil }},
 	{"http.Client", func() cognitosync.HTTPClient { return &http.Client{} }},
 	{"nil http.Client", func() cognitosync.HTTPClient { return (*http.Client)(nil) }},
-	{"http.Client that follows", func() cognitosync.HTTPClient { return &http.Client{CheckRedirect: follow} }},
+	{"http.Client that follows", func() cognitosync.HTTPClient { return &http.Client{CheckRedirect: followAll} }},
 	{"http.Client with a transport", func() cognitosync.HTTPClient {
-		return &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, CheckRedirect: follow}
+		return &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, CheckRedirect: followAll}
 	}},
 	{"http.Client with a timeout", func() cognitosync.HTTPClient {
-		return &http.Client{Timeout: time.Hour, CheckRedirect: follow}
+		return &http.Client{Timeout: time.Hour, CheckRedirect: followAll}
 	}},
 	{"http.Client with a jar", func() cognitosync.HTTPClient {
 		jar, _ := cookiejar.New(nil) // without options it cannot fail
-		return &http.Client{Jar: jar, CheckRedirect: follow}
+		return &http.Client{Jar: jar, CheckRedirect: followAll}
 	}},
 	{"BuildableClient", func() cognitosync.HTTPClient { return awshttp.NewBuildableClient() }},
 	{"BuildableClient with a timeout", func() cognitosync.HTTPClient {
@@ -203,7 +204,7 @@ var httpClients = []struct {
 	{"BuildableClient with options", func() cognitosync.HTTPClient {
 		return awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) { tr.DisableKeepAlives = true })
 	}},
-	{"custom", func() cognitosync.HTTPClient { return doFunc(http.DefaultTransport.RoundTrip) }},
+	{"custom", func() cognitosync.HTTPClient { return clienttest.Doer(http.DefaultTransport.RoundTrip) }},
 }
 
 func TestRedirectIsNotFollowed(t *testing.T) {
@@ -212,8 +213,8 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 		for _, status := range redirectStatuses {
 			t.Run(fmt.Sprintf("%s/%d", client.name, status), func(t *testing.T) {
 				t.Parallel()
-				eachWay(t, func(t *testing.T, way string) {
-					tr := newTrial(t, way, func(o *cognitosync.Options) { o.HTTPClient = client.make() })
+				bothPaths(t, func(t *testing.T, path string) {
+					tr := setup(t, path, func(o *cognitosync.Options) { o.HTTPClient = client.make() })
 					other := newBystander(t)
 					tr.script(cognitosynctest.Redirect(status, other.URL+"/elsewhere").WithHeader("X-Amzn-RequestId", "id-1"))
 
@@ -241,7 +242,7 @@ func TestRedirectOfACall(t *testing.T) {
 	for _, client := range httpClients {
 		t.Run(client.name, func(t *testing.T) {
 			t.Parallel()
-			tr := newTrial(t, direct)
+			tr := setup(t, direct)
 			other := newBystander(t)
 			tr.script(cognitosynctest.Redirect(http.StatusFound, other.URL))
 
@@ -255,8 +256,8 @@ func TestRedirectOfACall(t *testing.T) {
 
 func TestRedirectFromHTTPSToHTTP(t *testing.T) {
 	t.Parallel()
-	eachWay(t, func(t *testing.T, way string) {
-		tr := trialOf(t, way, cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.TLS = true }))
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setupServer(t, path, cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.TLS = true }))
 		other := newBystander(t)
 		tr.script(cognitosynctest.Redirect(http.StatusTemporaryRedirect, other.URL))
 
@@ -278,7 +279,7 @@ func TestRedirectLeavesTheCallersClient(t *testing.T) {
 			t.Parallel()
 			given := &http.Client{Timeout: timeout}
 			before := *given
-			tr := newTrial(t, direct, func(o *cognitosync.Options) { o.HTTPClient = given })
+			tr := setup(t, direct, func(o *cognitosync.Options) { o.HTTPClient = given })
 			other := newBystander(t)
 			tr.script(cognitosynctest.Redirect(http.StatusFound, other.URL))
 			tr.fails(t, t.Context())
@@ -335,8 +336,8 @@ func TestRedirectErrors(t *testing.T) {
 		for _, client := range clients {
 			t.Run(test.name+"/"+client.name, func(t *testing.T) {
 				t.Parallel()
-				eachWay(t, func(t *testing.T, way string) {
-					tr := newTrial(t, way, func(o *cognitosync.Options) { o.HTTPClient = client.client })
+				bothPaths(t, func(t *testing.T, path string) {
+					tr := setup(t, path, func(o *cognitosync.Options) { o.HTTPClient = client.client })
 					step := cognitosynctest.Reply(test.status, nil, test.body).WithHeader("Location", test.location)
 					for name, value := range test.headers {
 						step = step.WithHeader(name, value)
@@ -405,8 +406,8 @@ func TestAttemptTimeout(t *testing.T) {
 	for _, slow := range slowSteps {
 		t.Run(slow.name, func(t *testing.T) {
 			t.Parallel()
-			eachWay(t, func(t *testing.T, way string) {
-				tr := newTrial(t, way, func(o *cognitosync.Options) { o.AttemptTimeout = shortTimeout })
+			bothPaths(t, func(t *testing.T, path string) {
+				tr := setup(t, path, func(o *cognitosync.Options) { o.AttemptTimeout = shortTimeout })
 				tr.script(cognitosynctest.Forever(slow.step))
 
 				err := tr.fails(t, t.Context())
@@ -425,8 +426,8 @@ func TestAttemptTimeout(t *testing.T) {
 // TestAttemptTimeoutOfACall sets the timeout for one call alone.
 func TestAttemptTimeoutOfACall(t *testing.T) {
 	t.Parallel()
-	eachWay(t, func(t *testing.T, way string) {
-		tr := newTrial(t, way)
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path)
 		tr.script(cognitosynctest.Forever(cognitosynctest.Stall()))
 
 		err := tr.fails(t, t.Context(), func(o *cognitosync.Options) { o.AttemptTimeout = shortTimeout })
@@ -456,10 +457,10 @@ func TestAttemptTimeoutWhileConnecting(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			eachWay(t, func(t *testing.T, way string) {
+			bothPaths(t, func(t *testing.T, path string) {
 				transport := &http.Transport{DialContext: test.dial}
 				t.Cleanup(transport.CloseIdleConnections) // ends dials that nobody waits for any more
-				tr := newTrial(t, way, func(o *cognitosync.Options) {
+				tr := setup(t, path, func(o *cognitosync.Options) {
 					o.AttemptTimeout = shortTimeout
 					o.BaseEndpoint = aws.String(test.endpoint)
 					o.HTTPClient = &http.Client{Transport: transport}
@@ -480,8 +481,8 @@ func TestCallersDeadline(t *testing.T) {
 	for _, slow := range slowSteps {
 		t.Run(slow.name, func(t *testing.T) {
 			t.Parallel()
-			eachWay(t, func(t *testing.T, way string) {
-				tr := newTrial(t, way)
+			bothPaths(t, func(t *testing.T, path string) {
+				tr := setup(t, path)
 				tr.script(cognitosynctest.Forever(slow.step))
 				ctx, cancel := context.WithTimeoutCause(t.Context(), shortTimeout, errOwnCause)
 				defer cancel()
@@ -516,9 +517,9 @@ func TestConnecting(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			eachWay(t, func(t *testing.T, way string) {
+			bothPaths(t, func(t *testing.T, path string) {
 				var dials atomic.Int32
-				tr := newTrial(t, way, func(o *cognitosync.Options) {
+				tr := setup(t, path, func(o *cognitosync.Options) {
 					o.HTTPClient = &http.Client{Transport: &http.Transport{
 						DialContext: func(context.Context, string, string) (net.Conn, error) {
 							dials.Add(1)
@@ -551,9 +552,9 @@ func TestConnecting(t *testing.T) {
 // TestRefusedConnection dials a port that nobody listens on.
 func TestRefusedConnection(t *testing.T) {
 	t.Parallel()
-	eachWay(t, func(t *testing.T, way string) {
+	bothPaths(t, func(t *testing.T, path string) {
 		endpoint := "http://" + refusingAddress(t)
-		tr := newTrial(t, way, func(o *cognitosync.Options) { o.BaseEndpoint = &endpoint })
+		tr := setup(t, path, func(o *cognitosync.Options) { o.BaseEndpoint = &endpoint })
 
 		err := tr.fails(t, t.Context())
 
@@ -579,9 +580,9 @@ func refusingAddress(t *testing.T) string {
 // TestUntrustedCertificate is refused by the transport.
 func TestUntrustedCertificate(t *testing.T) {
 	t.Parallel()
-	eachWay(t, func(t *testing.T, way string) {
+	bothPaths(t, func(t *testing.T, path string) {
 		server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.TLS = true })
-		tr := trialOf(t, way, server, func(o *cognitosync.Options) { o.HTTPClient = &http.Client{} })
+		tr := setupServer(t, path, server, func(o *cognitosync.Options) { o.HTTPClient = &http.Client{} })
 		err := tr.fails(t, t.Context())
 		requireAs[*smithyhttp.RequestSendError](t, err)
 		requireAs[x509.UnknownAuthorityError](t, err)
@@ -603,7 +604,7 @@ func TestIdleConnectionClosed(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			eachWay(t, func(t *testing.T, way string) {
+			bothPaths(t, func(t *testing.T, path string) {
 				var (
 					mu       sync.Mutex
 					used     = map[string]bool{} // connections, by the client's address
@@ -626,7 +627,7 @@ func TestIdleConnectionClosed(t *testing.T) {
 					_, _ = io.WriteString(w, stubBody) // a client that is gone has failed the test already
 				}))
 				t.Cleanup(server.Close)
-				tr := newTrial(t, way, func(o *cognitosync.Options) { o.BaseEndpoint = aws.String(server.URL) })
+				tr := setup(t, path, func(o *cognitosync.Options) { o.BaseEndpoint = aws.String(server.URL) })
 
 				const calls = 5
 				for range calls {
