@@ -125,11 +125,17 @@ func setupWorld(t *testing.T, path, region string, optFns ...func(*cognitosync.O
 	return setupServer(t, path, server, append([]func(*cognitosync.Options){world}, optFns...)...)
 }
 
-// newClient returns a client whose calls take the path and do not wait between
-// attempts.
+// patience is how long an attempt may take: long enough for the busiest machine.
+const patience = 10 * time.Minute
+
+// newClient returns a client whose calls take the path, do not wait between attempts,
+// and have patience.
 func newClient(cfg aws.Config, path string, optFns ...func(*cognitosync.Options)) *cognitosync.Client {
-	take := func(o *cognitosync.Options) { takePath(path, o) }
-	client := cognitosync.NewFromConfig(cfg, append([]func(*cognitosync.Options){take}, optFns...)...)
+	first := func(o *cognitosync.Options) {
+		takePath(path, o)
+		o.AttemptTimeout = patience
+	}
+	client := cognitosync.NewFromConfig(cfg, append([]func(*cognitosync.Options){first}, optFns...)...)
 	cognitosync.SetSleep(client, doNotSleep)
 	return client
 }

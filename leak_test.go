@@ -238,27 +238,30 @@ func TestNothingLeaks(t *testing.T) {
 // can be collected after it. The call's attempt has a short timeout: the runtime may
 // keep a stopped timer, and with it what the timer refers to, until it would have
 // gone off.
+//
+// It is not parallel: it collects garbage all the time.
 func TestClientOfACallIsForgotten(t *testing.T) {
-	t.Parallel()
-	bothPaths(t, func(t *testing.T, path string) {
-		tr := setup(t, path)
-		collected := make(chan struct{})
-		func() {
-			brought := awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) { tr.DisableKeepAlives = true })
-			runtime.SetFinalizer(brought, func(*awshttp.BuildableClient) { close(collected) })
-			tr.succeeds(t, func(o *cognitosync.Options) { o.HTTPClient, o.AttemptTimeout = brought, 2*time.Second })
-		}()
-		require.Eventually(t, func() bool {
-			runtime.GC()
-			select {
-			case <-collected:
-				return true
-			default:
-				return false
-			}
-		}, 30*time.Second, 10*time.Millisecond, "it is still referred to")
-		runtime.KeepAlive(tr.client)
-	})
+	for _, path := range paths {
+		t.Run(path, func(t *testing.T) {
+			tr := setup(t, path)
+			collected := make(chan struct{})
+			func() {
+				brought := awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) { tr.DisableKeepAlives = true })
+				runtime.SetFinalizer(brought, func(*awshttp.BuildableClient) { close(collected) })
+				tr.succeeds(t, func(o *cognitosync.Options) { o.HTTPClient, o.AttemptTimeout = brought, 2*time.Second })
+			}()
+			require.Eventually(t, func() bool {
+				runtime.GC()
+				select {
+				case <-collected:
+					return true
+				default:
+					return false
+				}
+			}, 30*time.Second, 10*time.Millisecond, "it is still referred to")
+			runtime.KeepAlive(tr.client)
+		})
+	}
 }
 
 // unlimitedRetryer is a retryer without a quota.

@@ -1,7 +1,6 @@
 package cognitosync_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -21,49 +20,6 @@ import (
 	"github.com/cognitosync/cognitosync-go"
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
 )
-
-// TestDelayBeyondDeadline has the service ask for more patience than the caller has.
-func TestDelayBeyondDeadline(t *testing.T) {
-	t.Parallel()
-	bothPaths(t, func(t *testing.T, path string) {
-		tr := setup(t, path)
-		tr.script(cognitosynctest.Forever(cognitosynctest.TooManyRequests().WithHeader("Retry-After", "3600")))
-		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second) // less than the 5 s that are granted
-		defer cancel()
-
-		err := tr.fails(t, ctx)
-
-		require.NoError(t, ctx.Err(), "the call has waited for the deadline")
-		assert.Empty(t, tr.naps.all())
-		assert.ErrorIs(t, err, context.DeadlineExceeded)
-		requireAs[*aws.RequestCanceledError](t, err)
-		assert.Equal(t, 1, tr.requests())
-		assertThrottled(t, err, tr.server.Requests().Last(), 1)
-	})
-}
-
-// TestCancelWhileHeldBack ends the call while the retryer of the adaptive mode holds
-// its second attempt back, which it does for two seconds after the first 429.
-func TestCancelWhileHeldBack(t *testing.T) {
-	t.Parallel()
-	bothPaths(t, func(t *testing.T, path string) {
-		tr := setup(t, path, func(o *cognitosync.Options) { o.RetryMode = aws.RetryModeAdaptive })
-		tr.script(cognitosynctest.Throttle(2))
-		ctx, cancel := context.WithCancelCause(t.Context())
-		cognitosync.SetSleep(tr.client, func(context.Context, time.Duration) error {
-			time.AfterFunc(shortTimeout, func() { cancel(errOwnCause) })
-			return nil
-		})
-
-		err := tr.fails(t, ctx)
-
-		assert.ErrorIs(t, err, context.Canceled)
-		assert.ErrorIs(t, err, errOwnCause)
-		requireAs[*smithy.CanceledError](t, err)
-		assert.Equal(t, 1, tr.requests())
-		assertThrottled(t, err, tr.server.Requests().Last(), 1)
-	})
-}
 
 func TestAttemptsExhausted(t *testing.T) {
 	t.Parallel()

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -522,52 +521,6 @@ func TestExpiredTokenAfterOtherFailures(t *testing.T) {
 	})
 }
 
-// TestExpiredTokenOfManyCalls has a hundred calls meet the expiry at once.
-func TestExpiredTokenOfManyCalls(t *testing.T) {
-	t.Parallel()
-	bothPaths(t, func(t *testing.T, path string) {
-		const calls = 100
-		var arrived sync.WaitGroup
-		arrived.Add(calls)
-		source := &rotation{sets: []any{expiredCredentials, freshCredentials}}
-		tr := newRotationTrial(t, path, hesitantCache{aws.NewCredentialsCache(source)}, func(o *cognitosynctest.Options) {
-			o.OnRequest = func(r cognitosynctest.Request) {
-				if r.Attempt == 1 { // none is answered before all have asked
-					arrived.Done()
-					arrived.Wait()
-				}
-			}
-		})
-		errs := make([]error, calls)
-		var done sync.WaitGroup
-		for i := range calls {
-			done.Add(1)
-			go func() {
-				defer done.Done()
-				_, errs[i] = tr.call(t.Context())
-			}()
-		}
-		done.Wait()
-
-		for _, err := range errs {
-			assert.NoError(t, err)
-		}
-		assert.Equal(t, 2*calls, tr.requests())
-		assert.EqualValues(t, 2, source.calls.Load(), "the first credentials, and one refresh")
-	})
-}
-
-// A hesitantCache lets other goroutines go first, so that what they do at once shows.
-type hesitantCache struct{ *aws.CredentialsCache }
-
-func (c hesitantCache) Retrieve(ctx context.Context) (aws.Credentials, error) {
-	credentials, err := c.CredentialsCache.Retrieve(ctx)
-	for range 1000 {
-		runtime.Gosched()
-	}
-	return credentials, err
-}
-
 // providerError is an error of a credentials provider.
 type providerError struct{ reason string }
 
@@ -682,44 +635,5 @@ func TestEachAttemptIsSignedAnew(t *testing.T) {
 		assert.Empty(t, requests.Refused())
 		assert.Equal(t, "token-2", requests.Last().Header.Get("X-Amz-Security-Token"))
 		assert.NotEqual(t, requests[0].Header.Get("Authorization"), requests[1].Header.Get("Authorization"))
-	})
-}
-
-// TestRenewalIsCanceled ends calls that wait for another's renewal, and the one that
-// renews: each tells of the expired token.
-func TestRenewalIsCanceled(t *testing.T) {
-	t.Parallel()
-	bothPaths(t, func(t *testing.T, path string) {
-		ctx, cancel := context.WithCancelCause(t.Context())
-		var calls atomic.Int32
-		provider := aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
-			if calls.Add(1) > 2 { // two calls have their first credentials
-				time.AfterFunc(shortTimeout, func() { cancel(errOwnCause) })
-				<-ctx.Done()
-				return aws.Credentials{}, ctx.Err()
-			}
-			return expiredCredentials.Provider().Retrieve(ctx)
-		})
-		var arrived sync.WaitGroup
-		arrived.Add(2)
-		tr := newRotationTrial(t, path, provider, func(o *cognitosynctest.Options) {
-			o.OnRequest = func(cognitosynctest.Request) {
-				arrived.Done()
-				arrived.Wait()
-			}
-		})
-		errs := make(chan error, 2)
-		for range 2 {
-			go func() {
-				_, err := tr.call(ctx)
-				errs <- err
-			}()
-		}
-		for range 2 {
-			err := <-errs
-			require.Error(t, err)
-			assert.Equal(t, "ExpiredTokenException", cognitosync.InspectError(err).Code)
-		}
-		assert.Equal(t, 2, tr.requests())
 	})
 }

@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/smithy-go"
 	smithyendpoints "github.com/aws/smithy-go/endpoints"
 	smithytime "github.com/aws/smithy-go/time"
 	"github.com/stretchr/testify/assert"
@@ -35,7 +38,8 @@ func inFakeTime(t *testing.T, test func(t *testing.T, tr *trial), optFns ...func
 	t.Helper()
 	bothPaths(t, func(t *testing.T, path string) {
 		synctest.Test(t, func(t *testing.T) {
-			tr := setupServer(t, path, cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.InMemory = true }), optFns...)
+			tr := setupServer(t, path, cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.InMemory = true }),
+				append([]func(*cognitosync.Options){func(o *cognitosync.Options) { o.AttemptTimeout = cognitosync.DefaultAttemptTimeout }}, optFns...)...)
 			cognitosync.SetSleep(tr.client, smithytime.SleepWithContext)
 			test(t, tr)
 		})
@@ -574,6 +578,137 @@ func TestDurations(t *testing.T) {
 			}
 			assert.Equal(t, []any{first, second}, durations)
 			assert.Equal(t, []any{4 * time.Second, time.Duration(0)}, delays)
+		})
+	})
+}
+
+// TestExpiredTokenOfManyCalls has a hundred calls meet the expiry at once.
+func TestExpiredTokenOfManyCalls(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		synctest.Test(t, func(t *testing.T) {
+			const calls = 100
+			var arrived sync.WaitGroup
+			arrived.Add(calls)
+			source := &rotation{sets: []any{expiredCredentials, freshCredentials}}
+			tr := newRotationTrial(t, path, hesitantCache{aws.NewCredentialsCache(source)}, func(o *cognitosynctest.Options) {
+				o.InMemory = true
+				o.OnRequest = func(r cognitosynctest.Request) {
+					if r.Attempt == 1 { // none gets a response before all have sent their requests
+						arrived.Done()
+						arrived.Wait()
+					}
+				}
+			})
+			errs := make([]error, calls)
+			var done sync.WaitGroup
+			for i := range calls {
+				done.Add(1)
+				go func() {
+					defer done.Done()
+					_, errs[i] = tr.call(t.Context())
+				}()
+			}
+			done.Wait()
+
+			for _, err := range errs {
+				assert.NoError(t, err)
+			}
+			assert.Equal(t, 2*calls, tr.requests())
+			assert.EqualValues(t, 2, source.calls.Load(), "the first credentials, and one refresh")
+		})
+	})
+}
+
+// A hesitantCache lets other goroutines go first, so that what they do at once shows.
+type hesitantCache struct{ *aws.CredentialsCache }
+
+func (c hesitantCache) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	credentials, err := c.CredentialsCache.Retrieve(ctx)
+	time.Sleep(time.Millisecond) // of fake time
+	return credentials, err
+}
+
+// TestDelayBeyondDeadline has the service ask for more patience than the caller has.
+func TestDelayBeyondDeadline(t *testing.T) {
+	t.Parallel()
+	inFakeTime(t, func(t *testing.T, tr *trial) {
+		cognitosync.SetSleep(tr.client, tr.naps.sleep)
+		tr.script(cognitosynctest.Forever(cognitosynctest.TooManyRequests().WithHeader("Retry-After", "3600")))
+		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second) // less than the 5 s that are granted
+		defer cancel()
+
+		err := tr.fails(t, ctx)
+
+		require.NoError(t, ctx.Err(), "the call has waited for the deadline")
+		assert.Empty(t, tr.naps.all())
+		assert.ErrorIs(t, err, context.DeadlineExceeded)
+		requireAs[*aws.RequestCanceledError](t, err)
+		assert.Equal(t, 1, tr.requests())
+		assertThrottled(t, err, tr.server.Requests().Last(), 1)
+	})
+}
+
+// TestCancelWhileHeldBack ends the call while the retryer of the adaptive mode holds
+// its second attempt back, which it does for two seconds after the first 429.
+func TestCancelWhileHeldBack(t *testing.T) {
+	t.Parallel()
+	inFakeTime(t, func(t *testing.T, tr *trial) {
+		tr.script(cognitosynctest.Throttle(2))
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cognitosync.SetSleep(tr.client, func(context.Context, time.Duration) error {
+			time.AfterFunc(shortTimeout, func() { cancel(errOwnCause) })
+			return nil
+		})
+
+		err := tr.fails(t, ctx)
+
+		assert.ErrorIs(t, err, context.Canceled)
+		assert.ErrorIs(t, err, errOwnCause)
+		requireAs[*smithy.CanceledError](t, err)
+		assert.Equal(t, 1, tr.requests())
+		assertThrottled(t, err, tr.server.Requests().Last(), 1)
+	}, func(o *cognitosync.Options) { o.RetryMode = aws.RetryModeAdaptive })
+}
+
+// TestRenewalIsCanceled ends calls that wait for another's renewal, and the one that
+// renews: each tells of the expired token.
+func TestRenewalIsCanceled(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			var calls atomic.Int32
+			provider := aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+				if calls.Add(1) > 2 { // two calls have their first credentials
+					time.AfterFunc(shortTimeout, func() { cancel(errOwnCause) })
+					<-ctx.Done()
+					return aws.Credentials{}, ctx.Err()
+				}
+				return expiredCredentials.Provider().Retrieve(ctx)
+			})
+			var arrived sync.WaitGroup
+			arrived.Add(2)
+			tr := newRotationTrial(t, path, provider, func(o *cognitosynctest.Options) {
+				o.InMemory = true
+				o.OnRequest = func(cognitosynctest.Request) {
+					arrived.Done()
+					arrived.Wait()
+				}
+			})
+			errs := make(chan error, 2)
+			for range 2 {
+				go func() {
+					_, err := tr.call(ctx)
+					errs <- err
+				}()
+			}
+			for range 2 {
+				err := <-errs
+				require.Error(t, err)
+				assert.Equal(t, "ExpiredTokenException", cognitosync.InspectError(err).Code)
+			}
+			assert.Equal(t, 2, tr.requests())
 		})
 	})
 }
