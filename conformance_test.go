@@ -378,7 +378,7 @@ var errorTypes = map[string]func(error) bool{
 	"ResponseTooLarge":          isA[*cognitosync.ResponseTooLargeError], // ours
 }
 
-// isNoAnswer reports whether err says that there was no whole answer to decode.
+// isNoAnswer reports whether err says that there was no whole response to decode.
 func isNoAnswer(err error) bool {
 	return !isA[smithy.APIError](err) &&
 		(isA[*smithyhttp.RequestSendError](err) ||

@@ -70,7 +70,7 @@ func TestCancelDuringBackoff(t *testing.T) {
 	})
 }
 
-// TestCancelDuringAttempt ends the call while its second attempt waits for an answer.
+// TestCancelDuringAttempt ends the call while its second attempt waits for a response.
 func TestCancelDuringAttempt(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -95,7 +95,7 @@ func TestCancelDuringAttempt(t *testing.T) {
 	})
 }
 
-// TestCancelDuringAnswer ends the call between the head of an answer and its body.
+// TestCancelDuringAnswer ends the call between the headers of a response and its body.
 func TestCancelDuringAnswer(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

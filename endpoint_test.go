@@ -282,7 +282,7 @@ func TestResolverOptions(t *testing.T) {
 	assert.Equal(t, "us-west-2", region)
 }
 
-// TestUseIdentityPoolRegion asks for each pool where its id says that it is.
+// TestUseIdentityPoolRegion queries each pool in the region that its ID names.
 func TestUseIdentityPoolRegion(t *testing.T) {
 	t.Parallel()
 	fips := func(o *cognitosync.Options) { o.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateEnabled }

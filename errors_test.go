@@ -69,8 +69,8 @@ func TestException(t *testing.T) {
 	}
 }
 
-// TestInspectLocalError has calls fail before anything is sent, or with no answer:
-// what only an answer can tell is zero.
+// TestInspectLocalError has calls fail before anything is sent, or with no response:
+// what only a response can tell is zero.
 func TestInspectLocalError(t *testing.T) {
 	t.Parallel()
 	boom := errors.New("boom")

@@ -335,7 +335,7 @@ type rawServer struct {
 	requests   atomic.Int32
 }
 
-// newRawServer starts a server that ends with the test. Each answer is the last on
+// newRawServer starts a server that ends with the test. Each response is the last on
 // its connection.
 func newRawServer(t *testing.T, head string, body []byte, times int) *rawServer {
 	t.Helper()

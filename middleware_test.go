@@ -1078,7 +1078,7 @@ func TestInterceptors(t *testing.T) {
 			want: slices.Concat(before, unanswered, attemptHooks, after),
 		},
 		{name: "half an answer, then one", steps: []cognitosynctest.Step{cognitosynctest.OK().CutAfter(10)}, output: true,
-			// A body that breaks off is no answer either.
+			// A body that breaks off is no response either.
 			want: slices.Concat(before, []string{
 				"BeforeAttempt", "BeforeSigning", "AfterSigning", "BeforeTransmit", "AfterTransmit", "BeforeDeserialization", "AfterAttempt",
 			}, attemptHooks, after),

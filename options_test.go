@@ -622,7 +622,7 @@ func TestClearedSettings(t *testing.T) {
 	cleared := func(o *cognitosync.Options) {
 		*o = cognitosync.Options{
 			Region: o.Region, Credentials: o.Credentials, BaseEndpoint: o.BaseEndpoint,
-			APIOptions: o.APIOptions, // which keeps the way
+			APIOptions: o.APIOptions, // which keeps the path
 		}
 	}
 	bothPaths(t, func(t *testing.T, path string) {

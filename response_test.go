@@ -230,7 +230,7 @@ func TestRequestID(t *testing.T) {
 	}
 }
 
-// TestInspectMalformedSuccess tells what the head of an answer says, although its
+// TestInspectMalformedSuccess tells what the headers of a response say, although its
 // body says nothing.
 func TestInspectMalformedSuccess(t *testing.T) {
 	t.Parallel()
@@ -322,7 +322,7 @@ func zipped(t *testing.T, size int) []byte {
 // endless says that a body goes on for as long as the client reads it.
 const endless = -1
 
-// What a hostile answer ends in.
+// What a hostile response ends in.
 type ending string
 
 const (
@@ -383,7 +383,7 @@ const (
 // usageStart is how the JSON of a success begins.
 const usageStart = `{"IdentityPoolUsage":{`
 
-// testHostile makes a call that gets a hostile answer to each attempt, and measures
+// testHostile makes a call that gets a hostile response to each attempt, and measures
 // what it costs. Tests that use it are not parallel, so that nothing else is measured.
 func testHostile(t *testing.T, paths []string, answers []hostileAnswer) {
 	t.Helper()
@@ -430,7 +430,7 @@ func TestHostileLength(t *testing.T) {
 }
 
 // TestHostileJSON sends successes that take pains to decode, which is done by the same
-// function whichever way a call takes.
+// function whichever path a call takes.
 func TestHostileJSON(t *testing.T) {
 	testHostile(t, []string{direct}, []hostileAnswer{
 		{"deep arrays", headOK + headEnd, filled(mib, "", "[", ""), 1, endsDeserializing},
@@ -485,7 +485,7 @@ func allocatedBy(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// TestBodiesAreClosed ends calls in every way after the head of an answer has come.
+// TestBodiesAreClosed ends calls in every way after the headers of a response have come.
 func TestBodiesAreClosed(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -525,7 +525,7 @@ func TestBodiesAreClosed(t *testing.T) {
 	}
 }
 
-// TestBodyIsClosedWhenTheCallerGoes ends a call in the midst of an answer.
+// TestBodyIsClosedWhenTheCallerGoes ends a call in the midst of a response.
 func TestBodyIsClosedWhenTheCallerGoes(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -541,7 +541,7 @@ func TestBodyIsClosedWhenTheCallerGoes(t *testing.T) {
 	})
 }
 
-// TestBodyThatCannotBeClosed has nothing to do with the answer.
+// TestBodyThatCannotBeClosed has nothing to do with the response.
 func TestBodyThatCannotBeClosed(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {

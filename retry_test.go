@@ -72,7 +72,7 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// answerError returns the error that a call makes of an answer. It is not retried.
+// answerError returns the error that a call makes of a response. It is not retried.
 func answerError(t *testing.T, step cognitosynctest.Step) error {
 	t.Helper()
 	tr := setup(t, direct)

@@ -273,7 +273,7 @@ func TestClockSkewHeals(t *testing.T) {
 	}
 }
 
-// TestClockSkewOfOtherAnswers shows that neither a good answer nor a failure of
+// TestClockSkewOfOtherAnswers shows that neither a good response nor a failure of
 // another kind makes the client doubt its clock.
 func TestClockSkewOfOtherAnswers(t *testing.T) {
 	t.Parallel()

@@ -32,7 +32,7 @@ import (
 
 func init() { inBubble = synctest.Test }
 
-// inFakeTime runs a test for each way that a call can take, in a bubble where time
+// inFakeTime runs a test for each path that a call can take, in a bubble where time
 // passes only when all wait. Its trial is in memory, and does wait between attempts.
 func inFakeTime(t *testing.T, test func(t *testing.T, tr *trial), optFns ...func(*cognitosync.Options)) {
 	t.Helper()
@@ -213,7 +213,7 @@ func TestDeadlineBeforeDelayInFakeTime(t *testing.T) {
 	})
 }
 
-// TestBodyIsClosedAfterTimeout ends attempts in the midst of an answer.
+// TestBodyIsClosedAfterTimeout ends attempts in the midst of a response.
 func TestBodyIsClosedAfterTimeout(t *testing.T) {
 	t.Parallel()
 	inFakeTime(t, func(t *testing.T, tr *trial) {
@@ -568,7 +568,7 @@ func TestDurations(t *testing.T) {
 			assert.InDelta(t, 0, points["client.call.serialization_duration"][0], 1e-9)
 			assert.InDeltaSlice(t, []float64{0, 0}, points["client.call.deserialization_duration"], 1e-9)
 
-			// Where the endpoint is found is the difference between the two ways.
+			// Where the endpoint is found is the difference between the two paths.
 			endpoint := map[string]time.Duration{direct: 0, stack: 300 * time.Millisecond}[path]
 			first, second := 1300*time.Millisecond+endpoint, 2300*time.Millisecond+endpoint
 			assert.InDeltaSlice(t, []float64{first.Seconds(), second.Seconds()}, points["client.call.attempt_duration"], 1e-9)

@@ -306,7 +306,7 @@ var secretCredentials = cognitosynctest.Credentials{
 	SessionToken:    "IQoJb3JpZ2luX2VjEJr//////////wEaCXVzLWVhc3QtMSJGMEQCIB7/" + strings.Repeat("k3Yq+Zp/8uVw", 60) + "==",
 }
 
-// An echo is an answer that tells the client its own secrets.
+// An echo is a response that tells the client its own secrets.
 type echo struct {
 	name   string
 	answer func(e exposed) (status int, header http.Header, body string)

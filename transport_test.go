@@ -83,8 +83,8 @@ func TestHostileHTTP(t *testing.T) {
 	})
 }
 
-// TestConnectionIsReused makes calls one after the other: after an answer that was
-// read to its end they share a connection, whatever the answer was.
+// TestConnectionIsReused makes calls one after the other: after a response that was
+// read to its end they share a connection, whatever the response was.
 func TestConnectionIsReused(t *testing.T) {
 	t.Parallel()
 	const calls = 5
@@ -368,7 +368,7 @@ func TestRedirectErrors(t *testing.T) {
 // matter.
 const shortTimeout = 20 * time.Millisecond
 
-// slowSteps are the ways of a server to take its time for ever.
+// slowSteps are the ways in which a server can take forever.
 var slowSteps = []struct {
 	name string
 	step cognitosynctest.Step
