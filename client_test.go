@@ -2,22 +2,29 @@ package cognitosync_test
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
 	"net/http"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
 	smithyendpoints "github.com/aws/smithy-go/endpoints"
 	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/cognitosync/cognitosync-go"
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
+	"github.com/cognitosync/cognitosync-go/internal/clienttest"
 )
 
 // The names and signatures that code written for the SDK's own package uses. What is
@@ -69,11 +76,11 @@ var (
 // service refuses, over HTTP from one end to the other.
 func TestClient(t *testing.T) {
 	t.Parallel()
-	bothWays(t, func(t *testing.T, way string) {
-		server, client := setup(t, way)
-		server.SetPool(cognitosynctest.Pool{IdentityPoolId: "us-east-1:unknown", DataStorage: aws.Int64(0)})
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path)
+		tr.server.SetPool(cognitosynctest.Pool{IdentityPoolId: "us-east-1:unknown", DataStorage: aws.Int64(0)})
 
-		got, err := describe(t, client)
+		got, err := tr.call(t.Context())
 		require.NoError(t, err)
 		assert.Equal(t, &cognitosync.IdentityPoolUsage{
 			DataStorage:       poolUsage.DataStorage,
@@ -82,48 +89,24 @@ func TestClient(t *testing.T) {
 			SyncSessionsCount: poolUsage.SyncSessionsCount,
 		}, got.IdentityPoolUsage)
 		id, _ := awsmiddleware.GetRequestIDMetadata(got.ResultMetadata)
-		assert.Equal(t, server.Requests().Last().RequestID, id)
+		assert.Equal(t, tr.server.Requests().Last().RequestID, id)
 
-		got, err = describePool(t.Context(), t, client, "us-east-1:unknown")
+		got, err = tr.callPool(t.Context(), "us-east-1:unknown")
 		require.NoError(t, err)
 		assert.Equal(t, &cognitosync.IdentityPoolUsage{DataStorage: aws.Int64(0), IdentityPoolId: aws.String("us-east-1:unknown")}, got.IdentityPoolUsage)
 
-		got, err = describePool(t.Context(), t, client, "us-east-1:none")
+		got, err = tr.callPool(t.Context(), "us-east-1:none")
 		assert.Nil(t, got)
 		var notFound *cognitosync.ResourceNotFoundException
 		require.ErrorAs(t, err, &notFound)
 		var response *awshttp.ResponseError
 		require.ErrorAs(t, err, &response)
 		assert.Equal(t, http.StatusNotFound, response.HTTPStatusCode())
-		assert.Equal(t, server.Requests().Last().RequestID, response.ServiceRequestID())
+		assert.Equal(t, tr.server.Requests().Last().RequestID, response.ServiceRequestID())
 
-		require.Equal(t, 3, server.Requests().Count())
-		assert.Empty(t, server.Requests().Refused())
+		require.Equal(t, 3, tr.server.Requests().Count())
+		assert.Empty(t, tr.server.Requests().Refused())
 	})
-}
-
-// TestUserAgent compares all that the header says of this package.
-func TestUserAgent(t *testing.T) {
-	t.Parallel()
-	bothWays(t, func(t *testing.T, way string) {
-		server, client := setup(t, way, func(o *cognitosync.Options) {
-			o.AppID = "inventory"
-			o.Retryer = nil // the client's own has a mode
-			o.Credentials = sourcedCredentials{o.Credentials}
-		})
-		_, err := describe(t, client)
-		require.NoError(t, err)
-		agent := server.Requests().Last().Header.Get("User-Agent")
-		assert.Regexp(t, `^aws-sdk-go-v2/\d+\.\d+\.\d+ ua/2\.1 os/\S+ lang/go#\S+ md/GOOS#\S+ md/GOARCH#\S+ `+
-			`(exec-env/\S+ )?api/cognitosync#`+cognitosync.Version+` lib/cognitosync-go#`+cognitosync.Version+` app/inventory m/E,n$`, agent)
-	})
-}
-
-// sourcedCredentials tell where they come from.
-type sourcedCredentials struct{ aws.CredentialsProvider }
-
-func (sourcedCredentials) ProviderSources() []aws.CredentialSource {
-	return []aws.CredentialSource{aws.CredentialSourceProfile}
 }
 
 // TestNamesOfTheService pins what other code looks for.
@@ -151,4 +134,166 @@ func TestDescribeIdentityPoolUsageFunc(t *testing.T) {
 	got, err := mock.DescribeIdentityPoolUsage(t.Context(), input, func(*cognitosync.Options) {})
 	assert.Same(t, want, got)
 	require.ErrorIs(t, err, errBroken)
+}
+
+// TestManyGoroutines has 200 goroutines use one client at once, each for a pool of its
+// own that throttles the first attempt of every call. Every other goroutine changes all
+// that can be changed for a call: app id, credentials, headers, hooks, loggers, spans
+// and metrics. What belongs to one call must not turn up in another.
+func TestManyGoroutines(t *testing.T) {
+	t.Parallel()
+	const goroutines, calls = 200, 3
+	bothPaths(t, func(t *testing.T, path string) {
+		var others []cognitosynctest.Credentials
+		for i := range goroutines {
+			others = append(others, cognitosynctest.Credentials{
+				AccessKeyID: fmt.Sprintf("AKID%03d", i), SecretAccessKey: fmt.Sprint("secret of ", i), SessionToken: fmt.Sprintf("token-%03d", i),
+			})
+		}
+		server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) {
+			o.Credentials = append([]cognitosynctest.Credentials{cognitosynctest.DefaultCredentials()}, others...)
+		})
+		for i := range goroutines {
+			server.SetPool(cognitosynctest.Pool{IdentityPoolId: poolOf(i), DataStorage: aws.Int64(int64(i))})
+		}
+		server.ScriptEachCall("", cognitosynctest.Throttle(1))
+
+		ofClient := &clienttest.Records{Level: slog.LevelDebug}
+		client := newClient(server.Config(), path, func(o *cognitosync.Options) {
+			o.AppID, o.StructuredLogger, o.Retryer = "client", slog.New(ofClient), tireless()
+		})
+
+		var running sync.WaitGroup
+		for i := range goroutines {
+			running.Add(1)
+			go func() {
+				defer running.Done()
+				for range calls {
+					if i%2 == 0 {
+						callPlainly(t, client, i)
+					} else {
+						callWithOptions(t, client, i, others[i])
+					}
+				}
+			}()
+		}
+		running.Wait()
+
+		assert.Empty(t, server.Requests().Refused())
+		assert.Len(t, ofClient.Take(), goroutines/2*calls*2, "records of the plain calls alone")
+		all := server.Requests().Calls()
+		require.Len(t, all, goroutines*calls)
+		for _, attempts := range all {
+			require.Len(t, attempts, 2)
+			for _, request := range attempts {
+				assertBelongs(t, request)
+			}
+		}
+		assert.Equal(t, "client", client.Options().AppID)
+	})
+}
+
+func poolOf(i int) string { return fmt.Sprintf("us-east-1:%03d", i) }
+
+// callPlainly makes a call with the client's settings.
+func callPlainly(t *testing.T, client *cognitosync.Client, i int) {
+	output, err := describe(t.Context(), t, client, poolOf(i))
+	assertUsageOf(t, i, output, err)
+}
+
+// callWithOptions makes a call that changes whatever it can, and checks that what it
+// gets to see is its own.
+func callWithOptions(t *testing.T, client *cognitosync.Client, i int, credentials cognitosynctest.Credentials) {
+	mine := fmt.Sprint("call-", i)
+	var (
+		log     clienttest.Notes
+		records = &clienttest.Records{Level: slog.LevelDebug}
+		spans   clienttest.Spans
+		meters  clienttest.Meters
+		hooks   = newHooks()
+		seen    []string
+	)
+	hooks.change = func(_ context.Context, in *smithyhttp.InterceptorContext) error {
+		if in.Request != nil {
+			in.Request.Header.Set("X-Of-Hook", mine)
+		}
+		return nil
+	}
+	output, err := describe(context.WithValue(t.Context(), contextKey{}, mine), t, client, poolOf(i),
+		cognitosync.WithAPIOptions(smithyhttp.SetHeaderValue("X-Of-Call", mine), awsmiddleware.AddUserAgentKey(mine)),
+		atEnd("deserialize", &probe{id: "look", before: func(ctx context.Context, in any) context.Context {
+			seen = append(seen, fmt.Sprint(ctx.Value(contextKey{}), in.(*smithyhttp.Request).Header["X-Of-Call"]))
+			return ctx
+		}}, middleware.After),
+		func(o *cognitosync.Options) {
+			o.AppID, o.Credentials = mine, credentials.Provider()
+			o.ClientLogMode, o.Logger, o.StructuredLogger = allLogModes, &log, slog.New(records)
+			o.TracerProvider, o.MeterProvider = &spans, &meters
+			addHook(o, "AfterSerialization", hooks)
+		})
+	assertUsageOf(t, i, output, err)
+	assert.Equal(t, []string{mine + "[" + mine + "]", mine + "[" + mine + "]"}, seen)
+	assert.Equal(t, []string{"AfterSerialization"}, hooks.notes.Take())
+	assert.Len(t, records.Take(), 2)
+	assert.Len(t, spans.Named("Attempt"), 2)
+	assert.Len(t, meters.Take()["client.call.attempts"], 2)
+	for _, entry := range log.Take() {
+		assert.NotContains(t, entry, credentials.SecretAccessKey)
+		assert.NotContains(t, entry, credentials.SessionToken)
+		if _, app, ok := strings.Cut(entry, " app/"); ok {
+			assert.True(t, strings.HasPrefix(app, mine+" "), entry)
+		}
+	}
+}
+
+func assertUsageOf(t *testing.T, i int, output *cognitosync.DescribeIdentityPoolUsageOutput, err error) {
+	if !assert.NoError(t, err) {
+		return
+	}
+	assert.Equal(t, poolOf(i), *output.IdentityPoolUsage.IdentityPoolId)
+	assert.Equal(t, int64(i), *output.IdentityPoolUsage.DataStorage)
+	attempts, _ := retry.GetAttemptResults(output.ResultMetadata)
+	assert.Len(t, attempts.Results, 2)
+}
+
+// assertBelongs checks that all parts of a request are of the call for its pool.
+func assertBelongs(t *testing.T, request cognitosynctest.Request) {
+	t.Helper()
+	var i int
+	_, err := fmt.Sscanf(request.PoolID, "us-east-1:%d", &i)
+	require.NoError(t, err)
+	mine, app, key := fmt.Sprint("call-", i), fmt.Sprint("call-", i), fmt.Sprintf("AKID%03d", i)
+	if i%2 == 0 {
+		mine, app, key = "", "client", cognitosynctest.DefaultCredentials().AccessKeyID
+	}
+	agent := request.Header.Get("User-Agent")
+	assert.Equal(t, app, submatch(userAgentAppID, agent))
+	assert.Equal(t, i%2 != 0, strings.Contains(agent+" ", " "+mine+" ") && mine != "", agent)
+	assert.Equal(t, mine, request.Header.Get("X-Of-Call"))
+	assert.Equal(t, mine, request.Header.Get("X-Of-Hook"))
+	assert.Contains(t, request.Header.Get("Authorization"), "Credential="+key+"/")
+}
+
+// TestManyGoroutinesLearnTheClock has many goroutines find out at once that their
+// clock is wrong.
+func TestManyGoroutinesLearnTheClock(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path, func(o *cognitosync.Options) { o.Retryer = tireless() })
+		tr.script(cognitosynctest.Forever(cognitosynctest.OK().WithClock(time.Hour)))
+		var running sync.WaitGroup
+		for range 50 {
+			running.Add(1)
+			go func() {
+				defer running.Done()
+				_, err := tr.call(t.Context())
+				assert.NoError(t, err)
+			}()
+		}
+		running.Wait()
+		before := tr.server.Requests().Count()
+		_, err := tr.call(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, before+1, tr.server.Requests().Count(), "the clock is known")
+	})
 }

@@ -2,31 +2,39 @@ package cognitosync_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
+	"regexp"
+	"slices"
 	"strings"
-	"sync/atomic"
+	"sync"
+	"syscall"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/smithy-go"
-	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/cognitosync/cognitosync-go"
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
+	"github.com/cognitosync/cognitosync-go/internal/clienttest"
 )
 
 const conformanceDir = "testdata/conformance"
@@ -112,8 +120,8 @@ type expectation struct {
 	RequestID *string             `json:"request_id"`
 	AnyOf     []expectation       `json:"any_of"`
 
-	// How long the call took where it was recorded. Not compared: the tests
-	// shorten the delays, and assert no wall-clock times.
+	// How long the call takes. Compared where the server waits; elsewhere the time is
+	// that of the retryer's delays, which the tests leave out.
 	MinMS int `json:"min_ms"`
 	MaxMS int `json:"max_ms"`
 }
@@ -153,35 +161,34 @@ func decodeStrictly(text []byte, v any) error {
 	return decoder.Decode(v)
 }
 
-// Recorded times are divided by haste, for the sake of the test's running time.
-const haste = 10
-
-func (c *testCase) clientTimeout() time.Duration {
-	return time.Duration(c.Client.TimeoutMS) * time.Millisecond / haste
+// takesTime reports whether the server waits before it sends something.
+func (c *testCase) takesTime() bool {
+	return slices.ContainsFunc(c.Responses, func(a answer) bool { return a.DelayMS != 0 || a.BodyDelayMS != 0 })
 }
 
-// serverDelay returns how long the server waits. A delay that the client does not
-// wait for ends when the client goes away, so it can be too long for the busiest
-// machine to see its end.
-func (c *testCase) serverDelay(ms int) time.Duration {
-	if c.Client.TimeoutMS != 0 && ms > c.Client.TimeoutMS {
-		return time.Minute
+// run runs a test of the case, with fake time if it takes any.
+func (c *testCase) run(t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	if c.takesTime() {
+		inBubble(t, test)
+		return
 	}
-	return time.Duration(ms) * time.Millisecond / haste
+	test(t)
 }
 
 // TestConformance plays the recorded answers to a client, over HTTP, and compares
-// what it makes of them with what the case wants.
+// what it makes of them with what the case wants. Cases that take time run in memory,
+// so that their time can be fake.
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	cases := readCases(t)
-	for _, way := range ways {
-		t.Run(way, func(t *testing.T) {
+	for _, path := range paths {
+		t.Run(path, func(t *testing.T) {
 			t.Parallel()
 			for _, c := range cases {
 				t.Run(c.Name, func(t *testing.T) {
 					t.Parallel()
-					testConformanceCase(t, c, way)
+					c.run(t, func(t *testing.T) { testConformanceCase(t, c, path) })
 				})
 			}
 		})
@@ -232,10 +239,11 @@ func readStrictly(t *testing.T, file string, v any) {
 type outcome struct {
 	output *cognitosync.DescribeIdentityPoolUsageOutput
 	err    error
+	took   time.Duration
 	wires  []string // the path of each request, as received
 }
 
-func testConformanceCase(t *testing.T, c *testCase, way string) {
+func testConformanceCase(t *testing.T, c *testCase, path string) {
 	t.Helper()
 	region := c.Region
 	if region == "" {
@@ -251,12 +259,13 @@ func testConformanceCase(t *testing.T, c *testCase, way string) {
 	})
 	options := cognitosync.Options{
 		Region:           region,
-		BaseEndpoint:     aws.String(server.URL + c.Client.BasePath),
+		BaseEndpoint:     aws.String(server.url + c.Client.BasePath),
+		HTTPClient:       server.client,
 		Credentials:      credentials.Provider(),
 		RetryMaxAttempts: c.Client.MaxAttempts,
 		RetryMode:        aws.RetryMode(c.Client.RetryMode),
 	}
-	stackRuns := goThrough(way, &options)
+	stackRuns := takePath(path, &options)
 	client := cognitosync.New(options)
 	cognitosync.SetSleep(client, doNotSleep)
 
@@ -268,14 +277,16 @@ func testConformanceCase(t *testing.T, c *testCase, way string) {
 
 	wires, problems := server.requests()
 	assert.Empty(t, problems, "requests that the service would refuse")
-	if way == stack {
+	if path == stack {
 		assert.EqualValues(t, calls, stackRuns.Load(), "calls through the smithy stack")
 	}
 	for _, got := range outcomes {
 		got.wires = wires
-		assertSound(t, got)
 		if c.Client.TimeoutMS != 0 && got.err != nil {
 			assert.ErrorIs(t, got.err, context.DeadlineExceeded)
+		}
+		if c.takesTime() {
+			assert.GreaterOrEqual(t, got.took, milliseconds(c.Want.MinMS))
 		}
 		assert.Empty(t, c.Want.differences(c, got))
 		assert.Empty(t, c.decided.differences(c, got), "other than decided")
@@ -286,76 +297,25 @@ func testConformanceCase(t *testing.T, c *testCase, way string) {
 func makeCall(t *testing.T, c *testCase, client *cognitosync.Client) outcome {
 	t.Helper()
 	ctx := t.Context()
-	if timeout := c.clientTimeout(); timeout != 0 {
+	if timeout := milliseconds(c.Client.TimeoutMS); timeout != 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, timeout)
 		defer cancel()
 	}
 	input := &cognitosync.DescribeIdentityPoolUsageInput{IdentityPoolId: c.PoolID}
+	started := time.Now()
 	output, err := client.DescribeIdentityPoolUsage(ctx, input)
-	return outcome{output: output, err: err}
+	assertSound(t, output, err)
+	return outcome{output: output, err: err, took: time.Since(started)}
 }
-
-// assertSound checks what holds for every call, whatever the server does: no half
-// answers, errors that say where they come from, and an API error for every answer
-// that is not a success.
-func assertSound(t *testing.T, got outcome) {
-	t.Helper()
-	assert.NotEqual(t, got.output == nil, got.err == nil, "output and error, or neither")
-	if got.err == nil {
-		return
-	}
-	var operation *smithy.OperationError
-	if assert.ErrorAs(t, got.err, &operation) {
-		assert.Equal(t, cognitosync.ServiceID, operation.Service())
-		assert.Equal(t, "DescribeIdentityPoolUsage", operation.Operation())
-	}
-	var response *awshttp.ResponseError
-	if errors.As(got.err, &response) && response.HTTPStatusCode()/100 != 2 {
-		var apiError smithy.APIError
-		if assert.ErrorAs(t, got.err, &apiError) {
-			assert.NotEmpty(t, apiError.ErrorCode())
-		}
-	}
-}
-
-// The two ways that a call can take: straight on, and as the steps of a smithy stack.
-const (
-	direct = "direct"
-	stack  = "stack"
-)
-
-var ways = []string{direct, stack}
-
-// goThrough makes a client with these options take the given way. For the smithy
-// stack one middleware is enough, which only counts the calls that come through it.
-func goThrough(way string, options *cognitosync.Options) (stackRuns *atomic.Int64) {
-	stackRuns = new(atomic.Int64)
-	if way == direct {
-		return stackRuns
-	}
-	count := middleware.InitializeMiddlewareFunc("CountRuns",
-		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (
-			middleware.InitializeOutput, middleware.Metadata, error,
-		) {
-			stackRuns.Add(1)
-			return next.HandleInitialize(ctx, in)
-		})
-	options.APIOptions = append(options.APIOptions, func(s *middleware.Stack) error {
-		return s.Initialize.Add(count, middleware.Before)
-	})
-	return stackRuns
-}
-
-// doNotSleep takes the place of the sleep between two attempts. What remains is the
-// pacing of the adaptive mode, which is the SDK's: a second or two in the one case
-// that has it.
-func doNotSleep(ctx context.Context, _ time.Duration) error { return ctx.Err() }
 
 // differences returns how an outcome differs from what is wanted, and nothing if it
 // does not.
 func (want expectation) differences(c *testCase, got outcome) differences {
 	var d differences
+	if want.MaxMS != 0 && got.took > milliseconds(want.MaxMS) {
+		d.add("time", milliseconds(want.MaxMS), got.took)
+	}
 	if want.Usage.given {
 		if got.output == nil {
 			d.add("output", "one", got.err)
@@ -418,12 +378,7 @@ var errorTypes = map[string]func(error) bool{
 	"ResponseTooLarge":          isA[*cognitosync.ResponseTooLargeError], // ours
 }
 
-func isA[T error](err error) bool {
-	var target T
-	return errors.As(err, &target)
-}
-
-// isNoAnswer reports whether err says that there was no whole answer to decode.
+// isNoAnswer reports whether err says that there was no whole response to decode.
 func isNoAnswer(err error) bool {
 	return !isA[smithy.APIError](err) &&
 		(isA[*smithyhttp.RequestSendError](err) ||
@@ -507,21 +462,6 @@ func (u *usageText) String() string {
 	return string(text)
 }
 
-// escapedID returns id as one path segment: all but RFC 3986's unreserved
-// characters as %XX.
-func escapedID(id string) string {
-	const unreserved = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
-	var b strings.Builder
-	for _, c := range []byte(id) {
-		if strings.IndexByte(unreserved, c) >= 0 {
-			b.WriteByte(c)
-		} else {
-			fmt.Fprintf(&b, "%%%02X", c)
-		}
-	}
-	return b.String()
-}
-
 // TestExpectation shows that every key of an expectation is compared.
 func TestExpectation(t *testing.T) {
 	t.Parallel()
@@ -560,6 +500,7 @@ func TestExpectation(t *testing.T) {
 		{"attempts", `{"attempts": 1}`, good, bad},
 		{"wire", `{"wire": "/identitypools/{escaped}"}`, good, outcome{wires: []string{"/identitypools/a:b"}}},
 		{"request id", `{"request_id": "id-1"}`, good, outcome{output: &cognitosync.DescribeIdentityPoolUsageOutput{}}},
+		{"time", `{"max_ms": 100}`, outcome{took: 100 * time.Millisecond}, outcome{took: 101 * time.Millisecond}},
 		{"any of", `{"any_of": [{"error": {"type": "Transport"}}, ` + usage + `]}`, good, bad},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -591,4 +532,587 @@ func TestUsageText(t *testing.T) {
 		require.NoError(t, decodeStrictly([]byte(want), &text))
 		assert.Equal(t, text, usageTextOf(usage))
 	}
+}
+
+// An answer is what the recorded server sends for one request. See
+// testdata/conformance/README.md for what each key means.
+type answer struct {
+	Status     int               `json:"status"`
+	Headers    map[string]string `json:"headers"`
+	Body       string            `json:"body"`
+	BodyBase64 []byte            `json:"body_b64"`
+	BodyRepeat *struct {
+		Prefix string `json:"prefix"`
+		Unit   string `json:"unit"`
+		Count  int    `json:"count"`
+		Suffix string `json:"suffix"`
+	} `json:"body_repeat"`
+
+	Gzip        string `json:"gzip"`
+	Chunked     bool   `json:"chunked"`
+	NoLength    bool   `json:"no_length"`
+	NoDate      bool   `json:"no_date"`
+	DelayMS     int    `json:"delay_ms"`
+	BodyDelayMS int    `json:"body_delay_ms"`
+	TruncateAt  *int   `json:"truncate_at"`
+	Reset       bool   `json:"reset"`
+	ResetAt     *int   `json:"reset_at"`
+}
+
+// A clock says how far the server's clock is off, and how the server answers a
+// request that was signed too far away from it.
+type clock struct {
+	OffsetS int     `json:"offset_s"`
+	Refuse  *answer `json:"refuse"`
+}
+
+// maxSkew is how far from the server's clock a request may be signed.
+const maxSkew = 5 * time.Minute
+
+// A scriptedServer plays the answers of one case, and records what it was asked.
+// It writes every answer by hand on the connection, because only so header names
+// keep their case, lengths can lie and connections can break where the case says.
+// Each answer is the last on its connection: net/http sends a request again by
+// itself if a reused connection breaks, and the attempts would no longer be the
+// client's own.
+type scriptedServer struct {
+	url    string
+	dial   dialFunc
+	client cognitosync.HTTPClient // nil: the server is reached over TCP
+
+	script   []answer
+	clock    clock
+	verifier cognitosynctest.Verifier
+	fill     func(header string) string // replaces the placeholders
+
+	mu       sync.Mutex
+	played   int      // how many answers of the script were given
+	wires    []string // the path of each request, as received
+	problems []string // what was wrong with the requests
+}
+
+// newScriptedServer starts the server for c, whose requests the verifier has to
+// accept. It ends with the test.
+func newScriptedServer(t *testing.T, c *testCase, verifier cognitosynctest.Verifier) *scriptedServer {
+	t.Helper()
+	s := &scriptedServer{script: c.Responses, clock: c.Clock, verifier: verifier}
+	var other string // a second address, for redirects to another host
+	if c.takesTime() {
+		listener := newPipeListener()
+		s.url, other = startServer(t, listener, s.serve), "http://other.test"
+		s.dial = listener.dial
+		s.client = awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) { tr.DialContext = s.dial })
+	} else {
+		s.url, other = startServer(t, listenTCP(t), s.serve), startServer(t, listenTCP(t), s.serve)
+		s.dial = new(net.Dialer).DialContext
+	}
+	s.fill = strings.NewReplacer("{{BASE}}", s.url, "{{OTHER}}", other, "{{CASE}}", c.Name).Replace
+	return s
+}
+
+func listenTCP(t *testing.T) net.Listener {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	return listener
+}
+
+// startServer serves until the test ends, and returns its URL.
+func startServer(t *testing.T, listener net.Listener, handler http.HandlerFunc) string {
+	t.Helper()
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
+	var running sync.WaitGroup
+	running.Add(1)
+	go func() {
+		defer running.Done()
+		_ = server.Serve(listener) // it ends with ErrServerClosed
+	}()
+	t.Cleanup(func() {
+		assert.NoError(t, server.Close())
+		running.Wait()
+	})
+	return "http://" + listener.Addr().String()
+}
+
+type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
+
+// A pipeListener accepts connections in memory, which can be in a synctest bubble.
+type pipeListener struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	close  func()
+}
+
+func newPipeListener() *pipeListener {
+	l := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+	l.close = sync.OnceFunc(func() { close(l.closed) })
+	return l
+}
+
+func (l *pipeListener) Accept() (net.Conn, error) {
+	select {
+	case conn := <-l.conns:
+		return conn, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *pipeListener) Close() error {
+	l.close()
+	return nil
+}
+
+func (l *pipeListener) Addr() net.Addr { return l }
+
+func (*pipeListener) Network() string { return "pipe" }
+
+func (*pipeListener) String() string { return "service.test" }
+
+// dial connects to the listener, whatever the address.
+func (l *pipeListener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	near, far := net.Pipe()
+	select {
+	case l.conns <- far:
+		return near, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// requests returns the paths of the requests so far, and what was wrong with them.
+func (s *scriptedServer) requests() (wires []string, problems []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.wires), slices.Clone(s.problems)
+}
+
+func (s *scriptedServer) serve(w http.ResponseWriter, r *http.Request) {
+	next := s.record(r)
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		s.problem(err)
+		return
+	}
+	defer conn.Close()
+	if err := s.play(conn, next, r); err != nil {
+		s.problem(err)
+	}
+}
+
+// record notes the request and returns the answer that it gets.
+func (s *scriptedServer) record(r *http.Request) answer {
+	// A date that is missing or malformed is the verifier's to complain about.
+	signed, _ := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
+	verifier := s.verifier
+	if s.clock.OffsetS != 0 {
+		verifier.Now = func() time.Time { return signed } // clock.refuse is about the time
+	}
+	refusal := verifier.Verify(r)
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wires = append(s.wires, r.RequestURI)
+	if refusal != nil {
+		s.problems = append(s.problems, refusal.String())
+	}
+	if s.clock.Refuse != nil && s.now().Sub(signed).Abs() > maxSkew {
+		return *s.clock.Refuse
+	}
+	if len(s.script) == 0 {
+		s.problems = append(s.problems, "a request in a case without answers")
+		return answer{Status: http.StatusTeapot}
+	}
+	next := s.script[min(s.played, len(s.script)-1)]
+	s.played++
+	return next
+}
+
+func (s *scriptedServer) problem(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.problems = append(s.problems, err.Error())
+}
+
+func (s *scriptedServer) now() time.Time {
+	return time.Now().Add(time.Duration(s.clock.OffsetS) * time.Second)
+}
+
+// play sends the answer to r, or as much of it as the case wants to be sent.
+func (s *scriptedServer) play(conn net.Conn, a answer, r *http.Request) error {
+	if a.Reset {
+		return reset(conn)
+	}
+	head, body, err := s.render(a, r)
+	if err != nil {
+		return err
+	}
+	if a.TruncateAt != nil {
+		body = body[:*a.TruncateAt]
+	}
+	if a.ResetAt != nil {
+		body = body[:*a.ResetAt]
+	}
+	if !clientStays(conn, milliseconds(a.DelayMS)) {
+		return nil
+	}
+	_, _ = conn.Write(head) // may fail, for the client may go whenever it likes
+	if !clientStays(conn, milliseconds(a.BodyDelayMS)) {
+		return nil
+	}
+	_, _ = conn.Write(body)
+	if a.ResetAt != nil {
+		return reset(conn)
+	}
+	return nil
+}
+
+// render returns the bytes of the answer to r, up to and after the blank line.
+func (s *scriptedServer) render(a answer, r *http.Request) (head, body []byte, err error) {
+	header := http.Header{}
+	if !a.NoDate {
+		header.Set("Date", s.now().UTC().Format(http.TimeFormat))
+	}
+	for name, value := range a.Headers {
+		header[name] = []string{s.fill(value)} // not Set: the name's case is part of the case
+	}
+	content := a.content()
+	if a.Gzip == "always" || a.Gzip == "if-accepted" && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		header.Set("Content-Encoding", "gzip")
+		if content, err = gzipped(content); err != nil {
+			return nil, nil, err
+		}
+	}
+	response := &http.Response{
+		ProtoMajor:    1,
+		ProtoMinor:    1,
+		StatusCode:    a.Status,
+		Header:        header,
+		Body:          io.NopCloser(bytes.NewReader(content)),
+		ContentLength: int64(len(content)),
+		Close:         true,
+	}
+	if a.Chunked {
+		response.ContentLength = -1
+		response.TransferEncoding = []string{"chunked"}
+		response.Body = io.NopCloser(iotest.OneByteReader(bytes.NewReader(content)))
+	}
+	if a.NoLength {
+		response.ContentLength = -1
+	}
+	var wire bytes.Buffer
+	if err := response.Write(&wire); err != nil {
+		return nil, nil, err
+	}
+	const blankLine = "\r\n\r\n"
+	end := bytes.Index(wire.Bytes(), []byte(blankLine)) + len(blankLine)
+	return wire.Bytes()[:end], wire.Bytes()[end:], nil
+}
+
+// content returns the body before it is compressed.
+func (a answer) content() []byte {
+	switch {
+	case a.BodyBase64 != nil:
+		return a.BodyBase64
+	case a.BodyRepeat != nil:
+		b := a.BodyRepeat
+		return []byte(b.Prefix + strings.Repeat(b.Unit, b.Count) + b.Suffix)
+	default:
+		return []byte(a.Body)
+	}
+}
+
+func gzipped(content []byte) ([]byte, error) {
+	var buf bytes.Buffer
+	w := gzip.NewWriter(&buf)
+	_, err := w.Write(content)
+	err = errors.Join(err, w.Close()) // before Bytes: Close writes the end
+	return buf.Bytes(), err
+}
+
+// clientStays waits, and reports whether the client was there until the end. A
+// client that waits for its answer sends nothing, so the read ends in time only
+// if the client goes away.
+func clientStays(conn net.Conn, d time.Duration) bool {
+	if d == 0 {
+		return true
+	}
+	err := conn.SetReadDeadline(time.Now().Add(d))
+	if err != nil {
+		return false
+	}
+	_, err = conn.Read(make([]byte, 1))
+	return errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// TestScriptedServer shows what the answers look like on the wire.
+func TestScriptedServer(t *testing.T) {
+	t.Parallel()
+	const start = "HTTP/1.1 200 OK\r\nConnection: close\r\n"
+	for _, test := range []struct {
+		name   string
+		answer string
+		want   string // with DATE for a date
+		reset  bool   // whether the connection is reset, instead of closed
+	}{
+		{"headers as written", `{"status": 425, "headers": {"x-ODD": "{{CASE}}"}, "body": "abc"}`,
+			"HTTP/1.1 425 Too Early\r\nConnection: close\r\nContent-Length: 3\r\nDate: DATE\r\nx-ODD: headers as written\r\n\r\nabc", false},
+		{"no date", `{"status": 200, "no_date": true, "body_b64": "/w=="}`, start + "Content-Length: 1\r\n\r\n\xff", false},
+		{"no length", `{"status": 200, "no_date": true, "no_length": true, "body": "abc"}`, start + "\r\nabc", false},
+		{"chunked", `{"status": 200, "no_date": true, "chunked": true, "body": "ab"}`,
+			start + "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\n", false},
+		{"repeated", `{"status": 200, "no_date": true, "body_repeat": {"prefix": "<", "unit": "ab", "count": 2, "suffix": ">"}}`,
+			start + "Content-Length: 6\r\n\r\n<abab>", false},
+		{"not compressed unasked", `{"status": 200, "no_date": true, "gzip": "if-accepted", "body": "abc"}`,
+			start + "Content-Length: 3\r\n\r\nabc", false},
+		{"compressed", `{"status": 200, "no_date": true, "gzip": "always"}`,
+			start + "Content-Length: 23\r\nContent-Encoding: gzip\r\n\r\n" + emptyGzip, false},
+		{"delayed", `{"status": 200, "no_date": true, "delay_ms": 10, "body_delay_ms": 10, "body": "abc"}`,
+			start + "Content-Length: 3\r\n\r\nabc", false},
+		{"truncated", `{"status": 200, "no_date": true, "truncate_at": 2, "body": "abc"}`, start + "Content-Length: 3\r\n\r\nab", false},
+		{"reset", `{"reset": true}`, "", true},
+		{"reset in the body", `{"status": 200, "no_date": true, "reset_at": 2, "body": "abc"}`, start + "Content-Length: 3\r\n\r\nab", true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			c := &testCase{Name: test.name, Responses: make([]answer, 1)}
+			require.NoError(t, decodeStrictly([]byte(test.answer), &c.Responses[0]))
+			c.run(t, func(t *testing.T) {
+				server := newScriptedServer(t, c, cognitosynctest.Verifier{})
+				conn, err := server.dial(t.Context(), "tcp", strings.TrimPrefix(server.url, "http://"))
+				require.NoError(t, err)
+				defer conn.Close()
+				_, err = conn.Write([]byte("GET /path HTTP/1.1\r\nHost: server\r\n\r\n"))
+				require.NoError(t, err)
+
+				wire, err := io.ReadAll(conn)
+				if test.reset {
+					// What was sent before a reset may or may not arrive.
+					assert.ErrorIs(t, err, syscall.ECONNRESET)
+					assert.True(t, strings.HasPrefix(test.want, string(wire)), "%q", wire)
+				} else {
+					assert.NoError(t, err)
+					assert.Equal(t, test.want, string(httpDate.ReplaceAll(wire, []byte("DATE"))))
+				}
+				wires, problems := server.requests()
+				assert.Equal(t, []string{"/path"}, wires)
+				require.Len(t, problems, 1)
+				assert.Contains(t, problems[0], "there is no Authorization header")
+			})
+		})
+	}
+}
+
+// httpDate matches the value of a Date header.
+var httpDate = regexp.MustCompile(`\w{3}, \d{2} \w{3} \d{4} \d{2}:\d{2}:\d{2} GMT`)
+
+// emptyGzip is nothing, compressed.
+const emptyGzip = "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff\x01\x00\x00\xff\xff\x00\x00\x00\x00\x00\x00\x00\x00"
+
+// How many rows there are: none may get lost unseen.
+const (
+	endpointCount = 194
+	configCount   = 42
+)
+
+// A destination is where a client must send its requests, and how. What is not
+// given is not compared.
+type destination struct {
+	URL           string    `json:"url"`
+	SigningRegion string    `json:"signing_region"`
+	Attempts      int       `json:"attempts"`
+	AppID         string    `json:"app_id"`
+	Error         wantError `json:"error"` // instead of sending anything
+	Any           bool      `json:"any"`   // the above or an error
+}
+
+// wantError is true for any error, or a text that the error must contain.
+type wantError struct {
+	wanted bool
+	text   string
+}
+
+func (w *wantError) UnmarshalJSON(text []byte) error {
+	if json.Unmarshal(text, &w.wanted) == nil {
+		return nil
+	}
+	w.wanted = true
+	return json.Unmarshal(text, &w.text)
+}
+
+// A trip is what a client did with its configuration: what it sent, or how it failed.
+type trip struct {
+	URL           string // up to the operation's own path
+	SigningRegion string
+	AppID         string
+	Attempts      int // how many requests it sent
+	Err           string
+}
+
+// assertReached checks a trip against what a row wants.
+func (want destination) assertReached(t *testing.T, got trip) {
+	t.Helper()
+	if want.Error.wanted || want.Any && got.Attempts == 0 {
+		assert.Zero(t, got.Attempts, "requests sent in spite of the error")
+		assert.NotEmpty(t, got.Err, "no error")
+		assert.Contains(t, got.Err, want.Error.text)
+		return
+	}
+	assert.Equal(t, want.URL, got.URL)
+	if want.SigningRegion != "" {
+		assert.Equal(t, want.SigningRegion, got.SigningRegion)
+	}
+	if want.Attempts != 0 {
+		assert.Equal(t, want.Attempts, got.Attempts)
+	}
+	assert.Equal(t, want.AppID, got.AppID)
+}
+
+// follow makes one call of the client that sends through the tap, and returns where it
+// went.
+func follow(t *testing.T, tap *clienttest.Tap, client *cognitosync.Client) trip {
+	t.Helper()
+	_, err := describe(t.Context(), t, client, anyPool)
+	requests := tap.Take()
+	got := trip{Attempts: len(requests)}
+	if len(requests) > 0 {
+		last := requests[len(requests)-1]
+		got.URL = strings.TrimSuffix(last.URL.String(), "/identitypools/"+anyPool)
+		got.SigningRegion = submatch(credentialScope, last.Header.Get("Authorization"))
+		got.AppID = submatch(userAgentAppID, last.Header.Get("User-Agent"))
+	}
+	if err != nil {
+		got.Err = err.Error()
+	}
+	return got
+}
+
+// endpointRow says where a client of this region and these options sends to.
+type endpointRow struct {
+	Name         string      `json:"name"`
+	Region       string      `json:"region"` // null: none
+	UseFIPS      bool        `json:"use_fips"`
+	UseDualStack bool        `json:"use_dualstack"`
+	Endpoint     *string     `json:"endpoint"`
+	Want         destination `json:"want"`
+
+	// For the reader of the data only.
+	Source  string `json:"source"`
+	Boto3   any    `json:"boto3"`
+	Ruleset any    `json:"ruleset"`
+	Note    string `json:"note"`
+}
+
+func TestConformanceEndpoints(t *testing.T) {
+	t.Parallel()
+	var rows []endpointRow
+	readStrictly(t, filepath.Join(conformanceDir, "endpoints.json"), &rows)
+	require.Len(t, rows, endpointCount)
+	for _, path := range paths {
+		for _, row := range rows {
+			t.Run(path+"/"+row.Name, func(t *testing.T) {
+				t.Parallel()
+				sender := &clienttest.Tap{Transport: clienttest.Respond(http.StatusOK, nil, "")}
+				got := follow(t, sender, newClient(configOf(sender), path, func(o *cognitosync.Options) {
+					o.Region, o.BaseEndpoint = row.Region, row.Endpoint
+					if row.UseFIPS {
+						o.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateEnabled
+					}
+					if row.UseDualStack {
+						o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled
+					}
+				}))
+				row.Want.assertReached(t, got)
+				assert.Equal(t, got.Err == "", got.Attempts == 1, "one request, or an error: %+v", got)
+			})
+		}
+	}
+}
+
+// configRow says where a client ends in a process with just this environment and
+// this shared configuration file.
+type configRow struct {
+	Name   string            `json:"name"`
+	Env    map[string]string `json:"env"`
+	Config string            `json:"config"`
+	Want   destination       `json:"want"`
+
+	// For the reader of the data only.
+	Boto3 any    `json:"boto3"`
+	GoV2  any    `json:"go_v2"`
+	Note  string `json:"note"`
+}
+
+func TestConformanceConfig(t *testing.T) {
+	t.Parallel()
+	var rows []configRow
+	readStrictly(t, filepath.Join(conformanceDir, "config.json"), &rows)
+	require.Len(t, rows, configCount)
+	for _, row := range rows {
+		t.Run(row.Name, func(t *testing.T) {
+			t.Parallel()
+			row.Want.assertReached(t, tripOfProcess(t, row))
+		})
+	}
+}
+
+// tripFileEnv names the file for the outcome of TestConformanceConfigProcess.
+const tripFileEnv = "COGNITOSYNC_TEST_TRIP_FILE"
+
+// tripOfProcess runs TestConformanceConfigProcess in a process of its own, with the
+// row's environment and nothing else of this process's.
+func tripOfProcess(t *testing.T, row configRow) trip {
+	t.Helper()
+	dir := t.TempDir()
+	env := map[string]string{
+		"GORACE":                      "atexit_sleep_ms=0", // else each process sleeps a second under -race
+		tripFileEnv:                   filepath.Join(dir, "trip.json"),
+		"AWS_CONFIG_FILE":             filepath.Join(dir, "config"),
+		"AWS_SHARED_CREDENTIALS_FILE": filepath.Join(dir, "credentials"),
+		"AWS_ACCESS_KEY_ID":           "AKID",
+		"AWS_SECRET_ACCESS_KEY":       "secret",
+		"AWS_EC2_METADATA_DISABLED":   "true",
+	}
+	require.NoError(t, os.WriteFile(env["AWS_CONFIG_FILE"], []byte(row.Config), 0o600))
+	require.NoError(t, os.WriteFile(env["AWS_SHARED_CREDENTIALS_FILE"], nil, 0o600))
+
+	binary, err := os.Executable()
+	require.NoError(t, err)
+	process := exec.CommandContext(t.Context(), binary, "-test.run=^TestConformanceConfigProcess$")
+	process.Env = []string{} // nil would be this process's own
+	for _, variables := range []map[string]string{env, row.Env} {
+		for name, value := range variables {
+			process.Env = append(process.Env, name+"="+value)
+		}
+	}
+	printed, err := process.CombinedOutput()
+	require.NoError(t, err, "%s", printed)
+
+	text, err := os.ReadFile(env[tripFileEnv])
+	require.NoError(t, err, "%s", printed)
+	var got trip
+	require.NoError(t, json.Unmarshal(text, &got))
+	return got
+}
+
+// TestConformanceConfigProcess is no test of its own: it is what TestConformanceConfig
+// runs. It makes a client from the environment, and one call of it that never succeeds.
+func TestConformanceConfigProcess(t *testing.T) {
+	file := os.Getenv(tripFileEnv)
+	if file == "" {
+		t.Skip("runs in the processes that TestConformanceConfig starts")
+	}
+	sender := &clienttest.Tap{Transport: clienttest.Respond(http.StatusInternalServerError, nil, "")}
+	cfg, err := config.LoadDefaultConfig(t.Context(), config.WithHTTPClient(sender))
+	got := trip{}
+	if err != nil {
+		got.Err = err.Error()
+	} else {
+		client := cognitosync.NewFromConfig(cfg)
+		cognitosync.SetSleep(client, doNotSleep)
+		got = follow(t, sender, client)
+	}
+	text, err := json.Marshal(got)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(file, text, 0o600))
 }

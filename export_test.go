@@ -2,8 +2,41 @@ package cognitosync
 
 import (
 	"context"
+	"net/http"
 	"time"
 )
+
+// Outcome is what Decide goes by.
+type Outcome struct {
+	Err         error
+	Attempt     int
+	MaxAttempts int
+	Retryable   bool
+	CallerDone  bool
+	Interrupted bool
+}
+
+// Decide says what follows an attempt.
+func Decide(o Outcome) string {
+	return string(decide(outcome{
+		err:         o.Err,
+		attempt:     o.Attempt,
+		maxAttempts: o.MaxAttempts,
+		retryable:   o.Retryable,
+		callerDone:  o.CallerDone,
+		interrupted: o.Interrupted,
+	}))
+}
+
+// ClockCorrected and CredentialsRenewed mark err as one whose cause has been put right.
+func ClockCorrected(err error) error { return &clockSkewError{err} }
+
+func CredentialsRenewed(err error) error { return &renewedCredentialsError{err} }
+
+// ServerDelay returns delay as raised by the header of an answer.
+func ServerDelay(delay time.Duration, header http.Header, now time.Time) time.Duration {
+	return serverDelay(delay, header, now)
+}
 
 // SetSleep has a client wait between attempts by calling sleep. It must be called
 // before the client is used.

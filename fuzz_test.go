@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"io"
 	"math/big"
 	"net/http"
 	"net/url"
@@ -26,6 +25,7 @@ import (
 
 	"github.com/cognitosync/cognitosync-go"
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
+	"github.com/cognitosync/cognitosync-go/internal/clienttest"
 )
 
 // seedCases returns the recorded cases, whose answers and ids are what fuzzing
@@ -47,23 +47,10 @@ func seedCases(f *testing.F) []testCase {
 }
 
 // fuzzClient returns a client that makes one attempt, and sends through do.
-func fuzzClient(way string, do doFunc, optFns ...func(*cognitosync.Options)) *cognitosync.Client {
-	options := cognitosync.Options{
-		Region:           "us-east-1",
-		Credentials:      cognitosynctest.DefaultCredentials().Provider(),
-		HTTPClient:       do,
-		RetryMaxAttempts: 1,
-	}
-	goThrough(way, &options)
-	return cognitosync.New(options, optFns...)
-}
-
-// answerOf returns an answer as an HTTP client would.
-func answerOf(req *http.Request, status int, header http.Header, body []byte) *http.Response {
-	return &http.Response{
-		StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: header, Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)), Request: req,
-	}
+func fuzzClient(path string, do clienttest.Doer, optFns ...func(*cognitosync.Options)) *cognitosync.Client {
+	cfg := configOf(do)
+	cfg.RetryMaxAttempts = 1
+	return newClient(cfg, path, optFns...)
 }
 
 // maxFuzzed is the longest body that fuzzing looks at: longer ones only take longer.
@@ -91,14 +78,14 @@ func FuzzDecodeUsage(f *testing.F) {
 
 	var sent []byte // one client does for all bodies, which come one after the other
 	client := fuzzClient(direct, func(req *http.Request) (*http.Response, error) {
-		return answerOf(req, http.StatusOK, http.Header{}, sent), nil
+		return clienttest.Response(req, http.StatusOK, nil, string(sent)), nil
 	})
 	f.Fuzz(func(t *testing.T, body []byte) {
 		if len(body) > maxFuzzed {
 			t.Skip()
 		}
 		sent = body
-		output, err := client.DescribeIdentityPoolUsage(t.Context(), poolInput(trialPool))
+		output, err := client.DescribeIdentityPoolUsage(t.Context(), poolInput(poolID))
 
 		want, reading := readUsage(body)
 		switch {
@@ -253,8 +240,8 @@ func FuzzDecodeError(f *testing.F) {
 		header := http.Header{
 			"X-Amzn-Errortype": {code}, "X-Amzn-Errormessage": {message}, "X-Amzn-Requestid": {id}, "Location": {location},
 		}
-		answer = func(req *http.Request) *http.Response { return answerOf(req, status, header, body) }
-		output, err := client.DescribeIdentityPoolUsage(t.Context(), poolInput(trialPool))
+		answer = func(req *http.Request) *http.Response { return clienttest.Response(req, status, header, string(body)) }
+		output, err := client.DescribeIdentityPoolUsage(t.Context(), poolInput(poolID))
 
 		requireFailure(t, output, err)
 		require.True(t, utf8.ValidString(err.Error()) && strings.IndexFunc(err.Error(), isUnprintable) < 0, "%q", err)
@@ -293,9 +280,9 @@ func FuzzIdentityPoolID(f *testing.F) {
 		if prefix != "" && !regexp.MustCompile(`^(/[0-9A-Za-z%._~-]+)+$`).MatchString(prefix) {
 			t.Skip()
 		}
-		for _, way := range ways {
+		for _, path := range paths {
 			var sent *http.Request
-			client := fuzzClient(way, func(req *http.Request) (*http.Response, error) {
+			client := fuzzClient(path, func(req *http.Request) (*http.Response, error) {
 				var wire bytes.Buffer
 				if err := req.Write(&wire); err != nil {
 					return nil, err
@@ -304,7 +291,7 @@ func FuzzIdentityPoolID(f *testing.F) {
 				if sent, err = http.ReadRequest(bufio.NewReader(&wire)); err != nil {
 					return nil, err
 				}
-				return answerOf(req, http.StatusOK, http.Header{}, nil), nil
+				return clienttest.Response(req, http.StatusOK, nil, ""), nil
 			}, func(o *cognitosync.Options) { o.BaseEndpoint = aws.String("http://service.example" + prefix) })
 
 			output, err := client.DescribeIdentityPoolUsage(t.Context(), poolInput(id))
@@ -391,19 +378,19 @@ func FuzzRegion(f *testing.F) {
 	require.NoError(f, err)
 	require.NoError(f, json.Unmarshal(text, &rows))
 	for _, row := range rows {
-		f.Add(row.Region, trialPool, false)
+		f.Add(row.Region, poolID, false)
 		f.Add("us-east-1", row.Region+":1", true)
 	}
 	for _, hostile := range hostileRegions {
-		f.Add(hostile, trialPool, false)
+		f.Add(hostile, poolID, false)
 		f.Add("", hostile+":1", true)
 	}
 	f.Fuzz(func(t *testing.T, region, id string, usePoolRegion bool) {
-		for _, way := range ways {
+		for _, path := range paths {
 			var sent *http.Request
-			client := fuzzClient(way, func(req *http.Request) (*http.Response, error) {
+			client := fuzzClient(path, func(req *http.Request) (*http.Response, error) {
 				sent = req
-				return answerOf(req, http.StatusOK, http.Header{}, nil), nil
+				return clienttest.Response(req, http.StatusOK, nil, ""), nil
 			}, func(o *cognitosync.Options) { o.Region, o.UseIdentityPoolRegion = region, usePoolRegion })
 
 			output, err := client.DescribeIdentityPoolUsage(t.Context(), poolInput(id))

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -24,50 +23,155 @@ import (
 
 	"github.com/cognitosync/cognitosync-go"
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
+	"github.com/cognitosync/cognitosync-go/internal/clienttest"
 )
 
-// TestStackIsForMiddlewareOnly looks at the frames of a call where it reaches the
-// HTTP client: those of a stack are there when there is middleware, and only then.
-func TestStackIsForMiddlewareOnly(t *testing.T) {
+// TestContextValues shows what middleware finds in the context, from the first step
+// to the last.
+func TestContextValues(t *testing.T) {
 	t.Parallel()
+	describeContext := func(ctx context.Context) string {
+		return fmt.Sprintf("%s|%s|%s|%s|%s", awsmiddleware.GetServiceID(ctx), awsmiddleware.GetOperationName(ctx), awsmiddleware.GetRegion(ctx),
+			middleware.GetServiceID(ctx), middleware.GetOperationName(ctx))
+	}
+	describeSigning := func(ctx context.Context) string {
+		return fmt.Sprintf("%s|%s", awsmiddleware.GetSigningName(ctx), awsmiddleware.GetSigningRegion(ctx))
+	}
 	for _, test := range []struct {
-		name   string
-		option func(*cognitosync.Options)
-		stack  bool
+		name        string
+		options     func(*cognitosync.Options)
+		pool        string
+		region      string
+		signingName string // from the start
+		signedFor   string // from the resolved endpoint on
 	}{
-		{"nothing", func(*cognitosync.Options) {}, false},
-		{"everything else", func(o *cognitosync.Options) {
-			o.Logger, o.ClientLogMode = &notes{}, aws.LogRequestWithBody|aws.LogResponseWithBody|aws.LogRetries|aws.LogSigning
-			o.TracerProvider, o.MeterProvider = &spanRecorder{}, &meterRecorder{}
-			o.AppID, o.UseIdentityPoolRegion, o.RetryMode = "app", true, aws.RetryModeAdaptive
-			o.APIOptions = []func(*middleware.Stack) error{}
-		}, false},
-		{"API option", cognitosync.WithAPIOptions(func(*middleware.Stack) error { return nil }), true},
-		{"interceptor", func(o *cognitosync.Options) { addHook(o, "AfterExecution", newHooks()) }, true},
+		{name: "plain", region: "us-east-1", signingName: "cognito-sync", signedFor: "cognito-sync|us-east-1"},
+		{
+			name: "other signing values", region: "us-east-1", signingName: "own-name", signedFor: "own-name|own-region",
+			options: func(o *cognitosync.Options) {
+				cognitosync.WithSigV4SigningName("own-name")(o)
+				cognitosync.WithSigV4SigningRegion("own-region")(o)
+			},
+		},
+		{
+			name: "region of the pool", pool: "eu-west-1:1f2e", region: "eu-west-1", signingName: "cognito-sync", signedFor: "cognito-sync|eu-west-1",
+			options: func(o *cognitosync.Options) { o.UseIdentityPoolRegion = true },
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			var stacks []bool
-			own := func(o *cognitosync.Options) {
-				next := o.HTTPClient
-				o.HTTPClient = doerFunc(func(req *http.Request) (*http.Response, error) {
-					stacks = append(stacks, slices.ContainsFunc(frames(), func(function string) bool {
-						return strings.Contains(function, "smithy-go/middleware.(*Stack)")
-					}))
-					return next.Do(req)
-				})
+			seen := map[string][]string{}
+			look := func(name string, signing func(context.Context) string) *probe {
+				return &probe{id: name, before: func(ctx context.Context, _ any) context.Context {
+					seen[name] = append(seen[name], describeContext(ctx)+" "+signing(ctx))
+					return ctx
+				}}
 			}
-			_, client := setup(t, direct, own, test.option)
-			_, err := describe(t, client)
-			require.NoError(t, err)
-			_, client = setup(t, direct, own)
-			_, err = describe(t, client, test.option)
-			require.NoError(t, err)
-			_, err = describe(t, client)
-			require.NoError(t, err)
-			assert.Equal(t, []bool{test.stack, test.stack, false}, stacks, "for the client, for a call, and for the next call")
+			nothing := func(context.Context) string { return "" }
+			signingName := awsmiddleware.GetSigningName
+			tr := setup(t, direct,
+				atEnd("initialize", look("first", nothing), middleware.Before),
+				atEnd("initialize", look("initialize", signingName), middleware.After),
+				atEnd("serialize", look("serialize", signingName), middleware.Before),
+				atEnd("build", look("build", signingName), middleware.Before),
+				with("finalize", look("signing", describeSigning), middleware.Before, "Signing"),
+				atEnd("deserialize", look("deserialize", describeSigning), middleware.Before),
+				atEnd("deserialize", look("last", describeSigning), middleware.After),
+			)
+			options := []func(*cognitosync.Options){}
+			if test.options != nil {
+				options = append(options, test.options)
+			}
+			_, _ = tr.callPool(t.Context(), firstOf(test.pool, poolID), options...) // signed for others, refused
+			always := "Cognito Sync|DescribeIdentityPoolUsage|" + test.region + "|Cognito Sync|DescribeIdentityPoolUsage "
+			assert.Equal(t, map[string][]string{
+				"first":       {always},
+				"initialize":  {always + test.signingName},
+				"serialize":   {always + test.signingName},
+				"build":       {always + test.signingName},
+				"signing":     {always + test.signedFor},
+				"deserialize": {always + test.signedFor},
+				"last":        {always + test.signedFor},
+			}, seen)
 		})
 	}
+}
+
+// TestSigningCredentials shows that middleware after the signing knows what it was
+// signed with.
+func TestSigningCredentials(t *testing.T) {
+	t.Parallel()
+	var used []aws.Credentials
+	tr := setup(t, direct, with("finalize", &probe{id: "look", before: func(ctx context.Context, _ any) context.Context {
+		used = append(used, awsmiddleware.GetSigningCredentials(ctx))
+		return ctx
+	}}, middleware.After, "Signing"))
+	_, err := tr.call(t.Context())
+	require.NoError(t, err)
+	want, err := cognitosynctest.DefaultCredentials().Provider().Retrieve(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []aws.Credentials{want}, used)
+}
+
+// TestCallersStackValues shows that a call made from inside another client's
+// middleware is not mistaken for a part of it.
+func TestCallersStackValues(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path)
+		ctx := awsmiddleware.SetServiceID(t.Context(), "S3")
+		ctx = awsmiddleware.SetSigningName(ctx, "s3")
+		ctx = awsmiddleware.SetSigningRegion(ctx, "eu-west-3")
+		ctx = v4.SetPayloadHash(ctx, "0000")
+		_, err := tr.callPool(ctx, poolID)
+		require.NoError(t, err)
+		assert.Empty(t, tr.server.Requests().Refused())
+	})
+}
+
+// TestMetadataOfFailure shows what middleware finds in the metadata of a call that
+// has failed, and in its response.
+func TestMetadataOfFailure(t *testing.T) {
+	t.Parallel()
+	tr := setup(t, direct)
+	tr.script(alwaysFailing)
+	var callSeen, attemptsSeen int
+	_, err := tr.call(t.Context(),
+		atEnd("initialize", &probe{id: "call", after: func(metadata middleware.Metadata, result any, err error) (any, error) {
+			callSeen++
+			attempts, found := retry.GetAttemptResults(metadata)
+			assert.True(t, found)
+			assert.Len(t, attempts.Results, 3)
+			for i, result := range attempts.Results {
+				var failed *cognitosync.InternalErrorException
+				assert.ErrorAs(t, result.Err, &failed)
+				assert.Equal(t, i < 2, result.Retried)
+				assert.True(t, result.Retryable)
+			}
+			id, _ := awsmiddleware.GetRequestIDMetadata(metadata)
+			assert.Equal(t, tr.server.Requests().Last().RequestID, id)
+			assert.Nil(t, result)
+			var exhausted *retry.MaxAttemptsError
+			assert.ErrorAs(t, err, &exhausted)
+			return result, err
+		}}, middleware.Before),
+		atEnd("deserialize", &probe{id: "attempt", after: func(metadata middleware.Metadata, raw any, err error) (any, error) {
+			attemptsSeen++
+			response, ok := raw.(*smithyhttp.Response)
+			if assert.True(t, ok) {
+				assert.Equal(t, http.StatusInternalServerError, response.StatusCode)
+			}
+			id, _ := awsmiddleware.GetRequestIDMetadata(metadata)
+			assert.Equal(t, tr.server.Requests().Last().RequestID, id)
+			var wrapped *awshttp.ResponseError
+			if assert.ErrorAs(t, err, &wrapped) {
+				assert.Equal(t, id, wrapped.RequestID)
+			}
+			return raw, err
+		}}, middleware.Before))
+	require.Error(t, err)
+	assert.Equal(t, 1, callSeen)
+	assert.Equal(t, 3, attemptsSeen)
 }
 
 // TestEveryInterceptorCounts shows that any of the 13 lists makes a stack of a call.
@@ -77,25 +181,11 @@ func TestEveryInterceptorCounts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			hooks := newHooks()
-			_, client := setup(t, direct, func(o *cognitosync.Options) { addHook(o, name, hooks) })
-			_, err := describe(t, client)
+			tr := setup(t, direct, func(o *cognitosync.Options) { addHook(o, name, hooks) })
+			_, err := tr.call(t.Context())
 			require.NoError(t, err)
-			assert.Equal(t, []string{name}, hooks.notes.take())
+			assert.Equal(t, []string{name}, hooks.notes.Take())
 		})
-	}
-}
-
-// frames returns the functions that the caller was called from.
-func frames() []string {
-	pcs := make([]uintptr, 100)
-	all := runtime.CallersFrames(pcs[:runtime.Callers(1, pcs)])
-	var functions []string
-	for {
-		frame, more := all.Next()
-		functions = append(functions, frame.Function)
-		if !more {
-			return functions
-		}
 	}
 }
 
@@ -131,8 +221,8 @@ func TestStackSteps(t *testing.T) {
 			"OperationDeserializer", "InterceptBeforeDeserialization", "RecordResponseTiming", "RequestResponseLogger", "InterceptTransmit",
 		},
 	}
-	_, client := setup(t, direct)
-	_, err := describe(t, client, cognitosync.WithAPIOptions(func(s *middleware.Stack) error {
+	tr := setup(t, direct)
+	_, err := tr.call(t.Context(), cognitosync.WithAPIOptions(func(s *middleware.Stack) error {
 		assert.Equal(t, "DescribeIdentityPoolUsage", s.ID())
 		for _, want := range stackSteps {
 			assert.Equal(t, want.ids, stepNamed(want.step, s).list())
@@ -140,7 +230,7 @@ func TestStackSteps(t *testing.T) {
 		return nil
 	}))
 	require.NoError(t, err)
-	_, err = describe(t, client, func(o *cognitosync.Options) { addHook(o, "AfterAttempt", newHooks()) },
+	_, err = tr.call(t.Context(), func(o *cognitosync.Options) { addHook(o, "AfterAttempt", newHooks()) },
 		cognitosync.WithAPIOptions(func(s *middleware.Stack) error {
 			for name, ids := range withHooks {
 				assert.Equal(t, ids, stepNamed(name, s).list())
@@ -206,8 +296,8 @@ func TestStepsCanBeChanged(t *testing.T) {
 				t.Parallel()
 				t.Run("insert", func(t *testing.T) {
 					t.Parallel()
-					var order notes
-					_, client := setup(t, direct,
+					var order clienttest.Notes
+					tr := setup(t, direct,
 						with(s.step, &probe{id: "after", notes: &order}, middleware.After, id),
 						with(s.step, &probe{id: "before", notes: &order}, middleware.Before, id),
 						cognitosync.WithAPIOptions(func(stack *middleware.Stack) error {
@@ -217,21 +307,21 @@ func TestStepsCanBeChanged(t *testing.T) {
 							assert.True(t, stepNamed(s.step, stack).has(id))
 							return nil
 						}))
-					_, err := describe(t, client)
+					_, err := tr.call(t.Context())
 					require.NoError(t, err)
-					assert.Equal(t, []string{"before", "after"}, order.take())
+					assert.Equal(t, []string{"before", "after"}, order.Take())
 				})
 				t.Run("swap", func(t *testing.T) {
 					t.Parallel()
-					var swapped notes
-					_, client := setup(t, direct, cognitosync.WithAPIOptions(func(stack *middleware.Stack) (err error) {
+					var swapped clienttest.Notes
+					tr := setup(t, direct, cognitosync.WithAPIOptions(func(stack *middleware.Stack) (err error) {
 						p := &probe{id: id, notes: &swapped}
 						p.instead, err = stepNamed(s.step, stack).swap(id, p)
 						return err
 					}))
-					_, err := describe(t, client)
+					_, err := tr.call(t.Context())
 					require.NoError(t, err)
-					assert.Equal(t, []string{id}, swapped.take())
+					assert.Equal(t, []string{id}, swapped.Take())
 				})
 				t.Run("remove", func(t *testing.T) {
 					t.Parallel()
@@ -243,11 +333,11 @@ func TestStepsCanBeChanged(t *testing.T) {
 }
 
 func testRemoval(t *testing.T, stepName, id string, want removal) {
-	server, client := setup(t, direct, cognitosync.WithAPIOptions(func(stack *middleware.Stack) error {
+	tr := setup(t, direct, cognitosync.WithAPIOptions(func(stack *middleware.Stack) error {
 		return stepNamed(stepName, stack).remove(id)
 	}), func(o *cognitosync.Options) { o.RetryMaxAttempts = 1 })
-	output, err := describe(t, client)
-	requests := server.Requests()
+	output, err := tr.call(t.Context())
+	requests := tr.server.Requests()
 	assert.Equal(t, want.sent, requests.Count())
 	switch {
 	case want.code != "":
@@ -282,18 +372,18 @@ func TestWithoutValidation(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			server, client := setup(t, direct, cognitosync.WithAPIOptions(func(s *middleware.Stack) error {
+			tr := setup(t, direct, cognitosync.WithAPIOptions(func(s *middleware.Stack) error {
 				return stepNamed("initialize", s).remove("OperationInputValidation")
 			}))
 			if test.option == nil {
 				test.option = func(*cognitosync.Options) {}
 			}
 			require.NotPanics(t, func() {
-				output, err := client.DescribeIdentityPoolUsage(t.Context(), test.input, test.option)
-				assertSound(t, outcome{output: output, err: err})
+				output, err := tr.client.DescribeIdentityPoolUsage(t.Context(), test.input, test.option)
+				assertSound(t, output, err)
 				assert.Error(t, err)
 			})
-			assert.Zero(t, server.Requests().Count())
+			assert.Zero(t, tr.server.Requests().Count())
 		})
 	}
 }
@@ -309,16 +399,16 @@ func TestAttemptsAreSeparate(t *testing.T) {
 			return ctx
 		}}
 	}
-	server, client := setup(t, direct,
+	tr := setup(t, direct,
 		atEnd("build", addHeader("X-Of-Call"), middleware.After),
 		with("finalize", addHeader("X-Before-Loop"), middleware.Before, "Retry"),
 		with("finalize", addHeader("X-In-Loop"), middleware.After, "Retry"),
 		with("finalize", addHeader("X-Before-Signing"), middleware.Before, "Signing"),
 	)
-	server.Script(poolID, cognitosynctest.Throttle(2))
-	_, err := describe(t, client)
+	tr.script(cognitosynctest.Throttle(2))
+	_, err := tr.call(t.Context())
 	require.NoError(t, err)
-	requests := server.Requests()
+	requests := tr.server.Requests()
 	require.Equal(t, 3, requests.Count())
 	assert.Len(t, requests.Calls(), 1, "all attempts have one invocation id")
 	for i, request := range requests {
@@ -363,10 +453,10 @@ func TestHeadersOfMiddlewareAreSigned(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			server, client := setup(t, direct, test.option)
-			_, err := describe(t, client)
+			tr := setup(t, direct, test.option)
+			_, err := tr.call(t.Context())
 			require.NoError(t, err)
-			request := server.Requests().Last()
+			request := tr.server.Requests().Last()
 			assert.NotEmpty(t, request.Header.Get("X-Of-Middleware"))
 			assert.Contains(t, request.Header.Get("Authorization"), ";x-of-middleware,")
 		})
@@ -398,7 +488,7 @@ func TestMiddlewareChangesTheTarget(t *testing.T) {
 			require.NoError(t, err)
 			cfg := server.Config()
 			cfg.BaseEndpoint = aws.String("http://unreachable.invalid")
-			_, err = describe(t, newClient(cfg, direct, test.option(here)))
+			_, err = describe(t.Context(), t, newClient(cfg, direct, test.option(here)), poolID)
 			require.NoError(t, err)
 			assert.Equal(t, 1, server.Requests().Count())
 		})
@@ -433,10 +523,10 @@ func TestMiddlewareSetsSigningValues(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var signed notes
-			_, client := setup(t, direct, option, func(o *cognitosync.Options) { o.HTTPSignerV4 = newNotingSigner(&signed) })
-			_, _ = describe(t, client) // refused: not what the fake wants to be signed for
-			lines := signed.take()
+			var signed clienttest.Notes
+			tr := setup(t, direct, option, func(o *cognitosync.Options) { o.HTTPSignerV4 = newNotingSigner(&signed) })
+			_, _ = tr.call(t.Context()) // refused: not what the fake wants to be signed for
+			lines := signed.Take()
 			require.Len(t, lines, 1)
 			assert.True(t, strings.HasSuffix(lines[0], " execute-api ap-south-1"), lines[0])
 		})
@@ -464,11 +554,11 @@ func TestPayloadHash(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			var signed notes
-			server, client := setup(t, direct, test.option, func(o *cognitosync.Options) { o.HTTPSignerV4 = newNotingSigner(&signed) })
-			_, err := describe(t, client)
-			assert.Equal(t, []string{test.want + " cognito-sync us-east-1"}, signed.take())
-			assert.Equal(t, test.header, server.Requests().Last().Header.Get("X-Amz-Content-Sha256"))
+			var signed clienttest.Notes
+			tr := setup(t, direct, test.option, func(o *cognitosync.Options) { o.HTTPSignerV4 = newNotingSigner(&signed) })
+			_, err := tr.call(t.Context())
+			assert.Equal(t, []string{test.want + " cognito-sync us-east-1"}, signed.Take())
+			assert.Equal(t, test.header, tr.server.Requests().Last().Header.Get("X-Amz-Content-Sha256"))
 			if test.want == empty {
 				require.NoError(t, err)
 			}
@@ -492,25 +582,25 @@ func TestUserAgentOfMiddleware(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			server, client := setup(t, direct, func(o *cognitosync.Options) { o.AppID = "app-id" })
-			of := func() string { return server.Requests().Last().Header.Get("User-Agent") }
-			_, err := describe(t, client)
+			tr := setup(t, direct, func(o *cognitosync.Options) { o.AppID = "app-id" })
+			of := func() string { return tr.server.Requests().Last().Header.Get("User-Agent") }
+			_, err := tr.call(t.Context())
 			require.NoError(t, err)
 			plain := of()
-			_, err = describe(t, client, cognitosync.WithAPIOptions(test.option))
+			_, err = tr.call(t.Context(), cognitosync.WithAPIOptions(test.option))
 			require.NoError(t, err)
 			assert.Equal(t, plain, strings.Replace(of(), test.want, "", 1), "all else is as it was")
 			assert.Equal(t, 1, strings.Count(of()+" ", test.want+" "))
-			_, err = describe(t, client)
+			_, err = tr.call(t.Context())
 			require.NoError(t, err)
 			assert.Equal(t, plain, of(), "the next call")
 
-			server, client = setup(t, direct, cognitosync.WithAPIOptions(test.option))
+			tr = setup(t, direct, cognitosync.WithAPIOptions(test.option))
 			for range 2 {
-				_, err = describe(t, client)
+				_, err = tr.call(t.Context())
 				require.NoError(t, err)
 			}
-			assert.Equal(t, 1, strings.Count(server.Requests().Last().Header.Get("User-Agent")+" ", test.want+" "), "nothing piles up")
+			assert.Equal(t, 1, strings.Count(tr.server.Requests().Last().Header.Get("User-Agent")+" ", test.want+" "), "nothing piles up")
 		})
 	}
 }
@@ -518,7 +608,6 @@ func TestUserAgentOfMiddleware(t *testing.T) {
 // TestMiddlewareAnswers shows that middleware can answer in the place of the service.
 func TestMiddlewareAnswers(t *testing.T) {
 	t.Parallel()
-	own := &cognitosync.DescribeIdentityPoolUsageOutput{IdentityPoolUsage: &cognitosync.IdentityPoolUsage{DataStorage: aws.Int64(7)}}
 	answer := func(status int, body string) *smithyhttp.Response {
 		return &smithyhttp.Response{Response: &http.Response{
 			StatusCode: status,
@@ -533,22 +622,8 @@ func TestMiddlewareAnswers(t *testing.T) {
 		want int64  // the usage's data storage
 		text string // in the error instead
 	}{
-		{name: "initialize", want: 7, add: func(s *middleware.Stack) error {
-			return s.Initialize.Add(middleware.InitializeMiddlewareFunc("answer", func(context.Context, middleware.InitializeInput, middleware.InitializeHandler) (
-				out middleware.InitializeOutput, _ middleware.Metadata, _ error,
-			) {
-				out.Result = own
-				return out, middleware.Metadata{}, nil
-			}), middleware.Before)
-		}},
-		{name: "finalize", want: 7, add: func(s *middleware.Stack) error {
-			return s.Finalize.Insert(middleware.FinalizeMiddlewareFunc("answer", func(context.Context, middleware.FinalizeInput, middleware.FinalizeHandler) (
-				out middleware.FinalizeOutput, _ middleware.Metadata, _ error,
-			) {
-				out.Result = own
-				return out, middleware.Metadata{}, nil
-			}), "Retry", middleware.After)
-		}},
+		{name: "initialize", want: 7, add: initializeOutput(outputOf(7))},
+		{name: "finalize", want: 7, add: finalizeOutput(outputOf(7))},
 		{name: "deserialize", want: 8, add: answerWith(answer(http.StatusOK, `{"IdentityPoolUsage":{"DataStorage":8}}`), nil)},
 		{name: "deserialize, without body", add: answerWith(&smithyhttp.Response{Response: &http.Response{StatusCode: http.StatusOK}}, nil)},
 		{name: "deserialize, an error of the service", text: "NotAuthorizedException: no", add: answerWith(answer(http.StatusForbidden,
@@ -583,9 +658,9 @@ func TestMiddlewareAnswers(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			server, client := setup(t, direct, cognitosync.WithAPIOptions(test.add))
-			output, err := describe(t, client)
-			assert.Equal(t, test.sent, server.Requests().Count())
+			tr := setup(t, direct, cognitosync.WithAPIOptions(test.add))
+			output, err := tr.call(t.Context())
+			assert.Equal(t, test.sent, tr.server.Requests().Count())
 			if test.text != "" {
 				require.ErrorContains(t, err, test.text)
 				return
@@ -597,6 +672,66 @@ func TestMiddlewareAnswers(t *testing.T) {
 				assert.Nil(t, output.IdentityPoolUsage)
 			}
 		})
+	}
+}
+
+// TestMiddlewareOutputIsNotWritten shows that an output made by middleware stays as
+// the middleware made it: a cache may return the same one from many calls at once.
+//
+// FAILS UNTIL the client writes ResultMetadata into a copy of the output.
+func TestMiddlewareOutputIsNotWritten(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		add  func(*cognitosync.DescribeIdentityPoolUsageOutput) func(*middleware.Stack) error
+	}{
+		{"initialize", initializeOutput},
+		{"finalize", finalizeOutput},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			own := outputOf(7)
+			tr := setup(t, direct, cognitosync.WithAPIOptions(test.add(own)))
+			output, err := tr.call(t.Context())
+			require.NoError(t, err)
+			assert.Equal(t, own.IdentityPoolUsage, output.IdentityPoolUsage)
+			assert.Equal(t, "mine", output.ResultMetadata.Get(contextKey{}))
+			assert.Equal(t, outputOf(7), own)
+		})
+	}
+}
+
+// outputOf returns an output with that much data storage.
+func outputOf(dataStorage int64) *cognitosync.DescribeIdentityPoolUsageOutput {
+	return &cognitosync.DescribeIdentityPoolUsageOutput{IdentityPoolUsage: &cognitosync.IdentityPoolUsage{DataStorage: &dataStorage}}
+}
+
+// ownMetadata returns metadata as middleware may add it.
+func ownMetadata() (metadata middleware.Metadata) {
+	metadata.Set(contextKey{}, "mine")
+	return metadata
+}
+
+// initializeOutput adds a middleware that returns output instead of calling the next
+// one, around the whole call.
+func initializeOutput(output *cognitosync.DescribeIdentityPoolUsageOutput) func(*middleware.Stack) error {
+	return func(s *middleware.Stack) error {
+		return s.Initialize.Add(middleware.InitializeMiddlewareFunc("output", func(context.Context, middleware.InitializeInput, middleware.InitializeHandler) (
+			middleware.InitializeOutput, middleware.Metadata, error,
+		) {
+			return middleware.InitializeOutput{Result: output}, ownMetadata(), nil
+		}), middleware.Before)
+	}
+}
+
+// finalizeOutput does the same in each attempt.
+func finalizeOutput(output *cognitosync.DescribeIdentityPoolUsageOutput) func(*middleware.Stack) error {
+	return func(s *middleware.Stack) error {
+		return s.Finalize.Insert(middleware.FinalizeMiddlewareFunc("output", func(context.Context, middleware.FinalizeInput, middleware.FinalizeHandler) (
+			middleware.FinalizeOutput, middleware.Metadata, error,
+		) {
+			return middleware.FinalizeOutput{Result: output}, ownMetadata(), nil
+		}), "Retry", middleware.After)
 	}
 }
 
@@ -662,13 +797,13 @@ func TestMiddlewareChangesTheInput(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			server, client := setup(t, direct, cognitosync.WithAPIOptions(test.add))
-			server.SetPool(cognitosynctest.Pool{IdentityPoolId: other})
-			output, err := describe(t, client)
+			tr := setup(t, direct, cognitosync.WithAPIOptions(test.add))
+			tr.server.SetPool(cognitosynctest.Pool{IdentityPoolId: other})
+			output, err := tr.call(t.Context())
 			if test.want == "" {
 				var invalid smithy.InvalidParamsError
 				require.ErrorAs(t, err, &invalid)
-				assert.Zero(t, server.Requests().Count())
+				assert.Zero(t, tr.server.Requests().Count())
 				return
 			}
 			require.NoError(t, err)
@@ -682,14 +817,14 @@ func TestMiddlewareChangesTheInput(t *testing.T) {
 func TestMiddlewareSeesTheInput(t *testing.T) {
 	t.Parallel()
 	var seen []any
-	_, client := setup(t, direct, atEnd("initialize", &probe{id: "look", before: func(ctx context.Context, in any) context.Context {
+	tr := setup(t, direct, atEnd("initialize", &probe{id: "look", before: func(ctx context.Context, in any) context.Context {
 		seen = append(seen, in)
 		return ctx
 	}}, middleware.Before))
 	input := &cognitosync.DescribeIdentityPoolUsageInput{IdentityPoolId: aws.String(poolID)}
-	_, err := client.DescribeIdentityPoolUsage(t.Context(), input)
+	_, err := tr.client.DescribeIdentityPoolUsage(t.Context(), input)
 	require.NoError(t, err)
-	_, err = client.DescribeIdentityPoolUsage(t.Context(), nil)
+	_, err = tr.client.DescribeIdentityPoolUsage(t.Context(), nil)
 	require.Error(t, err)
 	require.Len(t, seen, 2)
 	assert.Same(t, input, seen[0])
@@ -711,14 +846,14 @@ func TestMiddlewareFailsRetryably(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			failures := 0
-			server, client := setup(t, direct, with("finalize", &probe{id: "fail", after: func(_ middleware.Metadata, result any, err error) (any, error) {
+			tr := setup(t, direct, with("finalize", &probe{id: "fail", after: func(_ middleware.Metadata, result any, err error) (any, error) {
 				if failures++; failures == 1 {
 					return nil, test.err
 				}
 				return result, err
 			}}, middleware.After, "Retry"))
-			_, err := describe(t, client)
-			assert.Equal(t, test.attempts, server.Requests().Count())
+			_, err := tr.call(t.Context())
+			assert.Equal(t, test.attempts, tr.server.Requests().Count())
 			if test.attempts > 1 {
 				require.NoError(t, err)
 			} else {
@@ -732,18 +867,18 @@ func TestMiddlewareFailsRetryably(t *testing.T) {
 // and for that call only.
 func TestMiddlewareForOneCall(t *testing.T) {
 	t.Parallel()
-	var order notes
+	var order clienttest.Notes
 	option := func(id string) func(*cognitosync.Options) {
 		return atEnd("initialize", &probe{id: id, notes: &order}, middleware.After)
 	}
-	_, client := setup(t, direct, option("client"))
+	tr := setup(t, direct, option("client"))
 	for range 2 {
-		_, err := describe(t, client, option("call"))
+		_, err := tr.call(t.Context(), option("call"))
 		require.NoError(t, err)
-		_, err = describe(t, client)
+		_, err = tr.call(t.Context())
 		require.NoError(t, err)
 	}
-	assert.Equal(t, []string{"client", "call", "client", "client", "call", "client"}, order.take())
+	assert.Equal(t, []string{"client", "call", "client", "client", "call", "client"}, order.Take())
 }
 
 // TestMiddlewareOfTheSDK shows that middleware which the SDK's packages offer to
@@ -757,7 +892,7 @@ func TestMiddlewareOfTheSDK(t *testing.T) {
 		"minimum protocol":         func(s *middleware.Stack) error { return smithyhttp.AddRequireMinimumProtocol(s, 1, 1) },
 		"content checksum":         smithyhttp.AddContentChecksumMiddleware,
 		"no content type":          smithyhttp.AddNoPayloadDefaultContentTypeRemover,
-		"a logger of its own":      func(s *middleware.Stack) error { return middleware.AddSetLoggerMiddleware(s, &notes{}) },
+		"a logger of its own":      func(s *middleware.Stack) error { return middleware.AddSetLoggerMiddleware(s, &clienttest.Notes{}) },
 		"metadata of its own": func(s *middleware.Stack) error {
 			return s.Initialize.Add(&awsmiddleware.RegisterServiceMetadata{ServiceID: "x"}, middleware.Before)
 		},
@@ -776,20 +911,455 @@ func TestMiddlewareOfTheSDK(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server, client := setup(t, direct, cognitosync.WithAPIOptions(add))
-			output, err := describe(t, client)
+			tr := setup(t, direct, cognitosync.WithAPIOptions(add))
+			output, err := tr.call(t.Context())
 			require.NoError(t, err)
 			id, _ := awsmiddleware.GetRequestIDMetadata(output.ResultMetadata)
-			assert.Equal(t, server.Requests().Last().RequestID, id)
-			assert.Empty(t, server.Requests().Refused())
+			assert.Equal(t, tr.server.Requests().Last().RequestID, id)
+			assert.Empty(t, tr.server.Requests().Refused())
 
-			server.Script(poolID, cognitosynctest.AccessDenied())
-			_, err = describe(t, client)
+			tr.script(cognitosynctest.AccessDenied())
+			_, err = tr.call(t.Context())
 			var denied *awshttp.ResponseError
 			require.ErrorAs(t, err, &denied)
-			assert.Equal(t, server.Requests().Last().RequestID, denied.ServiceRequestID())
+			assert.Equal(t, tr.server.Requests().Last().RequestID, denied.ServiceRequestID())
 			var api smithy.APIError
 			require.ErrorAs(t, err, &api)
 		})
 	}
+}
+
+// hookNames are the 13 points of a call, in the order in which a call passes them.
+var hookNames = []string{
+	"BeforeExecution", "BeforeSerialization", "AfterSerialization", "BeforeRetryLoop",
+	"BeforeAttempt", "BeforeSigning", "AfterSigning", "BeforeTransmit", "AfterTransmit",
+	"BeforeDeserialization", "AfterDeserialization", "AfterAttempt", "AfterExecution",
+}
+
+// The points that an attempt passes.
+var attemptHooks = hookNames[4:12]
+
+// hooks are an interceptor for all points, which notes where it was called.
+type hooks struct {
+	notes  clienttest.Notes
+	change func(context.Context, *smithyhttp.InterceptorContext) error // nil: nothing is called
+	look   func(name string, in *smithyhttp.InterceptorContext)        // nil: nothing is called
+}
+
+func newHooks() *hooks { return &hooks{} }
+
+func (h *hooks) at(ctx context.Context, name string, in *smithyhttp.InterceptorContext) error {
+	h.notes.Add("%s", name)
+	if h.look != nil {
+		h.look(name, in)
+	}
+	if h.change != nil {
+		return h.change(ctx, in)
+	}
+	return nil
+}
+
+func (h *hooks) BeforeExecution(ctx context.Context, in *smithyhttp.InterceptorContext) error {
+	return h.at(ctx, "BeforeExecution", in)
+}
+
+func (h *hooks) BeforeSerialization(ctx context.Context, in *smithyhttp.InterceptorContext) error {
+	return h.at(ctx, "BeforeSerialization", in)
+}
+
+func (h *hooks) AfterSerialization(ctx context.Context, in *smithyhttp.InterceptorContext) error {
+	return h.at(ctx, "AfterSerialization", in)
+}
+
+func (h *hooks) BeforeRetryLoop(ctx context.Context, in *smithyhttp.InterceptorContext) error {
+	return h.at(ctx, "BeforeRetryLoop", in)
+}
+
+func (h *hooks) BeforeAttempt(ctx context.Context, in *smithyhttp.InterceptorContext) error {
+	return h.at(ctx, "BeforeAttempt", in)
+}
+
+func (h *hooks) BeforeSigning(ctx context.Context, in *smithyhttp.InterceptorContext) error {
+	return h.at(ctx, "BeforeSigning", in)
+}
+
+func (h *hooks) AfterSigning(ctx context.Context, in *smithyhttp.InterceptorContext) error {
+	return h.at(ctx, "AfterSigning", in)
+}
+
+func (h *hooks) BeforeTransmit(ctx context.Context, in *smithyhttp.InterceptorContext) error {
+	return h.at(ctx, "BeforeTransmit", in)
+}
+
+func (h *hooks) AfterTransmit(ctx context.Context, in *smithyhttp.InterceptorContext) error {
+	return h.at(ctx, "AfterTransmit", in)
+}
+
+func (h *hooks) BeforeDeserialization(ctx context.Context, in *smithyhttp.InterceptorContext) error {
+	return h.at(ctx, "BeforeDeserialization", in)
+}
+
+func (h *hooks) AfterDeserialization(ctx context.Context, in *smithyhttp.InterceptorContext) error {
+	return h.at(ctx, "AfterDeserialization", in)
+}
+
+func (h *hooks) AfterAttempt(ctx context.Context, in *smithyhttp.InterceptorContext) error {
+	return h.at(ctx, "AfterAttempt", in)
+}
+
+func (h *hooks) AfterExecution(ctx context.Context, in *smithyhttp.InterceptorContext) error {
+	return h.at(ctx, "AfterExecution", in)
+}
+
+// addHook registers h for one point.
+func addHook(o *cognitosync.Options, name string, h *hooks) {
+	in := &o.Interceptors
+	switch name {
+	case "BeforeExecution":
+		in.AddBeforeExecution(h)
+	case "BeforeSerialization":
+		in.AddBeforeSerialization(h)
+	case "AfterSerialization":
+		in.AddAfterSerialization(h)
+	case "BeforeRetryLoop":
+		in.AddBeforeRetryLoop(h)
+	case "BeforeAttempt":
+		in.AddBeforeAttempt(h)
+	case "BeforeSigning":
+		in.AddBeforeSigning(h)
+	case "AfterSigning":
+		in.AddAfterSigning(h)
+	case "BeforeTransmit":
+		in.AddBeforeTransmit(h)
+	case "AfterTransmit":
+		in.AddAfterTransmit(h)
+	case "BeforeDeserialization":
+		in.AddBeforeDeserialization(h)
+	case "AfterDeserialization":
+		in.AddAfterDeserialization(h)
+	case "AfterAttempt":
+		in.AddAfterAttempt(h)
+	case "AfterExecution":
+		in.AddAfterExecution(h)
+	}
+}
+
+// everyHook registers h for all points.
+func everyHook(h *hooks) func(*cognitosync.Options) {
+	return func(o *cognitosync.Options) {
+		for _, name := range hookNames {
+			addHook(o, name, h)
+		}
+	}
+}
+
+// TestInterceptors shows which hooks are called, in which order, and what they are
+// told, whatever becomes of the call.
+func TestInterceptors(t *testing.T) {
+	t.Parallel()
+	before, after := hookNames[:4], hookNames[12:]
+	unanswered := []string{"BeforeAttempt", "BeforeSigning", "AfterSigning", "BeforeTransmit", "AfterAttempt"}
+	for _, test := range []struct {
+		name   string
+		pool   string
+		steps  []cognitosynctest.Step
+		option func(*cognitosync.Options)
+		want   []string
+		output bool // whether there is one in the end
+	}{
+		{name: "success", want: hookNames, output: true},
+		{
+			name: "retry", steps: []cognitosynctest.Step{cognitosynctest.Throttle(1)}, output: true,
+			want: slices.Concat(before, attemptHooks, attemptHooks, after),
+		},
+		{name: "failure", steps: []cognitosynctest.Step{cognitosynctest.AccessDenied()}, want: hookNames},
+		{
+			name: "no answer, then one", steps: []cognitosynctest.Step{cognitosynctest.Hangup()}, output: true,
+			want: slices.Concat(before, unanswered, attemptHooks, after),
+		},
+		{name: "half an answer, then one", steps: []cognitosynctest.Step{cognitosynctest.OK().CutAfter(10)}, output: true,
+			// A body that breaks off is no response either.
+			want: slices.Concat(before, []string{
+				"BeforeAttempt", "BeforeSigning", "AfterSigning", "BeforeTransmit", "AfterTransmit", "BeforeDeserialization", "AfterAttempt",
+			}, attemptHooks, after),
+		},
+		{name: "refused input", pool: "a/b", want: []string{"BeforeExecution", "AfterExecution"}},
+		{
+			name: "no endpoint", want: slices.Concat(before, []string{"BeforeAttempt", "AfterAttempt"}, after),
+			option: func(o *cognitosync.Options) { o.BaseEndpoint = aws.String("localhost:80") },
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			h := newHooks()
+			var last smithyhttp.InterceptorContext
+			h.look = func(name string, in *smithyhttp.InterceptorContext) {
+				if name == "AfterExecution" {
+					last = *in
+				}
+			}
+			if test.option == nil {
+				test.option = func(*cognitosync.Options) {}
+			}
+			tr := setup(t, direct, everyHook(h), test.option)
+			tr.server.Script("", test.steps...)
+			output, err := tr.callPool(t.Context(), firstOf(test.pool, poolID))
+			assert.Equal(t, test.output, err == nil, err)
+			assert.Equal(t, test.want, h.notes.Take())
+			assert.IsType(t, &cognitosync.DescribeIdentityPoolUsageInput{}, last.Input)
+			if test.output {
+				assert.Same(t, output, last.Output)
+				assert.Equal(t, http.StatusOK, last.Response.StatusCode)
+			} else {
+				assert.Nil(t, last.Output)
+			}
+		})
+	}
+}
+
+// TestInterceptorContext shows what there is at each point of a call that succeeds.
+func TestInterceptorContext(t *testing.T) {
+	t.Parallel()
+	h := newHooks()
+	var told clienttest.Notes
+	h.look = func(name string, in *smithyhttp.InterceptorContext) {
+		told.Add("%s: input %t, request %t, response %t, output %t", name, in.Input != nil, in.Request != nil, in.Response != nil, in.Output != nil)
+		if in.Request != nil {
+			assert.Equal(t, "/identitypools/"+escapedID(poolID), in.Request.URL.EscapedPath())
+		}
+	}
+	tr := setup(t, direct, everyHook(h))
+	_, err := tr.call(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []string{
+		"BeforeExecution: input true, request false, response false, output false",
+		"BeforeSerialization: input true, request false, response false, output false",
+		"AfterSerialization: input true, request true, response false, output false",
+		"BeforeRetryLoop: input true, request true, response false, output false",
+		"BeforeAttempt: input true, request true, response false, output false",
+		"BeforeSigning: input true, request true, response false, output false",
+		"AfterSigning: input true, request true, response false, output false",
+		"BeforeTransmit: input true, request true, response false, output false",
+		"AfterTransmit: input true, request true, response true, output false",
+		"BeforeDeserialization: input true, request true, response true, output false",
+		"AfterDeserialization: input true, request true, response true, output true",
+		"AfterAttempt: input true, request true, response true, output true",
+		"AfterExecution: input true, request true, response true, output true",
+	}, told.Take())
+}
+
+// TestInterceptorFails shows that each hook can end a call.
+func TestInterceptorFails(t *testing.T) {
+	t.Parallel()
+	for i, name := range hookNames {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHooks()
+			h.change = func(context.Context, *smithyhttp.InterceptorContext) error { return errBroken }
+			tr := setup(t, direct, func(o *cognitosync.Options) { addHook(o, name, h) })
+			_, err := tr.call(t.Context())
+			require.ErrorIs(t, err, errBroken)
+			sent := 1
+			if i <= slices.Index(hookNames, "BeforeTransmit") {
+				sent = 0
+			}
+			assert.Equal(t, sent, tr.server.Requests().Count())
+		})
+	}
+}
+
+// TestInterceptorFailsRetryably shows that the errors of hooks in the attempt loop are
+// judged like any other.
+func TestInterceptorFailsRetryably(t *testing.T) {
+	t.Parallel()
+	for _, name := range attemptHooks {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHooks()
+			var once bool
+			h.change = func(context.Context, *smithyhttp.InterceptorContext) error {
+				if once {
+					return nil
+				}
+				once = true
+				return &smithyhttp.RequestSendError{Err: errBroken}
+			}
+			tr := setup(t, direct, func(o *cognitosync.Options) { addHook(o, name, h) })
+			output, err := tr.call(t.Context())
+			require.NoError(t, err)
+			attempts, _ := retry.GetAttemptResults(output.ResultMetadata)
+			require.Len(t, attempts.Results, 2)
+			require.ErrorIs(t, attempts.Results[0].Err, errBroken)
+		})
+	}
+}
+
+// A probe is a middleware for each of the five steps. It notes that it is run, and
+// does what it is told to.
+type probe struct {
+	id    string
+	notes *clienttest.Notes // nil: nothing is noted
+
+	instead any                                                // a middleware to run in its place
+	before  func(context.Context, any) context.Context         // given the input or request
+	after   func(middleware.Metadata, any, error) (any, error) // given what came back: result or raw response
+}
+
+func (p *probe) ID() string { return p.id }
+
+func (p *probe) enter(ctx context.Context, in any) context.Context {
+	if p.notes != nil {
+		p.notes.Add("%s", p.id)
+	}
+	if p.before != nil {
+		return p.before(ctx, in)
+	}
+	return ctx
+}
+
+func (p *probe) leave(metadata middleware.Metadata, result any, err error) (any, error) {
+	if p.after != nil {
+		return p.after(metadata, result, err)
+	}
+	return result, err
+}
+
+func (p *probe) HandleInitialize(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (
+	out middleware.InitializeOutput, metadata middleware.Metadata, err error,
+) {
+	ctx = p.enter(ctx, in.Parameters)
+	if m, ok := p.instead.(middleware.InitializeMiddleware); ok {
+		out, metadata, err = m.HandleInitialize(ctx, in, next)
+	} else {
+		out, metadata, err = next.HandleInitialize(ctx, in)
+	}
+	out.Result, err = p.leave(metadata, out.Result, err)
+	return out, metadata, err
+}
+
+func (p *probe) HandleSerialize(ctx context.Context, in middleware.SerializeInput, next middleware.SerializeHandler) (
+	out middleware.SerializeOutput, metadata middleware.Metadata, err error,
+) {
+	ctx = p.enter(ctx, in.Request)
+	if m, ok := p.instead.(middleware.SerializeMiddleware); ok {
+		out, metadata, err = m.HandleSerialize(ctx, in, next)
+	} else {
+		out, metadata, err = next.HandleSerialize(ctx, in)
+	}
+	out.Result, err = p.leave(metadata, out.Result, err)
+	return out, metadata, err
+}
+
+func (p *probe) HandleBuild(ctx context.Context, in middleware.BuildInput, next middleware.BuildHandler) (
+	out middleware.BuildOutput, metadata middleware.Metadata, err error,
+) {
+	ctx = p.enter(ctx, in.Request)
+	if m, ok := p.instead.(middleware.BuildMiddleware); ok {
+		out, metadata, err = m.HandleBuild(ctx, in, next)
+	} else {
+		out, metadata, err = next.HandleBuild(ctx, in)
+	}
+	out.Result, err = p.leave(metadata, out.Result, err)
+	return out, metadata, err
+}
+
+func (p *probe) HandleFinalize(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
+	out middleware.FinalizeOutput, metadata middleware.Metadata, err error,
+) {
+	ctx = p.enter(ctx, in.Request)
+	if m, ok := p.instead.(middleware.FinalizeMiddleware); ok {
+		out, metadata, err = m.HandleFinalize(ctx, in, next)
+	} else {
+		out, metadata, err = next.HandleFinalize(ctx, in)
+	}
+	out.Result, err = p.leave(metadata, out.Result, err)
+	return out, metadata, err
+}
+
+func (p *probe) HandleDeserialize(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (
+	out middleware.DeserializeOutput, metadata middleware.Metadata, err error,
+) {
+	ctx = p.enter(ctx, in.Request)
+	if m, ok := p.instead.(middleware.DeserializeMiddleware); ok {
+		out, metadata, err = m.HandleDeserialize(ctx, in, next)
+	} else {
+		out, metadata, err = next.HandleDeserialize(ctx, in)
+	}
+	out.RawResponse, err = p.leave(metadata, out.RawResponse, err)
+	return out, metadata, err
+}
+
+// A step is a step of a stack, whatever it is a step of.
+type step interface {
+	has(id string) bool
+	list() []string
+	add(p *probe, position middleware.RelativePosition) error
+	insert(p *probe, id string, position middleware.RelativePosition) error
+	swap(id string, p *probe) (old any, err error)
+	remove(id string) error
+}
+
+// stepOf is what the five types of steps have in common: M is their middleware.
+type stepOf[M any] struct {
+	step interface {
+		Get(id string) (M, bool)
+		List() []string
+		Add(m M, position middleware.RelativePosition) error
+		Insert(m M, relativeTo string, position middleware.RelativePosition) error
+		Swap(id string, m M) (M, error)
+		Remove(id string) (M, error)
+	}
+}
+
+func (s stepOf[M]) has(id string) bool {
+	_, found := s.step.Get(id)
+	return found
+}
+
+func (s stepOf[M]) list() []string { return s.step.List() }
+
+func (s stepOf[M]) add(p *probe, position middleware.RelativePosition) error {
+	return s.step.Add(any(p).(M), position)
+}
+
+func (s stepOf[M]) insert(p *probe, id string, position middleware.RelativePosition) error {
+	return s.step.Insert(any(p).(M), id, position)
+}
+
+func (s stepOf[M]) swap(id string, p *probe) (any, error) { return s.step.Swap(id, any(p).(M)) }
+
+func (s stepOf[M]) remove(id string) error {
+	_, err := s.step.Remove(id)
+	return err
+}
+
+// stepNamed returns one of the five steps.
+func stepNamed(name string, s *middleware.Stack) step {
+	switch name {
+	case "initialize":
+		return stepOf[middleware.InitializeMiddleware]{s.Initialize}
+	case "serialize":
+		return stepOf[middleware.SerializeMiddleware]{s.Serialize}
+	case "build":
+		return stepOf[middleware.BuildMiddleware]{s.Build}
+	case "finalize":
+		return stepOf[middleware.FinalizeMiddleware]{s.Finalize}
+	default:
+		return stepOf[middleware.DeserializeMiddleware]{s.Deserialize}
+	}
+}
+
+// with returns an option that has a client run p in the step, before or after a
+// middleware of it.
+func with(stepName string, p *probe, position middleware.RelativePosition, id string) func(*cognitosync.Options) {
+	return cognitosync.WithAPIOptions(func(s *middleware.Stack) error {
+		return stepNamed(stepName, s).insert(p, id, position)
+	})
+}
+
+// atEnd returns an option that has a client run p at one end of the step.
+func atEnd(stepName string, p *probe, position middleware.RelativePosition) func(*cognitosync.Options) {
+	return cognitosync.WithAPIOptions(func(s *middleware.Stack) error {
+		return stepNamed(stepName, s).add(p, position)
+	})
 }

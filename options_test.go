@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
+	"os"
 	"reflect"
 	"regexp"
 	"strings"
@@ -26,6 +26,7 @@ import (
 
 	"github.com/cognitosync/cognitosync-go"
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
+	"github.com/cognitosync/cognitosync-go/internal/clienttest"
 )
 
 // A settingTest shows that a setting is honoured, wherever it is made: it says what
@@ -47,12 +48,19 @@ type settingTest struct {
 type scene struct {
 	test   *settingTest
 	server *cognitosynctest.Server
-	wire   *tap
-	notes  notes // of the setting under test
+	wire   *clienttest.Tap
 
-	sent  []*http.Request
-	noted []string
-	err   error
+	notes   clienttest.Notes // of the setting under test, as the others below
+	records clienttest.Records
+	spans   clienttest.Spans
+	meters  clienttest.Meters
+
+	sent     []*http.Request
+	noted    []string
+	recorded []map[string]any
+	started  []*clienttest.Span
+	measured map[string][]clienttest.Point
+	err      error
 }
 
 func newScene(t *testing.T, test *settingTest) *scene {
@@ -62,17 +70,17 @@ func newScene(t *testing.T, test *settingTest) *scene {
 		o.Pools = []cognitosynctest.Pool{{IdentityPoolId: anyPool}}
 	})
 	server.Script("", test.step)
-	return &scene{test: test, server: server, wire: &tap{transport: server.RoundTripper()}}
+	return &scene{test: test, server: server, records: clienttest.Records{Level: slog.LevelDebug}, wire: &clienttest.Tap{Transport: server.RoundTripper()}}
 }
 
 // options returns what every client of the scene has.
-func (s *scene) options(way string) cognitosync.Options {
+func (s *scene) options(path string) cognitosync.Options {
 	options := cognitosync.Options{
 		Region:      "us-east-1",
 		Credentials: cognitosynctest.DefaultCredentials().Provider(),
 		HTTPClient:  s.wire,
 	}
-	goThrough(way, &options)
+	takePath(path, &options)
 	if s.test.given != nil {
 		s.test.given(s, &options)
 	}
@@ -81,11 +89,7 @@ func (s *scene) options(way string) cognitosync.Options {
 
 // config is options in another form.
 func (s *scene) config() aws.Config {
-	return aws.Config{
-		Region:      "us-east-1",
-		Credentials: cognitosynctest.DefaultCredentials().Provider(),
-		HTTPClient:  s.wire,
-	}
+	return configOf(s.wire)
 }
 
 func (s *scene) set(o *cognitosync.Options) { s.test.set(s, o) }
@@ -98,40 +102,41 @@ func (s *scene) see(t *testing.T, client *cognitosync.Client, optFns ...func(*co
 	if id == "" {
 		id = anyPool
 	}
-	_, s.err = describePool(t.Context(), t, client, id, optFns...)
-	s.sent, s.noted = s.wire.take(), s.notes.take()
+	_, s.err = describe(t.Context(), t, client, id, optFns...)
+	s.sent, s.noted, s.recorded = s.wire.Take(), s.notes.Take(), s.records.Take()
+	s.started, s.measured = s.spans.Take(), s.meters.Take()
 	return s.test.seen(s)
 }
 
 // run tests the setting in every place, each in a bubble of its own.
 func (test *settingTest) run(t *testing.T, bubble func(t *testing.T, test func(t *testing.T))) {
-	for place, try := range map[string]func(t *testing.T, way string){
-		"nowhere": func(t *testing.T, way string) {
+	for place, try := range map[string]func(t *testing.T, path string){
+		"nowhere": func(t *testing.T, path string) {
 			s := newScene(t, test)
-			assert.Equal(t, test.without, s.see(t, cognitosync.New(s.options(way))))
+			assert.Equal(t, test.without, s.see(t, cognitosync.New(s.options(path))))
 		},
-		"in Options": func(t *testing.T, way string) {
+		"in Options": func(t *testing.T, path string) {
 			s := newScene(t, test)
-			options := s.options(way)
+			options := s.options(path)
 			s.set(&options)
 			assert.Equal(t, test.with, s.see(t, cognitosync.New(options)))
 		},
-		"in an option function": func(t *testing.T, way string) {
+		"in an option function": func(t *testing.T, path string) {
 			s := newScene(t, test)
-			assert.Equal(t, test.with, s.see(t, cognitosync.New(s.options(way), s.set)))
+			assert.Equal(t, test.with, s.see(t, cognitosync.New(s.options(path), s.set)))
 		},
-		"for one call": func(t *testing.T, way string) {
+		"for one call": func(t *testing.T, path string) {
 			s := newScene(t, test)
-			client := cognitosync.New(s.options(way))
+			client := cognitosync.New(s.options(path))
 			assert.Equal(t, test.with, s.see(t, client, s.set))
 			assert.Equal(t, test.without, s.see(t, client), "the next call")
 		},
-		"in aws.Config": func(t *testing.T, way string) {
+		"in aws.Config": func(t *testing.T, path string) {
 			s := newScene(t, test)
 			cfg := s.config()
 			test.inConfig(s, &cfg)
 			assert.Equal(t, test.with, s.see(t, cognitosync.NewFromConfig(cfg, func(o *cognitosync.Options) {
-				goThrough(way, o)
+				takePath(path, o)
 				if test.given != nil {
 					test.given(s, o)
 				}
@@ -143,8 +148,8 @@ func (test *settingTest) run(t *testing.T, bubble func(t *testing.T, test func(t
 		}
 		t.Run(place, func(t *testing.T) {
 			t.Parallel()
-			bothWays(t, func(t *testing.T, way string) {
-				bubble(t, func(t *testing.T) { try(t, way) })
+			bothPaths(t, func(t *testing.T, path string) {
+				bubble(t, func(t *testing.T) { try(t, path) })
 			})
 		})
 	}
@@ -190,37 +195,23 @@ func (s *scene) firstNote() string {
 // What settings are set to.
 
 func (s *scene) noteInitialize(stack *middleware.Stack) error {
-	s.notes.add("stack of %s", stack.ID())
+	s.notes.Add("stack of %s", stack.ID())
 	return nil
 }
 
 // notingSigner signs like the default one.
 type notingSigner struct {
 	v4.Signer
-	notes *notes
+	notes *clienttest.Notes
 }
 
-func newNotingSigner(n *notes) *notingSigner { return &notingSigner{*v4.NewSigner(), n} }
+func newNotingSigner(n *clienttest.Notes) *notingSigner { return &notingSigner{*v4.NewSigner(), n} }
 
 func (n *notingSigner) SignHTTP(ctx context.Context, credentials aws.Credentials, r *http.Request, payloadHash, service, region string,
 	at time.Time, optFns ...func(*v4.SignerOptions),
 ) error {
-	n.notes.add("%s %s %s", payloadHash, service, region)
+	n.notes.Add("%s %s %s", payloadHash, service, region)
 	return n.Signer.SignHTTP(ctx, credentials, r, payloadHash, service, region, at, optFns...)
-}
-
-// resolverFunc is a function as an EndpointResolverV2.
-type resolverFunc func(cognitosync.EndpointParameters) (smithyendpoints.Endpoint, error)
-
-func (f resolverFunc) ResolveEndpoint(_ context.Context, params cognitosync.EndpointParameters) (smithyendpoints.Endpoint, error) {
-	return f(params)
-}
-
-// resolveTo returns a resolver that finds the same endpoint for everything.
-func resolveTo(host string) resolverFunc {
-	return func(cognitosync.EndpointParameters) (smithyendpoints.Endpoint, error) {
-		return smithyendpoints.Endpoint{URI: url.URL{Scheme: "https", Host: host}}, nil
-	}
 }
 
 const host = "https://cognito-sync.us-east-1.amazonaws.com"
@@ -357,8 +348,13 @@ var settingTests = []settingTest{
 	},
 	{
 		setting: "MeterProvider",
-		set:     func(s *scene, o *cognitosync.Options) { o.MeterProvider = notingMeterProvider{notes: &s.notes} },
-		seen:    (*scene).firstNote,
+		set:     func(s *scene, o *cognitosync.Options) { o.MeterProvider = &s.meters },
+		seen: func(s *scene) string {
+			if len(s.measured["client.call.duration"]) == 0 {
+				return "nothing"
+			}
+			return "meter of " + s.measured["client.call.duration"][0].Instrument.Scope
+		},
 		without: "nothing",
 		with:    "meter of github.com/cognitosync/cognitosync-go",
 	},
@@ -408,17 +404,25 @@ var settingTests = []settingTest{
 	},
 	{
 		setting: "StructuredLogger",
-		set:     func(s *scene, o *cognitosync.Options) { o.StructuredLogger = slog.New(notingHandler{notes: &s.notes}) },
-		seen:    (*scene).firstNote,
+		set:     func(s *scene, o *cognitosync.Options) { o.StructuredLogger = slog.New(&s.records) },
+		seen: func(s *scene) string {
+			if len(s.recorded) == 0 {
+				return "nothing"
+			}
+			return fmt.Sprint(s.recorded[0]["message"])
+		},
 		without: "nothing",
 		with:    "cognitosync attempt",
 	},
 	{
 		setting: "TracerProvider",
-		set: func(s *scene, o *cognitosync.Options) {
-			o.TracerProvider = &spanRecorder{onStart: func(name string) { s.notes.add("%s", name) }}
+		set:     func(s *scene, o *cognitosync.Options) { o.TracerProvider = &s.spans },
+		seen: func(s *scene) string {
+			if len(s.started) == 0 {
+				return "nothing"
+			}
+			return s.started[0].Name()
 		},
-		seen:    (*scene).firstNote,
 		without: "nothing",
 		with:    "Cognito Sync.DescribeIdentityPoolUsage",
 	},
@@ -496,15 +500,15 @@ var otherCredentials = cognitosynctest.Credentials{AccessKeyID: "AKIDOTHER", Sec
 type resolverWithOptions = aws.EndpointResolverWithOptionsFunc
 
 func (s *scene) otherHTTPClient() cognitosync.HTTPClient {
-	return doerFunc(func(req *http.Request) (*http.Response, error) {
-		s.notes.add("sent by the other client")
+	return clienttest.Doer(func(req *http.Request) (*http.Response, error) {
+		s.notes.Add("sent by the other client")
 		return s.server.RoundTripper().RoundTrip(req)
 	})
 }
 
 func (s *scene) hook() smithyhttp.BeforeExecutionInterceptor {
 	h := newHooks()
-	h.look = func(string, *smithyhttp.InterceptorContext) { s.notes.add("before execution") }
+	h.look = func(string, *smithyhttp.InterceptorContext) { s.notes.Add("before execution") }
 	return h
 }
 
@@ -512,38 +516,13 @@ func (s *scene) retryMode() string {
 	return submatch(regexp.MustCompile(`(?:^| )m/(\S+)`), s.header("User-Agent"))
 }
 
-type notingHandler struct {
-	slog.Handler
-	notes *notes
-}
-
-func (notingHandler) Enabled(context.Context, slog.Level) bool { return true }
-
-func (h notingHandler) Handle(_ context.Context, record slog.Record) error {
-	h.notes.add("%s", record.Message)
-	return nil
-}
-
-type notingMeterProvider struct {
-	metrics.NopMeterProvider
-	notes *notes
-}
-
-func (p notingMeterProvider) Meter(scope string, opts ...metrics.MeterOption) metrics.Meter {
-	p.notes.add("meter of %s", scope)
-	return p.NopMeterProvider.Meter(scope, opts...)
-}
-
-// onItsOwn runs a test in no bubble.
-func onItsOwn(t *testing.T, test func(t *testing.T)) { test(t) }
-
 func TestSettings(t *testing.T) {
 	t.Parallel()
 	for i := range settingTests {
 		test := &settingTests[i]
 		t.Run(test.setting, func(t *testing.T) {
 			t.Parallel()
-			test.run(t, onItsOwn)
+			test.run(t, func(t *testing.T, test func(t *testing.T)) { test(t) })
 		})
 	}
 }
@@ -611,7 +590,7 @@ func TestDefaultsComeFirst(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			bothWays(t, func(t *testing.T, way string) {
+			bothPaths(t, func(t *testing.T, path string) {
 				server := cognitosynctest.NewServer(t)
 				server.Script("", alwaysFailing)
 				cfg := server.Config()
@@ -626,10 +605,10 @@ func TestDefaultsComeFirst(t *testing.T) {
 					assert.NotNil(t, o.TracerProvider)
 					assert.NotNil(t, o.Retryer)
 					assert.Equal(t, aws.RetryModeStandard, o.RetryMode)
-					goThrough(way, o)
+					takePath(path, o)
 				})
 				cognitosync.SetSleep(client, doNotSleep)
-				_, err := describe(t, client, test.call...)
+				_, err := describe(t.Context(), t, client, poolID, test.call...)
 				assert.Equal(t, 5, cognitosync.InspectError(err).Attempts)
 				assert.Equal(t, 5, server.Requests().Count())
 			})
@@ -643,17 +622,17 @@ func TestClearedSettings(t *testing.T) {
 	cleared := func(o *cognitosync.Options) {
 		*o = cognitosync.Options{
 			Region: o.Region, Credentials: o.Credentials, BaseEndpoint: o.BaseEndpoint,
-			APIOptions: o.APIOptions, // which keeps the way
+			APIOptions: o.APIOptions, // which keeps the path
 		}
 	}
-	bothWays(t, func(t *testing.T, way string) {
-		server, client := setup(t, way, cleared)
-		_, err := describe(t, client)
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path, cleared)
+		_, err := tr.call(t.Context())
 		require.NoError(t, err)
-		_, err = describe(t, client, cleared)
+		_, err = tr.call(t.Context(), cleared)
 		require.NoError(t, err)
-		assert.Equal(t, 2, server.Requests().Count())
-		options := client.Options()
+		assert.Equal(t, 2, tr.server.Requests().Count())
+		options := tr.client.Options()
 		assert.Equal(t, cognitosync.DefaultAttemptTimeout, options.AttemptTimeout)
 		assert.IsType(t, &awshttp.BuildableClient{}, options.HTTPClient)
 		assert.IsType(t, logging.Nop{}, options.Logger)
@@ -664,15 +643,15 @@ func TestClearedSettings(t *testing.T) {
 // through what it was made of, nor through what it hands out, nor through a call.
 func TestOptionsAreIsolated(t *testing.T) {
 	t.Parallel()
-	bothWays(t, func(t *testing.T, way string) {
+	bothPaths(t, func(t *testing.T, path string) {
 		server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.Pools = []cognitosynctest.Pool{poolUsage} })
-		var intruders notes
+		var intruders clienttest.Notes
 		intrude := func(*middleware.Stack) error {
-			intruders.add("middleware")
+			intruders.Add("middleware")
 			return nil
 		}
 		hook := newHooks()
-		hook.look = func(string, *smithyhttp.InterceptorContext) { intruders.add("hook") }
+		hook.look = func(string, *smithyhttp.InterceptorContext) { intruders.Add("hook") }
 
 		cfg := server.Config()
 		options := cognitosync.Options{
@@ -680,7 +659,7 @@ func TestOptionsAreIsolated(t *testing.T) {
 			APIOptions: make([]func(*middleware.Stack) error, 0, 8), // room for appending in place
 		}
 		options.Interceptors.BeforeExecution = make([]smithyhttp.BeforeExecutionInterceptor, 0, 8)
-		goThrough(way, &options)
+		takePath(path, &options)
 		client := cognitosync.New(options)
 
 		change := func(o *cognitosync.Options) {
@@ -698,13 +677,13 @@ func TestOptionsAreIsolated(t *testing.T) {
 		change(&handedOut)
 		copied := handedOut.Copy()
 		change(&copied)
-		_, err := describe(t, client, change)
+		_, err := describe(t.Context(), t, client, poolID, change)
 		require.Error(t, err, "the call is made with the changed options")
-		intruders.take()
+		intruders.Take()
 
-		_, err = describe(t, client)
+		_, err = describe(t.Context(), t, client, poolID)
 		require.NoError(t, err)
-		assert.Empty(t, intruders.take())
+		assert.Empty(t, intruders.Take())
 		assert.Equal(t, "us-east-1", client.Options().Region)
 		assert.Equal(t, 1, server.Requests().Count())
 	})
@@ -732,7 +711,7 @@ func TestOptionsCopy(t *testing.T) {
 // did, those of ServiceOptions first.
 func TestOptionFunctionsInOrder(t *testing.T) {
 	t.Parallel()
-	bothWays(t, func(t *testing.T, way string) {
+	bothPaths(t, func(t *testing.T, path string) {
 		server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.Pools = []cognitosynctest.Pool{poolUsage} })
 		add := func(letter string) func(*cognitosync.Options) {
 			return func(o *cognitosync.Options) { o.AppID += letter }
@@ -742,7 +721,7 @@ func TestOptionFunctionsInOrder(t *testing.T) {
 		for _, letter := range []string{"b", "c"} {
 			cfg.ServiceOptions = append(cfg.ServiceOptions, func(_ string, o any) { add(letter)(o.(*cognitosync.Options)) })
 		}
-		_, err := describe(t, newClient(cfg, way, add("d"), add("e")), add("f"), add("g"))
+		_, err := describe(t.Context(), t, newClient(cfg, path, add("d"), add("e")), poolID, add("f"), add("g"))
 		require.NoError(t, err)
 		assert.Equal(t, "abcdefg", submatch(userAgentAppID, server.Requests().Last().Header.Get("User-Agent")))
 	})
@@ -751,30 +730,316 @@ func TestOptionFunctionsInOrder(t *testing.T) {
 // TestWithAPIOptionsAdds shows that the helper adds to what there is.
 func TestWithAPIOptionsAdds(t *testing.T) {
 	t.Parallel()
-	var order notes
+	var order clienttest.Notes
 	noting := func(line string) func(*middleware.Stack) error {
 		return func(*middleware.Stack) error {
-			order.add("%s", line)
+			order.Add("%s", line)
 			return nil
 		}
 	}
-	_, client := setup(t, direct, cognitosync.WithAPIOptions(noting("1"), noting("2")), cognitosync.WithAPIOptions(noting("3")))
-	_, err := describe(t, client, cognitosync.WithAPIOptions(noting("4")), cognitosync.WithAPIOptions())
+	tr := setup(t, direct, cognitosync.WithAPIOptions(noting("1"), noting("2")), cognitosync.WithAPIOptions(noting("3")))
+	_, err := tr.call(t.Context(), cognitosync.WithAPIOptions(noting("4")), cognitosync.WithAPIOptions())
 	require.NoError(t, err)
-	assert.Equal(t, []string{"1", "2", "3", "4"}, order.take())
+	assert.Equal(t, []string{"1", "2", "3", "4"}, order.Take())
 }
 
 // TestCallersHTTPClientIsUnchanged shows that the client works with a copy.
 func TestCallersHTTPClientIsUnchanged(t *testing.T) {
 	t.Parallel()
-	bothWays(t, func(t *testing.T, way string) {
+	bothPaths(t, func(t *testing.T, path string) {
 		own := &http.Client{}
-		server, client := setup(t, way, func(o *cognitosync.Options) { o.HTTPClient = own })
-		server.Script("", cognitosynctest.Redirect(http.StatusTemporaryRedirect, server.URL()+"/elsewhere"))
-		_, err := describe(t, client)
+		tr := setup(t, path, func(o *cognitosync.Options) { o.HTTPClient = own })
+		tr.server.Script("", cognitosynctest.Redirect(http.StatusTemporaryRedirect, tr.server.URL()+"/elsewhere"))
+		_, err := tr.call(t.Context())
 		require.Error(t, err)
-		assert.Equal(t, 1, server.Requests().Count(), "redirects are not followed")
+		assert.Equal(t, 1, tr.server.Requests().Count(), "redirects are not followed")
 		assert.Nil(t, own.CheckRedirect)
-		assert.Same(t, own, client.Options().HTTPClient)
+		assert.Same(t, own, tr.client.Options().HTTPClient)
+	})
+}
+
+// Sources of an aws.Config, each with one setting.
+type (
+	fipsSource      struct{ state aws.FIPSEndpointState }
+	dualStackSource struct{ state aws.DualStackEndpointState }
+	endpointSource  map[string]string // by service
+	ignoreSource    bool
+)
+
+func (s fipsSource) GetUseFIPSEndpoint(context.Context) (aws.FIPSEndpointState, bool, error) {
+	return s.state, s.state != aws.FIPSEndpointStateUnset, nil
+}
+
+func (s dualStackSource) GetUseDualStackEndpoint(context.Context) (aws.DualStackEndpointState, bool, error) {
+	return s.state, s.state != aws.DualStackEndpointStateUnset, nil
+}
+
+func (s endpointSource) GetServiceBaseEndpoint(_ context.Context, sdkID string) (string, bool, error) {
+	endpoint, found := s[sdkID]
+	return endpoint, found, nil
+}
+
+func (s ignoreSource) GetIgnoreConfiguredEndpoints(context.Context) (value, found bool, err error) {
+	return bool(s), true, nil
+}
+
+// TestConfigSources is not parallel: it is about the environment, too.
+func TestConfigSources(t *testing.T) {
+	const own, forAll = "AWS_ENDPOINT_URL_COGNITO_SYNC", "AWS_ENDPOINT_URL"
+	for _, test := range []struct {
+		name    string
+		sources []any
+		env     map[string]string
+		base    string
+		want    string
+	}{
+		{name: "none", want: host},
+		{
+			name: "the first that knows", want: "https://cognito-sync-fips.us-east-1.amazonaws.com",
+			sources: []any{struct{}{}, fipsSource{}, fipsSource{aws.FIPSEndpointStateEnabled}, fipsSource{aws.FIPSEndpointStateDisabled}},
+		},
+		{
+			name: "switched off", want: host,
+			sources: []any{dualStackSource{aws.DualStackEndpointStateDisabled}, dualStackSource{aws.DualStackEndpointStateEnabled}},
+		},
+		{
+			name: "an endpoint of the service", want: "http://one.test", base: "http://base.test",
+			sources: []any{endpointSource{"S3": "http://s3.test"}, endpointSource{"Cognito Sync": "http://one.test"}, endpointSource{"Cognito Sync": "http://two.test"}},
+		},
+		{
+			name: "endpoints of others", want: "http://base.test", base: "http://base.test",
+			sources: []any{endpointSource{"S3": "http://s3.test"}},
+		},
+		{
+			name: "configured endpoints are ignored", want: host,
+			sources: []any{ignoreSource(true), endpointSource{"Cognito Sync": "http://one.test"}},
+		},
+		{
+			name: "configured endpoints are not ignored", want: "http://one.test",
+			sources: []any{ignoreSource(false), ignoreSource(true), endpointSource{"Cognito Sync": "http://one.test"}},
+		},
+		{
+			name: "the variable for all services comes before the file", want: "http://base.test", base: "http://base.test",
+			env:     map[string]string{forAll: "http://base.test"},
+			sources: []any{endpointSource{"Cognito Sync": "http://one.test"}},
+		},
+		{
+			name: "the service's own variable comes before both", want: "http://one.test", base: "http://base.test",
+			env:     map[string]string{forAll: "http://base.test", own: "http://one.test"},
+			sources: []any{endpointSource{"Cognito Sync": "http://one.test"}},
+		},
+	} {
+		for _, path := range paths {
+			t.Run(test.name+"/"+path, func(t *testing.T) {
+				for _, name := range []string{own, forAll} {
+					t.Setenv(name, test.env[name]) // restored when the test ends
+					if test.env[name] == "" {
+						require.NoError(t, os.Unsetenv(name))
+					}
+				}
+				s := newScene(t, &settingTest{seen: (*scene).target})
+				cfg := s.config()
+				cfg.ConfigSources = test.sources
+				if test.base != "" {
+					cfg.BaseEndpoint = aws.String(test.base)
+				}
+				client := cognitosync.NewFromConfig(cfg, func(o *cognitosync.Options) { takePath(path, o) })
+				assert.Equal(t, test.want, s.see(t, client))
+			})
+		}
+	}
+}
+
+// Sources of an aws.Config that fail.
+type (
+	brokenFIPSSource      struct{ error }
+	brokenDualStackSource struct{ error }
+	brokenEndpointSource  struct{ error }
+	brokenIgnoreSource    struct{ error }
+)
+
+func (s brokenFIPSSource) GetUseFIPSEndpoint(context.Context) (aws.FIPSEndpointState, bool, error) {
+	return 0, false, s.error
+}
+
+func (s brokenDualStackSource) GetUseDualStackEndpoint(context.Context) (aws.DualStackEndpointState, bool, error) {
+	return 0, false, s.error
+}
+
+func (s brokenEndpointSource) GetServiceBaseEndpoint(context.Context, string) (string, bool, error) {
+	return "", false, s.error
+}
+
+func (s brokenIgnoreSource) GetIgnoreConfiguredEndpoints(context.Context) (value, found bool, err error) {
+	return false, false, s.error
+}
+
+// brokenMeterProvider cannot make the instrument of that name.
+type brokenMeterProvider struct {
+	metrics.NopMeterProvider
+	instrument string
+}
+
+func (p brokenMeterProvider) Meter(scope string, _ ...metrics.MeterOption) metrics.Meter {
+	return brokenMeter{p.NopMeterProvider.Meter(scope), p.instrument}
+}
+
+type brokenMeter struct {
+	metrics.Meter
+	instrument string
+}
+
+func (m brokenMeter) Int64Counter(name string, opts ...metrics.InstrumentOption) (metrics.Int64Counter, error) {
+	if name == m.instrument {
+		return nil, errBroken
+	}
+	return m.Meter.Int64Counter(name, opts...)
+}
+
+func (m brokenMeter) Float64Histogram(name string, opts ...metrics.InstrumentOption) (metrics.Float64Histogram, error) {
+	if name == m.instrument {
+		return nil, errBroken
+	}
+	return m.Meter.Float64Histogram(name, opts...)
+}
+
+// TestBadSettings shows that a call that could not be made is not begun: the error
+// names the setting, and nothing is sent.
+func TestBadSettings(t *testing.T) {
+	t.Parallel()
+	base := func(endpoint string) func(*cognitosync.Options) {
+		return func(o *cognitosync.Options) { o.BaseEndpoint = &endpoint }
+	}
+	region := func(region string) func(*cognitosync.Options) {
+		return func(o *cognitosync.Options) { o.Region = region }
+	}
+	credentials := func(provider aws.CredentialsProvider) func(*cognitosync.Options) {
+		return func(o *cognitosync.Options) { o.Credentials = provider }
+	}
+	keys := func(c aws.Credentials) func(*cognitosync.Options) {
+		return credentials(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return c, nil }))
+	}
+	meter := func(instrument string) func(*cognitosync.Options) {
+		return func(o *cognitosync.Options) { o.MeterProvider = brokenMeterProvider{instrument: instrument} }
+	}
+	source := func(source any) func(*aws.Config) {
+		return func(c *aws.Config) { c.ConfigSources = []any{source} }
+	}
+	legacy := func(endpoint aws.Endpoint, err error) func(*aws.Config) {
+		return func(c *aws.Config) {
+			c.EndpointResolverWithOptions = resolverWithOptions(func(string, string, ...any) (aws.Endpoint, error) { return endpoint, err })
+		}
+	}
+	for _, test := range []struct {
+		name    string
+		set     func(*cognitosync.Options)
+		config  func(*aws.Config) // instead
+		setting string
+		text    string // in the error
+		cause   error  // in its chain
+	}{
+		{name: "no region", set: region(""), setting: "Region", text: "Missing Region"},
+		{name: "no region, custom endpoint", setting: "Region", text: "missing", set: func(o *cognitosync.Options) {
+			o.Region, o.BaseEndpoint = "", aws.String("http://base.test")
+		}},
+		{name: "no region, pool region wanted, pool without", setting: "Region", text: "Missing Region", set: func(o *cognitosync.Options) {
+			o.Region, o.UseIdentityPoolRegion = "", true
+		}},
+		{name: "region with a host", set: region("evil.test/"), setting: "Region", text: "not a host label"},
+		{name: "region with a user", set: region("x@evil"), setting: "Region", text: "not a host label"},
+		{name: "region with a line break", set: region("us-east-1\r\nX-Evil: 1"), setting: "Region", text: "not a host label"},
+		{name: "region too long", set: region(strings.Repeat("a", 64)), setting: "Region", text: "not a host label"},
+		{name: "blank region", set: region(" "), setting: "Region", text: "not a host label"},
+
+		{name: "no credentials", set: credentials(nil), setting: "Credentials", text: "none given"},
+		{name: "anonymous credentials", set: credentials(aws.AnonymousCredentials{}), setting: "Credentials", text: "none given"},
+		{name: "pointer to anonymous credentials", set: credentials(&aws.AnonymousCredentials{}), setting: "Credentials", text: "none given"},
+		{name: "cached anonymous credentials", set: credentials(aws.NewCredentialsCache(aws.AnonymousCredentials{})), setting: "Credentials", text: "none given"},
+		{name: "credentials without keys", set: keys(aws.Credentials{SessionToken: "token"}), setting: "Credentials", text: "no access key"},
+		{name: "credentials without secret", set: keys(aws.Credentials{AccessKeyID: "AKID"}), setting: "Credentials", text: "no secret key"},
+
+		{name: "endpoint without scheme", set: base("localhost:4566"), setting: "BaseEndpoint", text: "scheme"},
+		{name: "endpoint of another scheme", set: base("ftp://base.test"), setting: "BaseEndpoint", text: "scheme"},
+		{name: "endpoint without host", set: base("http://"), setting: "BaseEndpoint", text: "no host"},
+		{name: "endpoint with only a port", set: base("http://:4566"), setting: "BaseEndpoint", text: "no host"},
+		{name: "endpoint with a user", set: base("http://user:password@base.test"), setting: "BaseEndpoint", text: "user information"},
+		{name: "endpoint with a query", set: base("http://base.test?a=b"), setting: "BaseEndpoint", text: "query"},
+		{name: "endpoint with an empty query", set: base("http://base.test?"), setting: "BaseEndpoint", text: "query"},
+		{name: "endpoint with a fragment", set: base("http://base.test#a"), setting: "BaseEndpoint", text: "fragment"},
+		{name: "unreadable endpoint", set: base("http://[::1"), setting: "BaseEndpoint", text: "missing ']'"},
+		{name: "empty endpoint", set: base(""), setting: "BaseEndpoint", text: "scheme"},
+		{name: "custom FIPS endpoint", setting: "BaseEndpoint", text: "FIPS and custom endpoint are not supported", set: func(o *cognitosync.Options) {
+			base("http://base.test")(o)
+			o.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateEnabled
+		}},
+		{name: "custom dual-stack endpoint", setting: "BaseEndpoint", text: "Dualstack and custom endpoint are not supported", set: func(o *cognitosync.Options) {
+			base("http://base.test")(o)
+			o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled
+		}},
+
+		{name: "unknown defaults mode", setting: "DefaultsMode", text: `unknown mode "fast"`, set: func(o *cognitosync.Options) { o.DefaultsMode = "fast" }},
+		{name: "unknown retry mode", setting: "RetryMode", text: "eager", set: func(o *cognitosync.Options) { o.RetryMode = "eager" }},
+		{name: "negative attempts", setting: "RetryMaxAttempts", text: "-1 is negative", set: func(o *cognitosync.Options) { o.RetryMaxAttempts = -1 }},
+		{name: "broken resolver", setting: "EndpointResolverV2", cause: errBroken, set: cognitosync.WithEndpointResolverV2(resolverFunc(
+			func(cognitosync.EndpointParameters) (smithyendpoints.Endpoint, error) {
+				return smithyendpoints.Endpoint{}, errBroken
+			})),
+		},
+		{name: "resolver without a host", setting: "EndpointResolverV2", text: "no host", set: cognitosync.WithEndpointResolverV2(resolveTo(""))},
+		{name: "broken histogram", set: meter("client.call.duration"), setting: "MeterProvider", cause: errBroken},
+		{name: "broken attempts counter", set: meter("client.call.attempts"), setting: "MeterProvider", cause: errBroken},
+		{name: "broken errors counter", set: meter("client.call.errors"), setting: "MeterProvider", cause: errBroken},
+
+		{name: "broken FIPS setting", config: source(brokenFIPSSource{errBroken}), setting: "EndpointOptions.UseFIPSEndpoint", cause: errBroken},
+		{name: "broken dual-stack setting", config: source(brokenDualStackSource{errBroken}), setting: "EndpointOptions.UseDualStackEndpoint", cause: errBroken},
+		{name: "broken endpoint setting", config: source(brokenEndpointSource{errBroken}), setting: "BaseEndpoint", cause: errBroken},
+		{name: "broken ignore setting", config: source(brokenIgnoreSource{errBroken}), setting: "BaseEndpoint", cause: errBroken},
+		{name: "broken legacy resolver", config: legacy(aws.Endpoint{}, errBroken), setting: "EndpointResolver", cause: errBroken},
+		{name: "unreadable legacy endpoint", config: legacy(aws.Endpoint{URL: "http://[::1"}, nil), setting: "EndpointResolver", text: "missing ']'"},
+		{name: "empty legacy endpoint", config: legacy(aws.Endpoint{}, nil), setting: "EndpointResolver", text: "scheme"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				s := newScene(t, &settingTest{})
+				check := func(client *cognitosync.Client, optFns ...func(*cognitosync.Options)) {
+					t.Helper()
+					output, err := describe(t.Context(), t, client, anyPool, optFns...)
+					assert.Nil(t, output)
+					var bad *cognitosync.ConfigurationError
+					require.ErrorAs(t, err, &bad)
+					assert.Equal(t, test.setting, bad.Setting)
+					assert.ErrorContains(t, err, test.text)
+					assert.ErrorContains(t, err, "configuration of "+test.setting)
+					if test.cause != nil {
+						require.ErrorIs(t, err, test.cause)
+					}
+					assert.NotContains(t, err.Error(), "password")
+					assert.Empty(t, s.wire.Take(), "requests sent")
+				}
+				if test.config != nil {
+					cfg := s.config()
+					test.config(&cfg)
+					check(cognitosync.NewFromConfig(cfg, func(o *cognitosync.Options) { takePath(path, o) }))
+					return
+				}
+				check(cognitosync.New(s.options(path), test.set))
+				check(cognitosync.New(s.options(path)), test.set)
+			})
+		})
+	}
+}
+
+// TestSettingsHealed shows that a call can put right what a client lacks.
+func TestSettingsHealed(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path, func(o *cognitosync.Options) { o.Credentials, o.Region = nil, "" })
+		_, err := tr.call(t.Context())
+		require.Error(t, err)
+		_, err = tr.call(t.Context(), func(o *cognitosync.Options) {
+			o.Credentials, o.Region = tr.server.Config().Credentials, tr.server.Config().Region
+		})
+		require.NoError(t, err)
 	})
 }

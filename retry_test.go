@@ -1,19 +1,11 @@
 package cognitosync_test
 
 import (
-	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/http/httptest"
-	"os"
 	"slices"
-	"sync"
-	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -28,6 +20,22 @@ import (
 	"github.com/cognitosync/cognitosync-go"
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
 )
+
+func TestAttemptsExhausted(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path)
+		tr.script(cognitosynctest.InternalError(), cognitosynctest.Reset(), cognitosynctest.TooManyRequests())
+
+		err := tr.fails(t, t.Context())
+
+		assert.Equal(t, 3, requireAs[*retry.MaxAttemptsError](t, err).Attempt)
+		assert.Equal(t, 3, tr.requests())
+		assert.Zero(t, tr.server.Pending())
+		assertThrottled(t, err, tr.server.Requests().Last(), 3)
+		assert.False(t, isA[*cognitosync.InternalErrorException](err), "it is the last error that counts")
+	})
+}
 
 func TestDecide(t *testing.T) {
 	t.Parallel()
@@ -64,10 +72,10 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// answerError returns the error that a call makes of an answer. It is not retried.
+// answerError returns the error that a call makes of a response. It is not retried.
 func answerError(t *testing.T, step cognitosynctest.Step) error {
 	t.Helper()
-	tr := newTrial(t, direct)
+	tr := setup(t, direct)
 	tr.script(step)
 	return tr.fails(t, t.Context(), func(o *cognitosync.Options) { o.RetryMaxAttempts = 1 })
 }
@@ -150,8 +158,8 @@ func TestThrottledWithoutCode(t *testing.T) {
 				assert.True(t, retryer.IsErrorRetryable(err), mode)
 				assertFullJitter(t, retryer, 1, err, test.most, string(mode))
 			}
-			eachWay(t, func(t *testing.T, way string) {
-				tr := newTrial(t, way)
+			bothPaths(t, func(t *testing.T, path string) {
+				tr := setup(t, path)
 				tr.script(cognitosynctest.Repeat(2, test.step))
 				tr.succeeds(t)
 				assert.Len(t, tr.naps.all(), 2)
@@ -196,8 +204,8 @@ func TestServerDelay(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			eachWay(t, func(t *testing.T, way string) {
-				tr := newTrial(t, way)
+			bothPaths(t, func(t *testing.T, path string) {
+				tr := setup(t, path)
 				tr.script(test.step)
 
 				tr.succeeds(t)
@@ -214,8 +222,8 @@ func TestServerDelay(t *testing.T) {
 // TestServerDelayOfAnotherAttempt shows that a delay holds for the next attempt alone.
 func TestServerDelayOfAnotherAttempt(t *testing.T) {
 	t.Parallel()
-	eachWay(t, func(t *testing.T, way string) {
-		tr := newTrial(t, way)
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path)
 		tr.script(cognitosynctest.InternalError().WithHeader("Retry-After", "3"), cognitosynctest.Hangup())
 		tr.succeeds(t)
 		delays := tr.naps.all()
@@ -286,8 +294,8 @@ func TestWhatIsRetried(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			eachWay(t, func(t *testing.T, way string) {
-				tr := newTrial(t, way)
+			bothPaths(t, func(t *testing.T, path string) {
+				tr := setup(t, path)
 				tr.script(test.step)
 				if test.retried {
 					tr.succeeds(t)
@@ -305,144 +313,6 @@ func TestWhatIsRetried(t *testing.T) {
 	}
 }
 
-// TestConnecting has connections fail in each way, with a dialer of the test's own.
-func TestConnecting(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		name    string
-		failure error
-		retried bool
-	}{
-		{"no such host", &net.DNSError{Err: "no such host", Name: "host", IsNotFound: true}, false},
-		{"no answer from DNS", &net.DNSError{Err: "timeout", Name: "host", IsTimeout: true}, true},
-		{"DNS fails for now", &net.DNSError{Err: "server misbehaving", Name: "host", IsTemporary: true}, true},
-		{"refused", &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}, true},
-		{"reset", &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}, true},
-		{"unreachable", &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.EHOSTUNREACH)}, true},
-		{"timed out", &net.OpError{Op: "dial", Net: "tcp", Err: os.ErrDeadlineExceeded}, true},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			eachWay(t, func(t *testing.T, way string) {
-				var dials atomic.Int32
-				tr := newTrial(t, way, func(o *cognitosync.Options) {
-					o.HTTPClient = &http.Client{Transport: &http.Transport{
-						DialContext: func(context.Context, string, string) (net.Conn, error) {
-							dials.Add(1)
-							return nil, test.failure
-						},
-					}}
-				})
-
-				err := tr.fails(t, t.Context())
-
-				assert.ErrorIs(t, err, test.failure)
-				requireAs[*smithyhttp.RequestSendError](t, err)
-				details := cognitosync.InspectError(err)
-				assert.Equal(t, test.retried, details.Retryable)
-				if test.retried {
-					assert.EqualValues(t, 3, dials.Load())
-					assert.Equal(t, 3, details.Attempts)
-					assert.Len(t, tr.naps.all(), 2)
-				} else {
-					assert.EqualValues(t, 1, dials.Load())
-					assert.Equal(t, 1, details.Attempts)
-				}
-				details.Attempts, details.Retryable, details.Message = 0, false, ""
-				assert.Zero(t, details, "details of an answer, where there was none")
-			})
-		})
-	}
-}
-
-// TestRefusedConnection asks at a port that nobody listens on.
-func TestRefusedConnection(t *testing.T) {
-	t.Parallel()
-	eachWay(t, func(t *testing.T, way string) {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		tr := newTrial(t, way, func(o *cognitosync.Options) {
-			o.BaseEndpoint = aws.String("http://" + listener.Addr().String())
-		})
-		require.NoError(t, listener.Close())
-
-		err = tr.fails(t, t.Context())
-
-		assert.ErrorIs(t, err, syscall.ECONNREFUSED)
-		assert.Equal(t, 3, requireAs[*retry.MaxAttemptsError](t, err).Attempt)
-		assert.Len(t, tr.naps.all(), 2)
-	})
-}
-
-// TestUntrustedCertificate is refused by the transport.
-func TestUntrustedCertificate(t *testing.T) {
-	t.Parallel()
-	eachWay(t, func(t *testing.T, way string) {
-		server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.TLS = true })
-		tr := trialOf(t, way, server, func(o *cognitosync.Options) { o.HTTPClient = &http.Client{} })
-		err := tr.fails(t, t.Context())
-		requireAs[*smithyhttp.RequestSendError](t, err)
-		requireAs[x509.UnknownAuthorityError](t, err)
-		assert.Equal(t, 3, cognitosync.InspectError(err).Attempts)
-		assert.Zero(t, tr.requests())
-	})
-}
-
-// TestIdleConnectionClosed has the server close connections just when they are to be
-// used again. That is the transport's business: no attempt is lost, and no time.
-func TestIdleConnectionClosed(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		name string
-		end  func(net.Conn) error
-	}{
-		{"closed", net.Conn.Close},
-		{"reset", reset},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			eachWay(t, func(t *testing.T, way string) {
-				var (
-					mu       sync.Mutex
-					used     = map[string]bool{} // connections, by the client's address
-					attempts []string
-					dropped  int
-				)
-				server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					mu.Lock()
-					defer mu.Unlock()
-					if used[r.RemoteAddr] {
-						dropped++
-						conn, _, err := http.NewResponseController(w).Hijack()
-						if assert.NoError(t, err) {
-							assert.NoError(t, test.end(conn))
-						}
-						return
-					}
-					used[r.RemoteAddr] = true
-					attempts = append(attempts, r.Header.Get("Amz-Sdk-Request"))
-					_, _ = io.WriteString(w, stubBody) // a client that is gone has failed the test already
-				}))
-				t.Cleanup(server.Close)
-				tr := newTrial(t, way, func(o *cognitosync.Options) { o.BaseEndpoint = aws.String(server.URL) })
-
-				const calls = 5
-				for range calls {
-					output, err := tr.call(t.Context())
-					require.NoError(t, err)
-					require.NotNil(t, output)
-				}
-
-				mu.Lock()
-				defer mu.Unlock()
-				assert.Equal(t, calls-1, dropped, "connections used again")
-				assert.Equal(t, slices.Repeat([]string{"attempt=1; max=3"}, calls), attempts)
-				assert.Empty(t, tr.naps.all())
-			})
-		})
-	}
-}
-
 // TestRetryQuota follows the 500 tokens that a client has for its retries. What one
 // costs does not depend on the SDK's own defaults.
 func TestRetryQuota(t *testing.T) { // not parallel: it sets an environment variable
@@ -450,25 +320,30 @@ func TestRetryQuota(t *testing.T) { // not parallel: it sets an environment vari
 		for _, test := range []struct {
 			name    string
 			failure cognitosynctest.Step
+			cost    int
 		}{
-			{"server error", cognitosynctest.InternalError()},
-			{"throttled", cognitosynctest.TooManyRequests()},
-			{"cut", cognitosynctest.OK().CutAfter(10)},
+			{"server error", cognitosynctest.InternalError(), retryCost},
+			{"throttled", cognitosynctest.TooManyRequests(), 5},
+			{"cut", cognitosynctest.OK().CutAfter(10), retryCost},
 		} {
-			for _, way := range ways {
-				t.Run(fmt.Sprintf("AWS_NEW_RETRIES_2026=%s/%s/%s", newRetries, test.name, way), func(t *testing.T) {
+			for _, path := range paths {
+				t.Run(fmt.Sprintf("AWS_NEW_RETRIES_2026=%s/%s/%s", newRetries, test.name, path), func(t *testing.T) {
 					t.Setenv("AWS_NEW_RETRIES_2026", newRetries)
 					server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.InMemory = true })
-					testRetryQuota(t, trialOf(t, way, server), test.failure, 5)
+					testRetryQuota(t, setupServer(t, path, server), test.failure, test.cost)
 				})
 			}
 		}
 	}
 }
 
+// retryCost is how many tokens one retry costs. It is 14 with the SDK's own retryer,
+// where throttling remains at 5.
+const retryCost = 5
+
 // testRetryQuota uses up the 500 tokens of a client with a failure for which a retry
-// costs so many. A retry that succeeds gives its tokens back, and each success one
-// more.
+// costs so many. A retry that succeeds gives its tokens back, and any other success
+// gives one.
 func testRetryQuota(t *testing.T, tr *trial, failure cognitosynctest.Step, cost int) {
 	t.Helper()
 	attempts := func() int { // of a call that fails
@@ -486,14 +361,19 @@ func testRetryQuota(t *testing.T, tr *trial, failure cognitosynctest.Step, cost 
 		tr.succeeds(t)
 	}
 	tr.script(cognitosynctest.Forever(failure))
-	for range 500 / (2 * cost) {
+	quota := 500
+	for ; quota >= 2*cost; quota -= 2 * cost {
 		require.Equal(t, 3, attempts())
+	}
+	if quota >= cost {
+		quota -= cost
+		require.Equal(t, 2, attempts(), "with quota for one retry")
 	}
 	require.Equal(t, 1, attempts(), "with no quota left")
 	require.Equal(t, 1, attempts(), "with no quota left")
 
 	tr.server.Reset()
-	for range cost - 1 {
+	for range cost - 1 - quota {
 		tr.succeeds(t)
 	}
 	tr.script(cognitosynctest.Forever(failure))
@@ -509,8 +389,8 @@ func testRetryQuota(t *testing.T, tr *trial, failure cognitosynctest.Step, cost 
 // TestNoQuota shows what the caller sees: the failure, and why it was not retried.
 func TestNoQuota(t *testing.T) {
 	t.Parallel()
-	eachWay(t, func(t *testing.T, way string) {
-		tr := newTrial(t, way, func(o *cognitosync.Options) {
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path, func(o *cognitosync.Options) {
 			o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) { o.RateLimiter = ratelimit.NewTokenRateLimit(4) })
 		})
 		tr.script(cognitosynctest.Throttle(1))
@@ -526,16 +406,16 @@ func TestNoQuota(t *testing.T) {
 // TestRetryerOfTheCaller has a retryer of the caller's own decide.
 func TestRetryerOfTheCaller(t *testing.T) {
 	t.Parallel()
-	eachWay(t, func(t *testing.T, way string) {
-		tr := newTrial(t, way)
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path)
 		tr.script(cognitosynctest.InternalError())
 		err := tr.fails(t, t.Context(), func(o *cognitosync.Options) { o.Retryer = aws.NopRetryer{} })
 		assert.Equal(t, 1, tr.requests())
 		requireAs[*cognitosync.InternalErrorException](t, err)
 		assert.False(t, cognitosync.InspectError(err).Retryable)
 	})
-	eachWay(t, func(t *testing.T, way string) {
-		tr := newTrial(t, way, func(o *cognitosync.Options) {
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path, func(o *cognitosync.Options) {
 			o.Retryer = retry.AddWithErrorCodes(o.Retryer, (&cognitosync.ResourceNotFoundException{}).ErrorCode())
 			o.Retryer = retry.AddWithMaxAttempts(o.Retryer, 5)
 		})

@@ -14,7 +14,6 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -32,6 +31,7 @@ import (
 
 	"github.com/cognitosync/cognitosync-go"
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
+	"github.com/cognitosync/cognitosync-go/internal/clienttest"
 )
 
 // allLogModes are those that mean something to this client.
@@ -64,14 +64,14 @@ func TestClientLogMode(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			bothWays(t, func(t *testing.T, way string) {
-				var log notes
-				server, client := setup(t, way, func(o *cognitosync.Options) { o.ClientLogMode, o.Logger = test.mode, &log })
-				server.Script(poolID, cognitosynctest.Throttle(1))
-				_, err := describe(t, client)
+			bothPaths(t, func(t *testing.T, path string) {
+				var log clienttest.Notes
+				tr := setup(t, path, func(o *cognitosync.Options) { o.ClientLogMode, o.Logger, o.Retryer = test.mode, &log, tireless() })
+				tr.script(cognitosynctest.Throttle(1))
+				_, err := tr.call(t.Context())
 				require.NoError(t, err)
 				var got []string
-				for _, line := range log.take() {
+				for _, line := range log.Take() {
 					first, _, _ := strings.Cut(line, "\n")
 					if strings.HasPrefix(first, failed) {
 						first = failed
@@ -87,22 +87,22 @@ func TestClientLogMode(t *testing.T) {
 // TestLogTexts shows what the entries say, and what stands in for secrets.
 func TestLogTexts(t *testing.T) {
 	t.Parallel()
-	bothWays(t, func(t *testing.T, way string) {
-		var log notes
-		server, client := setup(t, way, func(o *cognitosync.Options) {
+	bothPaths(t, func(t *testing.T, path string) {
+		var log clienttest.Notes
+		tr := setup(t, path, func(o *cognitosync.Options) {
 			o.ClientLogMode, o.Logger, o.AppID = allLogModes, &log, "inventory"
 		})
-		server.Script(poolID, cognitosynctest.AccessDenied())
-		_, err := describe(t, client)
+		tr.script(cognitosynctest.AccessDenied())
+		_, err := tr.call(t.Context())
 		require.Error(t, err)
-		text := strings.ReplaceAll(strings.Join(log.take(), "\n"), "\r", "")
-		path := "/identitypools/" + escapedID(poolID)
+		text := strings.ReplaceAll(strings.Join(log.Take(), "\n"), "\r", "")
+		target := "/identitypools/" + escapedID(poolID)
 		for _, part := range []string{
-			"---[ CANONICAL STRING  ]", "GET\n" + strings.ReplaceAll(path, "%", "%25") + "\n", "\nx-amz-security-token:REDACTED\n",
+			"---[ CANONICAL STRING  ]", "GET\n" + strings.ReplaceAll(target, "%", "%25") + "\n", "\nx-amz-security-token:REDACTED\n",
 			"---[ STRING TO SIGN ]", "AWS4-HMAC-SHA256\n", "/us-east-1/cognito-sync/aws4_request\nREDACTED\n",
-			"Request\nGET " + path + " HTTP/1.1\nHost: " + strings.TrimPrefix(server.URL(), "http://") + "\n",
+			"Request\nGET " + target + " HTTP/1.1\nHost: " + strings.TrimPrefix(tr.server.URL(), "http://") + "\n",
 			"app/inventory", "\nAmz-Sdk-Request: attempt=1; max=3\n", "\nAuthorization: REDACTED\n", "\nX-Amz-Security-Token: REDACTED\n",
-			"Response\nHTTP/1.1 403 Forbidden\n", "\nX-Amzn-Requestid: " + server.Requests().Last().RequestID + "\n",
+			"Response\nHTTP/1.1 403 Forbidden\n", "\nX-Amzn-Requestid: " + tr.server.Requests().Last().RequestID + "\n",
 			`Response body` + "\n" + `{"message":"User: `,
 			"attempt 1 of 3 failed, not retryable, delay 0s: ", "AccessDeniedException: User: ",
 		} {
@@ -111,12 +111,9 @@ func TestLogTexts(t *testing.T) {
 	})
 }
 
-// A contextKey is a key of the caller's.
-type contextKey struct{}
-
 // A contextLogger notes what it finds in the context of each entry.
 type contextLogger struct {
-	notes *notes
+	notes *clienttest.Notes
 	value any
 }
 
@@ -125,21 +122,21 @@ func (l contextLogger) WithContext(ctx context.Context) logging.Logger {
 }
 
 func (l contextLogger) Logf(_ logging.Classification, format string, args ...any) {
-	l.notes.add("%v: %s", l.value, firstWords(fmt.Sprintf(format, args...), 2))
+	l.notes.Add("%v: %s", l.value, firstWords(fmt.Sprintf(format, args...), 2))
 }
 
 // TestLoggerSeesTheContext shows that every entry comes with the caller's context.
 func TestLoggerSeesTheContext(t *testing.T) {
 	t.Parallel()
-	bothWays(t, func(t *testing.T, way string) {
-		var log notes
-		server, client := setup(t, way, func(o *cognitosync.Options) {
+	bothPaths(t, func(t *testing.T, path string) {
+		var log clienttest.Notes
+		tr := setup(t, path, func(o *cognitosync.Options) {
 			o.ClientLogMode, o.Logger = allLogModes, contextLogger{notes: &log}
 		})
-		server.Script(poolID, cognitosynctest.Throttle(1))
-		_, err := describePool(context.WithValue(t.Context(), contextKey{}, "mine"), t, client, poolID)
+		tr.script(cognitosynctest.Throttle(1))
+		_, err := tr.callPool(context.WithValue(t.Context(), contextKey{}, "mine"), poolID)
 		require.NoError(t, err)
-		entries := log.take()
+		entries := log.Take()
 		require.Len(t, entries, 9)
 		for _, entry := range entries {
 			assert.True(t, strings.HasPrefix(entry, "mine: "), entry)
@@ -151,16 +148,16 @@ func TestLoggerSeesTheContext(t *testing.T) {
 // call's secrets there, too.
 func TestMiddlewareLogs(t *testing.T) {
 	t.Parallel()
-	var log notes
-	_, client := setup(t, direct,
+	var log clienttest.Notes
+	tr := setup(t, direct,
 		func(o *cognitosync.Options) { o.Logger = &log },
 		atEnd("deserialize", &probe{id: "log", before: func(ctx context.Context, in any) context.Context {
 			middleware.GetLogger(ctx).Logf(logging.Warn, "sending %v", in.(*smithyhttp.Request).Header)
 			return ctx
 		}}, middleware.Before))
-	_, err := describe(t, client)
+	_, err := tr.call(t.Context())
 	require.NoError(t, err)
-	entries := log.take()
+	entries := log.Take()
 	require.Len(t, entries, 1)
 	assert.True(t, strings.HasPrefix(entries[0], "WARN sending map["), entries[0])
 	assert.Contains(t, entries[0], "Authorization:[REDACTED")
@@ -175,10 +172,10 @@ const silentEnv = "COGNITOSYNC_TEST_SILENT"
 func TestSilentByDefault(t *testing.T) {
 	t.Parallel()
 	if os.Getenv(silentEnv) != "" {
-		bothWays(t, func(t *testing.T, way string) {
-			server, client := setup(t, way, func(o *cognitosync.Options) { o.ClientLogMode = allLogModes })
-			server.Script(poolID, cognitosynctest.Throttle(1), cognitosynctest.AccessDenied())
-			_, err := describe(t, client)
+		bothPaths(t, func(t *testing.T, path string) {
+			tr := setup(t, path, func(o *cognitosync.Options) { o.ClientLogMode = allLogModes })
+			tr.script(cognitosynctest.Throttle(1), cognitosynctest.AccessDenied())
+			_, err := tr.call(t.Context())
 			require.Error(t, err)
 		})
 		return
@@ -186,49 +183,12 @@ func TestSilentByDefault(t *testing.T) {
 	binary, err := os.Executable()
 	require.NoError(t, err)
 	process := exec.CommandContext(t.Context(), binary, "-test.run=^TestSilentByDefault$")
-	process.Env = []string{silentEnv + "=yes"}
+	process.Env = []string{silentEnv + "=yes", "GORACE=atexit_sleep_ms=0"}
 	printed, err := process.CombinedOutput()
 	require.NoError(t, err, "%s", printed)
 	lines := strings.Split(strings.TrimSpace(string(printed)), "\n")
 	lines = slices.DeleteFunc(lines, func(line string) bool { return strings.HasPrefix(line, "coverage: ") })
 	assert.Equal(t, []string{"PASS"}, lines)
-}
-
-// A recordHandler is a slog.Handler that keeps records.
-type recordHandler struct {
-	slog.Handler
-	level slog.Level // the lowest that is enabled
-
-	mu      sync.Mutex
-	records []slog.Record
-	values  []any // of contextKey in the context of each record
-}
-
-func (h *recordHandler) Enabled(_ context.Context, level slog.Level) bool { return level >= h.level }
-
-func (h *recordHandler) Handle(ctx context.Context, record slog.Record) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.records = append(h.records, record.Clone())
-	h.values = append(h.values, ctx.Value(contextKey{}))
-	return nil
-}
-
-// take returns level and attributes of each record since it was last called.
-func (h *recordHandler) take() []map[string]any {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	var all []map[string]any
-	for _, record := range h.records {
-		attributes := map[string]any{"level": record.Level, "message": record.Message}
-		record.Attrs(func(a slog.Attr) bool {
-			attributes[a.Key] = a.Value.Any()
-			return true
-		})
-		all = append(all, attributes)
-	}
-	h.records = nil
-	return all
 }
 
 // TestStructuredLogger compares the whole record of each attempt.
@@ -276,9 +236,9 @@ func TestStructuredLogger(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			bothWays(t, func(t *testing.T, way string) {
-				handler := &recordHandler{level: slog.LevelDebug}
-				server, client := setup(t, way, func(o *cognitosync.Options) {
+			bothPaths(t, func(t *testing.T, path string) {
+				handler := &clienttest.Records{Level: slog.LevelDebug}
+				tr := setup(t, path, func(o *cognitosync.Options) {
 					o.StructuredLogger = slog.New(handler)
 					o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) {
 						o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return delay, nil })
@@ -287,9 +247,9 @@ func TestStructuredLogger(t *testing.T) {
 						test.option(o)
 					}
 				})
-				server.Script(poolID, test.steps...)
-				_, _ = describePool(context.WithValue(t.Context(), contextKey{}, "mine"), t, client, poolID)
-				records, requests := handler.take(), server.Requests()
+				tr.script(test.steps...)
+				_, _ = tr.callPool(context.WithValue(t.Context(), contextKey{}, "mine"), poolID)
+				records, requests := handler.Take(), tr.server.Requests()
 				require.Len(t, records, len(test.want))
 				for i, got := range records {
 					want := record{
@@ -316,7 +276,7 @@ func TestStructuredLogger(t *testing.T) {
 						}
 					}
 					assert.Equal(t, want, got)
-					assert.Equal(t, "mine", handler.values[i], "the caller's context")
+					assert.Equal(t, "mine", handler.Contexts()[i].Value(contextKey{}), "the caller's context")
 				}
 			})
 		})
@@ -326,13 +286,13 @@ func TestStructuredLogger(t *testing.T) {
 // TestStructuredLoggerLevel shows that the handler's level decides.
 func TestStructuredLoggerLevel(t *testing.T) {
 	t.Parallel()
-	bothWays(t, func(t *testing.T, way string) {
-		handler := &recordHandler{level: slog.LevelWarn}
-		server, client := setup(t, way, func(o *cognitosync.Options) { o.StructuredLogger = slog.New(handler) })
-		server.Script(poolID, cognitosynctest.Throttle(1))
-		_, err := describe(t, client)
+	bothPaths(t, func(t *testing.T, path string) {
+		handler := &clienttest.Records{Level: slog.LevelWarn}
+		tr := setup(t, path, func(o *cognitosync.Options) { o.StructuredLogger = slog.New(handler) })
+		tr.script(cognitosynctest.Throttle(1))
+		_, err := tr.call(t.Context())
 		require.NoError(t, err)
-		records := handler.take()
+		records := handler.Take()
 		require.Len(t, records, 1)
 		assert.Equal(t, "retry", records[0]["reason"])
 	})
@@ -346,7 +306,7 @@ var secretCredentials = cognitosynctest.Credentials{
 	SessionToken:    "IQoJb3JpZ2luX2VjEJr//////////wEaCXVzLWVhc3QtMSJGMEQCIB7/" + strings.Repeat("k3Yq+Zp/8uVw", 60) + "==",
 }
 
-// An echo is an answer that tells the client its own secrets.
+// An echo is a response that tells the client its own secrets.
 type echo struct {
 	name   string
 	answer func(e exposed) (status int, header http.Header, body string)
@@ -460,19 +420,19 @@ func TestNothingConfidentialIsTold(t *testing.T) {
 	for _, echo := range echoes {
 		t.Run(echo.name, func(t *testing.T) {
 			t.Parallel()
-			bothWays(t, func(t *testing.T, way string) {
-				testEcho(t, way, echo)
+			bothPaths(t, func(t *testing.T, path string) {
+				testEcho(t, path, echo)
 			})
 		})
 	}
 }
 
-func testEcho(t *testing.T, way string, echo echo) {
+func testEcho(t *testing.T, path string, echo echo) {
 	var (
-		log          notes
-		handler      = &recordHandler{level: slog.LevelDebug}
-		spans        spanRecorder
-		meters       meterRecorder
+		log          clienttest.Notes
+		handler      = &clienttest.Records{Level: slog.LevelDebug}
+		spans        clienttest.Spans
+		meters       clienttest.Meters
 		confidential = []string{secretCredentials.SecretAccessKey, secretCredentials.SessionToken}
 		wrong        = cognitosynctest.Credentials{AccessKeyID: secretCredentials.AccessKeyID, SecretAccessKey: "wrong", SessionToken: secretCredentials.SessionToken}
 		verifier     = cognitosynctest.Verifier{Credentials: []cognitosynctest.Credentials{wrong}}
@@ -482,7 +442,7 @@ func testEcho(t *testing.T, way string, echo echo) {
 		BaseEndpoint: aws.String("http://echo.test"),
 		Credentials:  secretCredentials.Provider(),
 		Logger:       &log,
-		HTTPClient: doerFunc(func(req *http.Request) (*http.Response, error) {
+		HTTPClient: clienttest.Doer(func(req *http.Request) (*http.Response, error) {
 			req = req.Clone(req.Context())
 			req.Host = req.URL.Host
 			refusal := verifier.Verify(req)
@@ -502,20 +462,20 @@ func testEcho(t *testing.T, way string, echo echo) {
 				Header: header, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)),
 			}, nil
 		}),
-	}, way, func(o *cognitosync.Options) {
+	}, path, func(o *cognitosync.Options) {
 		o.ClientLogMode, o.StructuredLogger = allLogModes, slog.New(handler)
 		o.TracerProvider, o.MeterProvider = &spans, &meters
 	})
-	_, err := describe(t, client)
+	_, err := describe(t.Context(), t, client, poolID)
 	require.Error(t, err)
 	require.Greater(t, len(confidential), 3)
 
 	details := cognitosync.InspectError(err)
 	told := map[string]string{
-		"log":            strings.Join(log.take(), "\n"),
-		"structured log": fmt.Sprint(handler.take()),
-		"spans":          spans.text(),
-		"metrics":        fmt.Sprint(meters.take()),
+		"log":            strings.Join(log.Take(), "\n"),
+		"structured log": fmt.Sprint(handler.Take()),
+		"spans":          spans.Text(),
+		"metrics":        fmt.Sprint(meters.Take()),
 		"error":          err.Error(),
 		"error's code":   details.Code,
 		"message":        details.Message,
@@ -554,15 +514,15 @@ func leaked(text, secret string) string {
 // of the caller's writes to it.
 func TestAuthorizationOfAnotherKind(t *testing.T) {
 	t.Parallel()
-	bothWays(t, func(t *testing.T, way string) {
-		var log notes
-		_, client := setup(t, way, func(o *cognitosync.Options) {
+	bothPaths(t, func(t *testing.T, path string) {
+		var log clienttest.Notes
+		tr := setup(t, path, func(o *cognitosync.Options) {
 			o.ClientLogMode, o.Logger = allLogModes, &log
 			o.HTTPSignerV4 = bearerSigner{}
 		})
-		_, err := describe(t, client)
+		_, err := tr.call(t.Context())
 		require.Error(t, err, "the fake does not take it")
-		entries := strings.Join(log.take(), "\n")
+		entries := strings.Join(log.Take(), "\n")
 		assert.Contains(t, entries, "Authorization: ")
 		assert.NotContains(t, entries, "confidential-word")
 	})
@@ -638,55 +598,55 @@ func TestSpans(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			bothWays(t, func(t *testing.T, way string) {
-				recorder := &spanRecorder{}
+			bothPaths(t, func(t *testing.T, path string) {
+				recorder := &clienttest.Spans{}
 				transport := &http.Transport{} // the SDK's own adds spans
 				t.Cleanup(transport.CloseIdleConnections)
-				server, client := setup(t, way, func(o *cognitosync.Options) {
+				tr := setup(t, path, func(o *cognitosync.Options) {
 					o.TracerProvider, o.HTTPClient = recorder, &http.Client{Transport: transport}
 					if test.option != nil {
 						test.option(o)
 					}
 				})
-				server.Script(poolID, test.steps...)
-				ctx, parent := recordingTracer{recorder, "caller"}.StartSpan(t.Context(), "caller")
-				_, err := describePool(ctx, t, client, firstOf(test.pool, poolID))
-				requests := server.Requests()
+				tr.script(test.steps...)
+				ctx, parent := recorder.Tracer("caller").StartSpan(t.Context(), "caller")
+				_, err := tr.callPool(ctx, firstOf(test.pool, poolID))
+				requests := tr.server.Requests()
 
-				check := func(span *recordedSpan, want properties, requestID string) {
+				check := func(span *clienttest.Span, want properties, requestID string) {
 					t.Helper()
-					assert.Equal(t, "github.com/cognitosync/cognitosync-go", span.scope)
-					assert.Equal(t, 1, span.ended, "ended once")
+					assert.Equal(t, "github.com/cognitosync/cognitosync-go", span.Scope)
+					assert.Equal(t, 1, span.Ended, "ended once")
 					want = mergeProperties(want, nil)
 					status := tracing.SpanStatusOK
 					if want["error"] == true {
 						status = tracing.SpanStatusError
-						assert.NotEmpty(t, span.properties["exception.message"])
-						want["exception.message"] = span.properties["exception.message"]
+						assert.NotEmpty(t, span.Properties["exception.message"])
+						want["exception.message"] = span.Properties["exception.message"]
 					}
 					if want["http.status_code"] != nil {
 						want["aws.request_id"] = requestID
 					}
-					assert.Equal(t, status, span.status)
-					assert.Equal(t, want, span.properties)
+					assert.Equal(t, status, span.Status)
+					assert.Equal(t, want, span.Properties)
 				}
-				calls := recorder.named("Cognito Sync.DescribeIdentityPoolUsage")
+				calls := recorder.Named("Cognito Sync.DescribeIdentityPoolUsage")
 				require.Len(t, calls, 1)
-				assert.Equal(t, tracing.SpanKindClient, calls[0].kind)
-				assert.Same(t, parent, calls[0].parent)
+				assert.Equal(t, tracing.SpanKindClient, calls[0].Kind)
+				assert.Same(t, parent, calls[0].Parent)
 				check(calls[0], mergeProperties(test.call, properties{
 					"rpc.system": "aws-api", "rpc.service": "Cognito Sync", "rpc.method": "DescribeIdentityPoolUsage",
 				}), requests.Last().RequestID)
 				assert.Equal(t, err != nil, test.call["error"])
 
-				attempts := recorder.named("Attempt")
+				attempts := recorder.Named("Attempt")
 				require.Len(t, attempts, len(test.attempts))
 				for i, attempt := range attempts {
-					assert.Same(t, calls[0], attempt.parent)
-					assert.Equal(t, tracing.SpanKindInternal, attempt.kind)
+					assert.Same(t, calls[0], attempt.Parent)
+					assert.Equal(t, tracing.SpanKindInternal, attempt.Kind)
 					check(attempt, test.attempts[i], requests[i].RequestID)
 				}
-				others := recorder.count() - len(recorder.named("ComputePayloadSHA256")) // the SDK's step adds one
+				others := len(recorder.All()) - len(recorder.Named("ComputePayloadSHA256")) // the SDK's step adds one
 				assert.Equal(t, 2+len(test.attempts), others, "no other spans")
 			})
 		})
@@ -705,42 +665,42 @@ func mergeProperties(a, b map[any]any) map[any]any {
 // the active one, and that middleware can add spans of its own.
 func TestSpansAreInTheContext(t *testing.T) {
 	t.Parallel()
-	bothWays(t, func(t *testing.T, way string) {
-		recorder := &spanRecorder{}
-		var active notes
+	bothPaths(t, func(t *testing.T, path string) {
+		recorder := &clienttest.Spans{}
+		var active clienttest.Notes
 		note := func(where string, ctx context.Context) {
 			span, _ := tracing.GetSpan(ctx)
 			number := any("-")
-			if span, ok := span.(*recordedSpan); ok {
-				number = span.properties["operation.attempt"]
+			if span, ok := span.(*clienttest.Span); ok {
+				number = span.Properties["operation.attempt"]
 			}
-			active.add("%s in %s %v", where, span.Name(), number)
+			active.Add("%s in %s %v", where, span.Name(), number)
 		}
-		server, client := setup(t, way, func(o *cognitosync.Options) {
+		tr := setup(t, path, func(o *cognitosync.Options) {
 			o.TracerProvider = recorder
 			credentials, httpClient := o.Credentials, o.HTTPClient
 			o.Credentials = aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
 				note("credentials", ctx)
 				return credentials.Retrieve(ctx)
 			})
-			o.HTTPClient = doerFunc(func(req *http.Request) (*http.Response, error) {
+			o.HTTPClient = clienttest.Doer(func(req *http.Request) (*http.Response, error) {
 				note("HTTP", req.Context())
 				_, span := tracing.StartSpan(req.Context(), "of the HTTP client")
 				span.End()
 				return httpClient.Do(req)
 			})
 		})
-		server.Script(poolID, cognitosynctest.Throttle(1))
-		_, err := describe(t, client)
+		tr.script(cognitosynctest.Throttle(1))
+		_, err := tr.call(t.Context())
 		require.NoError(t, err)
 		assert.Equal(t, []string{
 			"credentials in Attempt 1", "HTTP in Attempt 1",
 			"credentials in Attempt 2", "HTTP in Attempt 2",
-		}, active.take())
-		added := recorder.named("of the HTTP client")
+		}, active.Take())
+		added := recorder.Named("of the HTTP client")
 		require.Len(t, added, 2)
-		for i, attempt := range recorder.named("Attempt") {
-			assert.Same(t, attempt, added[i].parent)
+		for i, attempt := range recorder.Named("Attempt") {
+			assert.Same(t, attempt, added[i].Parent)
 		}
 	})
 }
@@ -748,15 +708,15 @@ func TestSpansAreInTheContext(t *testing.T) {
 // TestSpansOfOneCall shows that a provider for one call gets that call only.
 func TestSpansOfOneCall(t *testing.T) {
 	t.Parallel()
-	bothWays(t, func(t *testing.T, way string) {
-		always, once := &spanRecorder{}, &spanRecorder{}
-		_, client := setup(t, way, func(o *cognitosync.Options) { o.TracerProvider = always })
+	bothPaths(t, func(t *testing.T, path string) {
+		always, once := &clienttest.Spans{}, &clienttest.Spans{}
+		tr := setup(t, path, func(o *cognitosync.Options) { o.TracerProvider = always })
 		for _, optFns := range [][]func(*cognitosync.Options){nil, {func(o *cognitosync.Options) { o.TracerProvider = once }}, nil} {
-			_, err := describe(t, client, optFns...)
+			_, err := tr.call(t.Context(), optFns...)
 			require.NoError(t, err)
 		}
-		assert.Len(t, always.named("Attempt"), 2)
-		assert.Len(t, once.named("Attempt"), 1)
+		assert.Len(t, always.Named("Attempt"), 2)
+		assert.Len(t, once.Named("Attempt"), 1)
 	})
 }
 
@@ -777,29 +737,29 @@ var clientInstruments = [][3]string{
 // change, and once more for a call that brings a provider of its own.
 func TestInstruments(t *testing.T) {
 	t.Parallel()
-	bothWays(t, func(t *testing.T, way string) {
-		recorder, own := &meterRecorder{}, &meterRecorder{}
-		_, client := setup(t, way, func(o *cognitosync.Options) { o.MeterProvider = recorder })
+	bothPaths(t, func(t *testing.T, path string) {
+		recorder, own := &clienttest.Meters{}, &clienttest.Meters{}
+		tr := setup(t, path, func(o *cognitosync.Options) { o.MeterProvider = recorder })
 		for range 3 {
-			_, err := describe(t, client)
+			_, err := tr.call(t.Context())
 			require.NoError(t, err)
-			_, err = describe(t, client, func(o *cognitosync.Options) { o.AppID = "inventory" })
+			_, err = tr.call(t.Context(), func(o *cognitosync.Options) { o.AppID = "inventory" })
 			require.NoError(t, err)
 		}
 		var made [][3]string
-		for _, instrument := range recorder.created() {
-			assert.Equal(t, "github.com/cognitosync/cognitosync-go", instrument.scope)
-			assert.NotEmpty(t, instrument.description)
-			made = append(made, [3]string{instrument.name, instrument.kind, instrument.unit})
+		for _, instrument := range recorder.Created() {
+			assert.Equal(t, "github.com/cognitosync/cognitosync-go", instrument.Scope)
+			assert.NotEmpty(t, instrument.Description)
+			made = append(made, [3]string{instrument.Name, instrument.Kind, instrument.Unit})
 		}
 		assert.Equal(t, clientInstruments, made)
-		assert.Len(t, recorder.take()["client.call.duration"], 6)
+		assert.Len(t, recorder.Take()["client.call.duration"], 6)
 
-		_, err := describe(t, client, func(o *cognitosync.Options) { o.MeterProvider = own })
+		_, err := tr.call(t.Context(), func(o *cognitosync.Options) { o.MeterProvider = own })
 		require.NoError(t, err)
-		assert.Len(t, own.created(), len(clientInstruments))
-		assert.Len(t, own.take()["client.call.duration"], 1)
-		assert.Empty(t, recorder.take(), "the call is counted elsewhere")
+		assert.Len(t, own.Created(), len(clientInstruments))
+		assert.Len(t, own.Take()["client.call.duration"], 1)
+		assert.Empty(t, recorder.Take(), "the call is counted elsewhere")
 	})
 }
 
@@ -852,32 +812,32 @@ func TestMetrics(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			bothWays(t, func(t *testing.T, way string) {
-				recorder := &meterRecorder{}
-				server, client := setup(t, way, func(o *cognitosync.Options) {
+			bothPaths(t, func(t *testing.T, path string) {
+				recorder := &clienttest.Meters{}
+				tr := setup(t, path, func(o *cognitosync.Options) {
 					o.MeterProvider = recorder
 					if test.option != nil {
 						test.option(o)
 					}
 				})
-				server.Script(poolID, test.steps...)
-				_, _ = describePool(t.Context(), t, client, firstOf(test.pool, poolID))
+				tr.script(test.steps...)
+				_, _ = tr.callPool(t.Context(), firstOf(test.pool, poolID))
 
 				got, failing := map[string]int{}, []string(nil)
-				for name, points := range recorder.take() {
+				for name, points := range recorder.Take() {
 					name = strings.TrimPrefix(name, "client.call.")
 					got[name] = len(points)
 					for _, p := range points {
-						assert.Equal(t, "Cognito Sync", p.attributes["rpc.service"], name)
-						assert.Equal(t, "DescribeIdentityPoolUsage", p.attributes["rpc.method"], name)
+						assert.Equal(t, "Cognito Sync", p.Attributes["rpc.service"], name)
+						assert.Equal(t, "DescribeIdentityPoolUsage", p.Attributes["rpc.method"], name)
 						switch name {
 						case "attempts", "errors":
-							assert.InDelta(t, 1, p.value, 0, name)
+							assert.InDelta(t, 1, p.Value, 0, name)
 						default:
-							assert.GreaterOrEqual(t, p.value, 0.0, name)
+							assert.GreaterOrEqual(t, p.Value, 0.0, name)
 						}
 						if name == "errors" {
-							failing = append(failing, fmt.Sprint(p.attributes["exception.type"]))
+							failing = append(failing, fmt.Sprint(p.Attributes["exception.type"]))
 						}
 					}
 				}
@@ -898,15 +858,15 @@ func TestMetrics(t *testing.T) {
 // TestProvidersThatRecordNothing shows that they are taken for none.
 func TestProvidersThatRecordNothing(t *testing.T) {
 	t.Parallel()
-	bothWays(t, func(t *testing.T, way string) {
-		_, client := setup(t, way)
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path)
 		for _, option := range []func(*cognitosync.Options){
 			func(o *cognitosync.Options) { o.TracerProvider = tracing.NopTracerProvider{} },
 			func(o *cognitosync.Options) { o.TracerProvider = &tracing.NopTracerProvider{} },
 			func(o *cognitosync.Options) { o.MeterProvider = metrics.NopMeterProvider{} },
 			func(o *cognitosync.Options) { o.MeterProvider = &metrics.NopMeterProvider{} },
 		} {
-			_, err := describe(t, client, option)
+			_, err := tr.call(t.Context(), option)
 			require.NoError(t, err)
 		}
 	})

@@ -6,7 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
+	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -18,32 +19,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cognitosync/cognitosync-go"
+	"github.com/cognitosync/cognitosync-go/cognitosynctest"
+	"github.com/cognitosync/cognitosync-go/internal/clienttest"
 )
-
-// Sources of an aws.Config, each with one setting.
-type (
-	fipsSource      struct{ state aws.FIPSEndpointState }
-	dualStackSource struct{ state aws.DualStackEndpointState }
-	endpointSource  map[string]string // by service
-	ignoreSource    bool
-)
-
-func (s fipsSource) GetUseFIPSEndpoint(context.Context) (aws.FIPSEndpointState, bool, error) {
-	return s.state, s.state != aws.FIPSEndpointStateUnset, nil
-}
-
-func (s dualStackSource) GetUseDualStackEndpoint(context.Context) (aws.DualStackEndpointState, bool, error) {
-	return s.state, s.state != aws.DualStackEndpointStateUnset, nil
-}
-
-func (s endpointSource) GetServiceBaseEndpoint(_ context.Context, sdkID string) (string, bool, error) {
-	endpoint, found := s[sdkID]
-	return endpoint, found, nil
-}
-
-func (s ignoreSource) GetIgnoreConfiguredEndpoints(context.Context) (value, found bool, err error) {
-	return bool(s), true, nil
-}
 
 func TestEndpointResolverV2(t *testing.T) {
 	t.Parallel()
@@ -115,10 +93,10 @@ func TestEndpointResolverV2(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			bothWays(t, func(t *testing.T, way string) {
+			bothPaths(t, func(t *testing.T, path string) {
 				s := newScene(t, &settingTest{})
 				var params []cognitosync.EndpointParameters
-				client := cognitosync.New(s.options(way), cognitosync.WithEndpointResolverV2(resolverFunc(
+				client := cognitosync.New(s.options(path), cognitosync.WithEndpointResolverV2(resolverFunc(
 					func(p cognitosync.EndpointParameters) (smithyendpoints.Endpoint, error) {
 						params = append(params, p)
 						return smithyendpoints.Endpoint{
@@ -127,9 +105,9 @@ func TestEndpointResolverV2(t *testing.T) {
 							Properties: test.properties,
 						}, nil
 					})), test.options)
-				_, _ = describePool(t.Context(), t, client, anyPool) // refused: the fake is not at this path
+				_, _ = describe(t.Context(), t, client, anyPool) // refused: the fake is not at this path
 				require.Equal(t, []cognitosync.EndpointParameters{test.params}, params)
-				s.sent = s.wire.take()
+				s.sent = s.wire.Take()
 				require.Len(t, s.sent, 1)
 				assert.Equal(t, test.url, s.sent[0].URL.String())
 				assert.Equal(t, []string{"a", "b"}, s.sent[0].Header["X-Of-Endpoint"])
@@ -249,7 +227,7 @@ func TestLegacyEndpointResolver(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			bothWays(t, func(t *testing.T, way string) {
+			bothPaths(t, func(t *testing.T, path string) {
 				s := newScene(t, &settingTest{})
 				cfg := s.config()
 				cfg.Region = firstOf(test.region, cfg.Region)
@@ -266,13 +244,13 @@ func TestLegacyEndpointResolver(t *testing.T) {
 					return aws.Endpoint{}, errors.New("the older resolver is not asked where there is the newer")
 				})
 				client := cognitosync.NewFromConfig(cfg, func(o *cognitosync.Options) {
-					goThrough(way, o)
+					takePath(path, o)
 					if test.options != nil {
 						test.options(o)
 					}
 				})
-				_, _ = describePool(t.Context(), t, client, anyPool)
-				s.sent = s.wire.take()
+				_, _ = describe(t.Context(), t, client, anyPool)
+				s.sent = s.wire.Take()
 				require.Len(t, s.sent, 1)
 				assert.Equal(t, test.url, s.sent[0].URL.String())
 				assert.Equal(t, test.scope, s.signedFor())
@@ -304,93 +282,233 @@ func TestResolverOptions(t *testing.T) {
 	assert.Equal(t, "us-west-2", region)
 }
 
-// TestConfigSources is not parallel: it is about the environment, too.
-func TestConfigSources(t *testing.T) {
-	const own, forAll = "AWS_ENDPOINT_URL_COGNITO_SYNC", "AWS_ENDPOINT_URL"
+// TestUseIdentityPoolRegion queries each pool in the region that its ID names.
+func TestUseIdentityPoolRegion(t *testing.T) {
+	t.Parallel()
+	fips := func(o *cognitosync.Options) { o.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateEnabled }
+	dualStack := func(o *cognitosync.Options) {
+		o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled
+	}
 	for _, test := range []struct {
-		name    string
-		sources []any
-		env     map[string]string
-		base    string
-		want    string
+		name   string
+		region string // of the client
+		id     string
+		alter  func(*cognitosync.Options)
+		host   string
+		signed string
 	}{
-		{name: "none", want: host},
-		{
-			name: "the first that knows", want: "https://cognito-sync-fips.us-east-1.amazonaws.com",
-			sources: []any{struct{}{}, fipsSource{}, fipsSource{aws.FIPSEndpointStateEnabled}, fipsSource{aws.FIPSEndpointStateDisabled}},
-		},
-		{
-			name: "switched off", want: host,
-			sources: []any{dualStackSource{aws.DualStackEndpointStateDisabled}, dualStackSource{aws.DualStackEndpointStateEnabled}},
-		},
-		{
-			name: "an endpoint of the service", want: "http://one.test", base: "http://base.test",
-			sources: []any{endpointSource{"S3": "http://s3.test"}, endpointSource{"Cognito Sync": "http://one.test"}, endpointSource{"Cognito Sync": "http://two.test"}},
-		},
-		{
-			name: "endpoints of others", want: "http://base.test", base: "http://base.test",
-			sources: []any{endpointSource{"S3": "http://s3.test"}},
-		},
-		{
-			name: "configured endpoints are ignored", want: host,
-			sources: []any{ignoreSource(true), endpointSource{"Cognito Sync": "http://one.test"}},
-		},
-		{
-			name: "configured endpoints are not ignored", want: "http://one.test",
-			sources: []any{ignoreSource(false), ignoreSource(true), endpointSource{"Cognito Sync": "http://one.test"}},
-		},
-		{
-			name: "the variable for all services comes before the file", want: "http://base.test", base: "http://base.test",
-			env:     map[string]string{forAll: "http://base.test"},
-			sources: []any{endpointSource{"Cognito Sync": "http://one.test"}},
-		},
-		{
-			name: "the service's own variable comes before both", want: "http://one.test", base: "http://base.test",
-			env:     map[string]string{forAll: "http://base.test", own: "http://one.test"},
-			sources: []any{endpointSource{"Cognito Sync": "http://one.test"}},
-		},
+		{"another region", "us-east-1", "eu-west-1:1", nil, "cognito-sync.eu-west-1.amazonaws.com", "eu-west-1"},
+		{"the client's region", "eu-west-1", "eu-west-1:1", nil, "cognito-sync.eu-west-1.amazonaws.com", "eu-west-1"},
+		{"no region of the client", "", "ap-southeast-2:1", nil, "cognito-sync.ap-southeast-2.amazonaws.com", "ap-southeast-2"},
+		{"another partition", "us-east-1", "cn-north-1:1", nil, "cognito-sync.cn-north-1.amazonaws.com.cn", "cn-north-1"},
+		{"government", "us-east-1", "us-gov-west-1:1", nil, "cognito-sync.us-gov-west-1.amazonaws.com", "us-gov-west-1"},
+		{"region to come", "us-east-1", "eu-north-99:1", nil, "cognito-sync.eu-north-99.amazonaws.com", "eu-north-99"},
+		{"FIPS", "us-west-2", "us-east-2:1", fips, "cognito-sync-fips.us-east-2.amazonaws.com", "us-east-2"},
+		{"pseudo region with FIPS", "fips-us-west-2", "us-east-2:1", nil, "cognito-sync-fips.us-east-2.amazonaws.com", "us-east-2"},
+		{"dual stack", "us-west-2", "eu-west-1:1", dualStack, "cognito-sync.eu-west-1.api.aws", "eu-west-1"},
+		{"id without a region", "us-west-2", "1", nil, "cognito-sync.us-west-2.amazonaws.com", "us-west-2"},
 	} {
-		for _, way := range ways {
-			t.Run(test.name+"/"+way, func(t *testing.T) {
-				for _, name := range []string{own, forAll} {
-					t.Setenv(name, test.env[name]) // restored when the test ends
-					if test.env[name] == "" {
-						require.NoError(t, os.Unsetenv(name))
-					}
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				alter := []func(*cognitosync.Options){usePoolRegion}
+				if test.alter != nil {
+					alter = append(alter, test.alter)
 				}
-				s := newScene(t, &settingTest{seen: (*scene).target})
-				cfg := s.config()
-				cfg.ConfigSources = test.sources
-				if test.base != "" {
-					cfg.BaseEndpoint = aws.String(test.base)
-				}
-				client := cognitosync.NewFromConfig(cfg, func(o *cognitosync.Options) { goThrough(way, o) })
-				assert.Equal(t, test.want, s.see(t, client))
+				tr := setupWorld(t, path, test.region, alter...)
+				tr.server.SetPool(cognitosynctest.Pool{IdentityPoolId: test.id, DataStorage: aws.Int64(1)})
+
+				output, err := tr.callPool(t.Context(), test.id)
+
+				require.NoError(t, err)
+				assert.Equal(t, test.id, aws.ToString(output.IdentityPoolUsage.IdentityPoolId))
+				requests := tr.server.Requests()
+				require.Len(t, requests, 1)
+				assert.Equal(t, test.host, requests[0].Host)
+				assert.Contains(t, requests[0].Header.Get("Authorization"), "/"+test.signed+"/cognito-sync/aws4_request")
 			})
-		}
+		})
 	}
 }
 
-// TestTraceID shows that a Lambda function tells which invocation it is, so that one
-// that calls itself is noticed. It is not parallel: it is about the environment.
-func TestTraceID(t *testing.T) {
-	const trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8"
-	for _, test := range []struct{ name, function, want string }{
-		{"in Lambda", "inventory", trace},
-		{"elsewhere", "", ""},
-	} {
-		for _, way := range ways {
-			t.Run(test.name+"/"+way, func(t *testing.T) {
-				t.Setenv("_X_AMZN_TRACE_ID", trace)
-				t.Setenv("AWS_LAMBDA_FUNCTION_NAME", test.function) // restored when the test ends
-				if test.function == "" {
-					require.NoError(t, os.Unsetenv("AWS_LAMBDA_FUNCTION_NAME"))
-				}
-				server, client := setup(t, way)
-				_, err := describe(t, client)
+// TestUseIdentityPoolRegionOfACall sets the option for one call alone.
+func TestUseIdentityPoolRegionOfACall(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setupWorld(t, path, "us-east-1")
+		tr.server.SetPool(cognitosynctest.Pool{IdentityPoolId: "eu-west-1:1"})
+		_, err := tr.callPool(t.Context(), "eu-west-1:1", usePoolRegion)
+		require.NoError(t, err)
+		output, err := tr.callPool(t.Context(), "eu-west-1:1")
+		requireFailure(t, output, err)
+		requireAs[*cognitosync.RegionMismatchError](t, err)
+		assert.Equal(t, 1, tr.server.Requests().Count())
+	})
+}
+
+// TestUseIdentityPoolRegionWithEndpoint signs for the pool's region, and sends where
+// the caller says.
+func TestUseIdentityPoolRegionWithEndpoint(t *testing.T) {
+	t.Parallel()
+	for _, region := range []string{"us-east-1", ""} {
+		t.Run("client in "+region, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				tr := setupWorld(t, path, region, usePoolRegion, func(o *cognitosync.Options) {
+					o.BaseEndpoint = aws.String("http://127.0.0.1:4566")
+				})
+				tr.server.SetPool(cognitosynctest.Pool{IdentityPoolId: "eu-west-1:1"})
+				_, err := tr.callPool(t.Context(), "eu-west-1:1")
 				require.NoError(t, err)
-				assert.Equal(t, test.want, server.Requests().Last().Header.Get("X-Amzn-Trace-Id"))
+				last := tr.server.Requests().Last()
+				assert.Equal(t, "127.0.0.1:4566", last.Host)
+				assert.Contains(t, last.Header.Get("Authorization"), "/eu-west-1/cognito-sync/")
 			})
-		}
+		})
+	}
+}
+
+// TestRegionMismatch notices a pool of another region before it dials, asks for
+// credentials, or waits.
+func TestRegionMismatch(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, region, id string
+		want             *cognitosync.RegionMismatchError // nil: the call is made
+	}{
+		{"another region", "us-east-1", "eu-west-1:1",
+			&cognitosync.RegionMismatchError{IdentityPoolId: "eu-west-1:1", PoolRegion: "eu-west-1", ClientRegion: "us-east-1"}},
+		{"another partition", "us-east-1", "cn-north-1:1",
+			&cognitosync.RegionMismatchError{IdentityPoolId: "cn-north-1:1", PoolRegion: "cn-north-1", ClientRegion: "us-east-1"}},
+		{"pseudo region", "fips-us-west-2", "us-east-1:1",
+			&cognitosync.RegionMismatchError{IdentityPoolId: "us-east-1:1", PoolRegion: "us-east-1", ClientRegion: "us-west-2"}},
+		{"more than one colon", "us-east-1", "eu-west-1:1:2",
+			&cognitosync.RegionMismatchError{IdentityPoolId: "eu-west-1:1:2", PoolRegion: "eu-west-1", ClientRegion: "us-east-1"}},
+		{"same region", "us-east-1", "us-east-1:1", nil},
+		{"same region by its pseudo name", "fips-us-west-2", "us-west-2:1", nil},
+		{"no region", "us-east-1", "1", nil},
+		{"empty region", "us-east-1", ":1", nil},
+		{"region that cannot be", "us-east-1", "mars-north-1:1", nil},
+		{"region in capitals", "us-east-1", "EU-WEST-1:1", nil},
+		{"region with something before it", "us-east-1", " eu-west-1:1", nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				httpClient, dials := dialCounter()
+				var retrieved atomic.Int32
+				cfg := configOf(httpClient)
+				cfg.Region = test.region
+				cfg.Credentials = aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+					retrieved.Add(1)
+					return cognitosynctest.DefaultCredentials().Provider().Retrieve(ctx)
+				})
+
+				output, err := describe(t.Context(), t, newClient(cfg, path), test.id)
+
+				requireFailure(t, output, err)
+				if test.want == nil {
+					assert.EqualValues(t, 1, dials.Load())
+					assert.False(t, isA[*cognitosync.RegionMismatchError](err))
+					return
+				}
+				assert.Zero(t, dials.Load())
+				assert.Zero(t, retrieved.Load(), "credentials asked for in vain")
+				assert.Equal(t, test.want, requireAs[*cognitosync.RegionMismatchError](t, err))
+				for _, word := range []string{test.want.PoolRegion, test.want.ClientRegion, "UseIdentityPoolRegion"} {
+					assert.Contains(t, err.Error(), word)
+				}
+			})
+		})
+	}
+}
+
+// TestNoMismatchWithACustomEndpoint leaves it to an endpoint of the caller's which
+// pools it knows.
+func TestNoMismatchWithACustomEndpoint(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name  string
+		alter func(*cognitosync.Options)
+	}{
+		{"BaseEndpoint", func(o *cognitosync.Options) { o.BaseEndpoint = aws.String("https://custom.example") }},
+		{"EndpointResolverV2", func(o *cognitosync.Options) { o.EndpointResolverV2 = resolveTo("custom.example") }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				sender := &clienttest.Tap{Transport: clienttest.Respond(http.StatusOK, nil, "")}
+				client := newClient(configOf(sender), path, test.alter)
+				_, err := describe(t.Context(), t, client, "eu-west-1:1")
+				require.NoError(t, err)
+				sent := sender.Take()
+				require.Len(t, sent, 1)
+				assert.Equal(t, "https", sent[0].URL.Scheme)
+				assert.Equal(t, "custom.example", sent[0].URL.Host)
+				assert.Equal(t, "us-east-1", submatch(credentialScope, sent[0].Header.Get("Authorization")))
+			})
+		})
+	}
+}
+
+// hostileRegions are what somebody might put before an id's colon, or in a
+// configuration, to have requests go elsewhere.
+var hostileRegions = []string{
+	"evil.example", "evil.example#", "evil.example?", "evil.example%23", "@evil.example", "user@evil.example",
+	"us-east-1.evil.example", "us-east-1.amazonaws.com.evil.example", "evil.us-east-1",
+	"us-east-1@evil.example", "us-east-1#", "us-east-1?x=", "us-east-1%2fevil", "us-east-1%00", "us-east-1;", "us-east-1,",
+	"us-east-1 ", " us-east-1", "us east 1", "us-east-1\u3002evil", "us-east-1\uff0eevil", "ｕs-east-1", "us-eаst-1", // the last with a Cyrillic а
+	"-us-east-1", "us-east-1-", "us-east--1", "us--1", "us-east-", "us-east-x", "us-east-1x", "us_east_1", "us-ea_st-1", "..", ".", "", "xn--80ak6aa92e",
+	"[::1]", "127.0.0.1", "localhost", "169.254.169.254", strings.Repeat("a", 64), "us-" + strings.Repeat("a", 64) + "-1",
+}
+
+// TestHostileIDs shows that no id makes a client ask another host than one of AWS's.
+func TestHostileIDs(t *testing.T) {
+	t.Parallel()
+	for _, hostile := range hostileRegions {
+		t.Run(hostile, func(t *testing.T) {
+			t.Parallel()
+			for _, region := range []string{"us-west-2", ""} {
+				bothPaths(t, func(t *testing.T, path string) {
+					tr := setupWorld(t, path, region, usePoolRegion)
+					_, err := tr.callPool(t.Context(), hostile+":1")
+					require.Error(t, err)
+					for _, request := range tr.server.Requests() {
+						assert.Equal(t, "cognito-sync.us-west-2.amazonaws.com", request.Host)
+						assert.Equal(t, hostile+":1", request.PoolID)
+						assert.Nil(t, request.Refusal)
+					}
+					if region == "" {
+						assert.Zero(t, tr.server.Requests().Count())
+						assert.Equal(t, "Region", requireAs[*cognitosync.ConfigurationError](t, err).Setting)
+					} else {
+						assert.Equal(t, 1, tr.server.Requests().Count())
+					}
+				})
+			}
+		})
+	}
+}
+
+// TestHostileRegions shows the same of a region in the client's configuration, which
+// may be any host label.
+func TestHostileRegions(t *testing.T) {
+	t.Parallel()
+	for _, hostile := range hostileRegions {
+		t.Run(hostile, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				tr := setupWorld(t, path, hostile)
+				_, err := tr.callPool(t.Context(), "1")
+				require.Error(t, err) // no such pool, at best
+				for _, request := range tr.server.Requests() {
+					assert.Equal(t, "cognito-sync."+hostile+".amazonaws.com", request.Host)
+					assert.Regexp(t, `^[0-9A-Za-z-]{1,63}$`, hostile)
+				}
+				if tr.server.Requests().Count() == 0 {
+					assert.Equal(t, "Region", requireAs[*cognitosync.ConfigurationError](t, err).Setting)
+				}
+			})
+		})
 	}
 }

@@ -1,0 +1,283 @@
+package cognitosync_test
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cognitosync/cognitosync-go"
+	"github.com/cognitosync/cognitosync-go/cognitosynctest"
+	"github.com/cognitosync/cognitosync-go/internal/clienttest"
+)
+
+// TestUserAgent compares all that the header says of this package.
+func TestUserAgent(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path, func(o *cognitosync.Options) {
+			o.AppID = "inventory"
+			o.Retryer = nil // the client's own has a mode
+			o.Credentials = sourcedCredentials{o.Credentials}
+		})
+		_, err := tr.call(t.Context())
+		require.NoError(t, err)
+		agent := tr.server.Requests().Last().Header.Get("User-Agent")
+		assert.Regexp(t, `^aws-sdk-go-v2/\d+\.\d+\.\d+ ua/2\.1 os/\S+ lang/go#\S+ md/GOOS#\S+ md/GOARCH#\S+ `+
+			`(exec-env/\S+ )?api/cognitosync#`+cognitosync.Version+` lib/cognitosync-go#`+cognitosync.Version+` app/inventory m/E,n$`, agent)
+	})
+}
+
+// sourcedCredentials tell where they come from.
+type sourcedCredentials struct{ aws.CredentialsProvider }
+
+func (sourcedCredentials) ProviderSources() []aws.CredentialSource {
+	return []aws.CredentialSource{aws.CredentialSourceProfile}
+}
+
+func TestCancelDuringBackoff(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path)
+		tr.script(cognitosynctest.Throttle(2))
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cognitosync.SetSleep(tr.client, func(ctx context.Context, d time.Duration) error {
+			_ = tr.naps.sleep(ctx, d)
+			if len(tr.naps.all()) == 2 {
+				cancel(errOwnCause)
+			}
+			return ctx.Err()
+		})
+
+		err := tr.fails(t, ctx)
+
+		assert.ErrorIs(t, err, context.Canceled)
+		assert.ErrorIs(t, err, errOwnCause)
+		assert.NotErrorIs(t, err, context.DeadlineExceeded)
+		requireAs[*aws.RequestCanceledError](t, err)
+		assert.False(t, isA[*retry.MaxAttemptsError](err), "attempts were left")
+		assert.Equal(t, 2, tr.requests(), "requests after the caller gave up")
+		assertThrottled(t, err, tr.server.Requests().Last(), 2)
+	})
+}
+
+// TestCancelDuringAttempt ends the call while its second attempt waits for a response.
+func TestCancelDuringAttempt(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		tr := setupServer(t, path, cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) {
+			o.OnRequest = func(r cognitosynctest.Request) {
+				if r.Attempt == 2 {
+					cancel(errOwnCause)
+				}
+			}
+		}))
+		tr.script(cognitosynctest.Throttle(1), cognitosynctest.Stall())
+
+		err := tr.fails(t, ctx)
+
+		assert.ErrorIs(t, err, context.Canceled)
+		assert.ErrorIs(t, err, errOwnCause)
+		requireAs[*smithy.CanceledError](t, err)
+		assert.False(t, isA[*cognitosync.AttemptTimeoutError](err), "it was the caller who gave up")
+		require.Equal(t, 2, tr.requests())
+		assertThrottled(t, err, tr.server.Requests()[0], 2)
+	})
+}
+
+// TestCancelDuringAnswer ends the call between the headers of a response and its body.
+func TestCancelDuringAnswer(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		step cognitosynctest.Step
+	}{
+		{"of a success", cognitosynctest.OK().StallAfter(10)},
+		{"of a failure", cognitosynctest.InternalError().StallAfter(10)},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				ctx, cancel := context.WithCancelCause(t.Context())
+				tr := setup(t, path, func(o *cognitosync.Options) {
+					o.HTTPClient = clienttest.Doer(func(req *http.Request) (*http.Response, error) {
+						resp, err := http.DefaultTransport.RoundTrip(req)
+						cancel(errOwnCause) // the head is there
+						return resp, err
+					})
+				})
+				tr.script(cognitosynctest.Forever(test.step))
+
+				err := tr.fails(t, ctx)
+
+				assert.ErrorIs(t, err, context.Canceled)
+				assert.ErrorIs(t, err, errOwnCause)
+				assert.Equal(t, 1, tr.requests())
+			})
+		})
+	}
+}
+
+// TestContextDoneBefore makes calls that are over before they begin.
+func TestContextDoneBefore(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path)
+		canceled, cancel := context.WithCancelCause(t.Context())
+		cancel(errOwnCause)
+		late, cancelLate := context.WithDeadlineCause(t.Context(), time.Now().Add(-time.Hour), errOwnCause)
+		defer cancelLate()
+
+		for _, test := range []struct {
+			ctx  context.Context
+			want error
+		}{{canceled, context.Canceled}, {late, context.DeadlineExceeded}} {
+			err := tr.fails(t, test.ctx)
+			assert.ErrorIs(t, err, test.want)
+			assert.ErrorIs(t, err, errOwnCause)
+			requireAs[*smithy.CanceledError](t, err)
+			assert.Zero(t, cognitosync.InspectError(err).Attempts)
+		}
+		assert.Zero(t, tr.requests())
+	})
+}
+
+// TestResultMetadata shows what the SDK's functions find in the metadata of an output.
+func TestResultMetadata(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path)
+		tr.script(cognitosynctest.Throttle(1), cognitosynctest.InternalError())
+		output, err := tr.call(t.Context())
+		require.NoError(t, err)
+		requests := tr.server.Requests()
+		require.Equal(t, 3, requests.Count())
+
+		id, found := awsmiddleware.GetRequestIDMetadata(output.ResultMetadata)
+		assert.True(t, found)
+		assert.Equal(t, requests.Last().RequestID, id)
+		response, ok := awsmiddleware.GetRawResponse(output.ResultMetadata).(*smithyhttp.Response)
+		if assert.True(t, ok, "a raw response") {
+			assert.Equal(t, http.StatusOK, response.StatusCode)
+			assert.Equal(t, id, response.Header.Get("X-Amzn-Requestid"))
+		}
+		at, found := awsmiddleware.GetResponseAt(output.ResultMetadata)
+		assert.True(t, found)
+		assert.False(t, at.Before(requests.Last().Time), "answered at %v, after %v", at, requests.Last().Time)
+		serverTime, found := awsmiddleware.GetServerTime(output.ResultMetadata)
+		assert.True(t, found)
+		assert.True(t, requests.Last().Time.UTC().Truncate(time.Second).Equal(serverTime), serverTime)
+		skew, found := awsmiddleware.GetAttemptSkew(output.ResultMetadata)
+		assert.True(t, found)
+		assert.Equal(t, serverTime.Sub(at), skew)
+
+		attempts, found := retry.GetAttemptResults(output.ResultMetadata)
+		require.True(t, found)
+		require.Len(t, attempts.Results, 3)
+		for i, result := range attempts.Results {
+			id, _ := awsmiddleware.GetRequestIDMetadata(result.ResponseMetadata)
+			assert.Equal(t, requests[i].RequestID, id, "attempt %d", i+1)
+			assert.Equal(t, i < 2, result.Retried, "attempt %d", i+1)
+			assert.Equal(t, i < 2, result.Retryable, "attempt %d", i+1)
+		}
+		var throttled *cognitosync.TooManyRequestsException
+		require.ErrorAs(t, attempts.Results[0].Err, &throttled)
+		var failed *cognitosync.InternalErrorException
+		require.ErrorAs(t, attempts.Results[1].Err, &failed)
+		require.NoError(t, attempts.Results[2].Err)
+	})
+}
+
+// TestMetadataOfOneAttempt shows that a call that succeeds at once has one attempt.
+func TestMetadataOfOneAttempt(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path)
+		for range 2 {
+			output, err := tr.call(t.Context())
+			require.NoError(t, err)
+			attempts, found := retry.GetAttemptResults(output.ResultMetadata)
+			require.True(t, found)
+			require.Len(t, attempts.Results, 1)
+			require.NoError(t, attempts.Results[0].Err)
+			assert.False(t, attempts.Results[0].Retryable)
+			assert.False(t, attempts.Results[0].Retried)
+			id, _ := awsmiddleware.GetRequestIDMetadata(output.ResultMetadata) // and not in the attempt's
+			assert.Equal(t, tr.server.Requests().Last().RequestID, id)
+		}
+	})
+}
+
+// TestMetadataWithoutClock shows that there is no measured skew where its correction
+// is switched off.
+func TestMetadataWithoutClock(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path, func(o *cognitosync.Options) { o.DisableClockSkewCorrection = true })
+		output, err := tr.call(t.Context())
+		require.NoError(t, err)
+		_, found := awsmiddleware.GetAttemptSkew(output.ResultMetadata)
+		assert.False(t, found)
+		_, found = awsmiddleware.GetServerTime(output.ResultMetadata)
+		assert.True(t, found)
+	})
+}
+
+// TestTraceID shows that a Lambda function tells which invocation it is, so that one
+// that calls itself is noticed. It is not parallel: it is about the environment.
+func TestTraceID(t *testing.T) {
+	const trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8"
+	for _, test := range []struct{ name, function, want string }{
+		{"in Lambda", "inventory", trace},
+		{"elsewhere", "", ""},
+	} {
+		for _, path := range paths {
+			t.Run(test.name+"/"+path, func(t *testing.T) {
+				t.Setenv("_X_AMZN_TRACE_ID", trace)
+				t.Setenv("AWS_LAMBDA_FUNCTION_NAME", test.function) // restored when the test ends
+				if test.function == "" {
+					require.NoError(t, os.Unsetenv("AWS_LAMBDA_FUNCTION_NAME"))
+				}
+				tr := setup(t, path)
+				_, err := tr.call(t.Context())
+				require.NoError(t, err)
+				assert.Equal(t, test.want, tr.server.Requests().Last().Header.Get("X-Amzn-Trace-Id"))
+			})
+		}
+	}
+}
+
+// TestUnsendableIDs shows that no id becomes another path: what could is refused.
+func TestUnsendableIDs(t *testing.T) {
+	t.Parallel()
+	for _, id := range []string{
+		"", " ", "\t", "\u00a0", ".", "..", "/", `\`, "a/b", `a\b`, "../identitypools", "a\x00", "a\r\nHost: evil", "\x7f", "\u0085",
+	} {
+		t.Run(id, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				httpClient, dials := dialCounter()
+				client := newClient(configOf(httpClient), path)
+				for _, input := range []*cognitosync.DescribeIdentityPoolUsageInput{poolInput(id), {}, nil} {
+					output, err := client.DescribeIdentityPoolUsage(t.Context(), input)
+					requireFailure(t, output, err)
+					invalid := requireAs[smithy.InvalidParamsError](t, err)
+					assert.Equal(t, 1, invalid.Len())
+					assert.Contains(t, err.Error(), "IdentityPoolId")
+					assert.Zero(t, cognitosync.InspectError(err).Attempts)
+				}
+				assert.Zero(t, dials.Load())
+			})
+		})
+	}
+}

@@ -1,0 +1,618 @@
+package cognitosync_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cognitosync/cognitosync-go"
+	"github.com/cognitosync/cognitosync-go/cognitosynctest"
+	"github.com/cognitosync/cognitosync-go/internal/clienttest"
+)
+
+// TestExceptionFromTheService has each exception come over HTTP, its code in each of
+// the places where the service may put it.
+func TestExceptionFromTheService(t *testing.T) {
+	t.Parallel()
+	for _, test := range exceptions {
+		for _, place := range []struct {
+			name   string
+			header string
+			body   string
+		}{
+			{"header", test.name, `{"message":"m"}`},
+			{"header with a namespace", "com.amazonaws.cognito.sync#" + test.name, `{"message":"m"}`},
+			{"header with a URL", test.name + ":http://internal.amazon.com/coral/com.amazonaws/", `{"message":"m"}`},
+			{"header with a colon", test.name + ":", `{"message":"m"}`},
+			{"header with all", "com.amazonaws#" + test.name + ":http://internal.amazon.com/", `{"message":"m"}`},
+			{"body code", "", `{"code":"` + test.name + `","message":"m"}`},
+			{"body type", "", `{"__type":"` + test.name + `","message":"m"}`},
+			{"body type with a namespace", "", `{"__type":"com.amazonaws#` + test.name + `","Message":"m"}`},
+			{"header before body", test.name, `{"code":"OtherException","__type":"AnotherException","message":"m"}`},
+			{"code before type", "", `{"__type":"OtherException","code":"` + test.name + `","message":"m"}`},
+		} {
+			t.Run(test.name+"/"+place.name, func(t *testing.T) {
+				t.Parallel()
+				bothPaths(t, func(t *testing.T, path string) {
+					tr := setup(t, path)
+					tr.script(cognitosynctest.Reply(test.status, nil, place.body).
+						WithHeader("X-Amzn-ErrorType", place.header).WithHeader("X-Amzn-RequestId", "id-1"))
+
+					err := tr.fails(t, t.Context(), func(o *cognitosync.Options) { o.RetryMaxAttempts = 1 })
+
+					assert.True(t, test.is(err), "%v", err)
+					retryable := test.status == 429 || test.status == 500
+					assert.Equal(t, cognitosync.ErrorDetails{
+						Code:       test.name,
+						Message:    "m",
+						StatusCode: test.status,
+						RequestID:  "id-1",
+						Attempts:   1,
+						Retryable:  retryable,
+						Fault:      test.fault,
+					}, cognitosync.InspectError(err))
+					assert.Contains(t, err.Error(), fmt.Sprintf("StatusCode: %d", test.status))
+					assert.Contains(t, err.Error(), "id-1")
+					assert.Contains(t, err.Error(), test.name+": m")
+				})
+			})
+		}
+	}
+}
+
+// TestOddErrorBody makes a useful error of whatever a proxy, or the service, sends.
+func TestOddErrorBody(t *testing.T) {
+	t.Parallel()
+	const (
+		denied  = "AccessDeniedException"
+		unknown = "UnknownError"
+	)
+	for _, test := range []struct {
+		name    string
+		status  int
+		headers map[string]string
+		body    string
+		code    string
+		message string
+	}{
+		// No JSON, no object, or none that is whole.
+		{name: "HTML", body: "<html>\r\n<h1>502</h1>\r\n</html>", code: unknown, message: "<html>  <h1>502</h1>  </html>"},
+		{name: "text", body: "no such thing", code: unknown, message: "no such thing"},
+		{name: "XML", body: `<Error><Code>AccessDenied</Code></Error>`, code: unknown, message: `<Error><Code>AccessDenied</Code></Error>`},
+		{name: "empty", code: unknown, message: "the answer has no body"},
+		{name: "null", body: "null", code: unknown, message: "null"},
+		{name: "true", body: "true", code: unknown, message: "true"},
+		{name: "array", body: `[{"code":"AccessDeniedException"}]`, code: unknown, message: `[{"code":"AccessDeniedException"}]`},
+		{name: "number", body: "42", code: unknown, message: "42"},
+		{name: "string", body: `"denied"`, code: unknown, message: `"denied"`},
+		{name: "empty object", body: "{}", code: unknown, message: "{}"},
+		{name: "truncated", body: `{"code":"AccessDeniedException","mess`, code: unknown, message: `{"code":"AccessDeniedException","mess`},
+		{name: "two documents", body: `{"message":"a"}{"message":"b"}`, code: unknown, message: `{"message":"a"}{"message":"b"}`},
+		{name: "byte order mark", body: "\ufeff{\"message\":\"m\"}", code: unknown, message: ` {"message":"m"}`},
+		{name: "binary", body: "\x00\x01\xfe\xff", code: unknown, message: "    "},
+		{name: "HTML with a code", body: "<p>no</p>", headers: map[string]string{"X-Amzn-ErrorType": denied}, code: denied, message: "<p>no</p>"},
+		{name: "empty with a code", headers: map[string]string{"X-Amzn-ErrorType": denied}, code: denied, message: ""},
+
+		// Content types do not matter.
+		{name: "JSON as text", headers: map[string]string{"Content-Type": "text/plain"}, body: `{"code":"AccessDeniedException","message":"m"}`, code: denied, message: "m"},
+		{name: "JSON with a charset", headers: map[string]string{"Content-Type": "application/json; charset=utf-8"}, body: `{"code":"AccessDeniedException","message":"m"}`, code: denied, message: "m"},
+		{name: "JSON of another name", headers: map[string]string{"Content-Type": "application/x-amz-json-1.1"}, body: `{"code":"AccessDeniedException","message":"m"}`, code: denied, message: "m"},
+		{name: "HTML as JSON", headers: map[string]string{"Content-Type": "application/json"}, body: `<p>no</p>`, code: unknown, message: "<p>no</p>"},
+		{name: "no type", headers: map[string]string{"Content-Type": ""}, body: `{"code":"AccessDeniedException","message":"m"}`, code: denied, message: "m"},
+
+		// Members of odd types.
+		{name: "numeric code", body: `{"code":42,"message":"m"}`, code: unknown, message: "m"},
+		{name: "numeric code beside a type", body: `{"code":42,"__type":"AccessDeniedException","message":"m"}`, code: denied, message: "m"},
+		{name: "null code", body: `{"code":null,"__type":"AccessDeniedException","message":"m"}`, code: denied, message: "m"},
+		{name: "empty code", body: `{"code":"","__type":"AccessDeniedException","message":"m"}`, code: denied, message: "m"},
+		{name: "blank code", body: `{"code":" ","__type":"AccessDeniedException","message":"m"}`, code: denied, message: "m"},
+		{name: "code of a colon", body: `{"code":":","__type":"AccessDeniedException","message":"m"}`, code: denied, message: "m"},
+		{name: "object as code", body: `{"code":{"a":1},"message":"m"}`, code: unknown, message: "m"},
+		{name: "code with spaces around", body: `{"code":" AccessDeniedException ","message":"m"}`, code: denied, message: "m"},
+		{name: "numeric message", body: `{"code":"AccessDeniedException","message":42}`, code: denied, message: "42"},
+		{name: "message of an object", body: `{"code":"AccessDeniedException","message":{"a":[1]}}`, code: denied, message: `{"a":[1]}`},
+		{name: "null message", body: `{"code":"AccessDeniedException","message":null}`, code: denied, message: ""},
+		{name: "empty message", body: `{"code":"AccessDeniedException","message":""}`, code: denied, message: ""},
+		{name: "message in capitals", body: `{"code":"AccessDeniedException","Message":"m"}`, code: denied, message: "m"},
+		{name: "message of escapes", body: `{"code":"AccessDeniedException","message":"\u00e4\ud83d\ude00\n"}`, code: denied, message: "ä😀\n"},
+		{name: "message of broken escapes", body: `{"code":"AccessDeniedException","message":"\ud83d"}`, code: denied, message: "\ufffd"},
+
+		// The header's message.
+		{name: "message in the header", headers: map[string]string{"X-Amzn-ErrorType": denied, "X-Amzn-ErrorMessage": "from the header"}, code: denied, message: "from the header"},
+		{name: "message in both", headers: map[string]string{"X-Amzn-ErrorMessage": "from the header"}, body: `{"code":"AccessDeniedException","message":"m"}`, code: denied, message: "m"},
+		{name: "message in the header, HTML", headers: map[string]string{"X-Amzn-ErrorMessage": "from the header"}, body: `<p>no</p>`, code: unknown, message: "from the header"},
+
+		// Statuses that are neither success nor error.
+		{name: "status 599", status: 599, body: `{"code":"AccessDeniedException","message":"m"}`, code: denied, message: "m"},
+		{name: "status 300", status: 300, body: `{"code":"AccessDeniedException","message":"m"}`, code: denied, message: "m"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				status := test.status
+				if status == 0 {
+					status = http.StatusForbidden
+				}
+				step := cognitosynctest.Reply(status, nil, test.body).WithHeader("X-Amzn-RequestId", "id-1")
+				for name, value := range test.headers {
+					step = step.WithHeader(name, value)
+				}
+				tr := setup(t, path)
+				tr.script(step)
+
+				err := tr.fails(t, t.Context())
+
+				fault := map[int]smithy.ErrorFault{3: smithy.FaultUnknown, 4: smithy.FaultClient, 5: smithy.FaultServer}[status/100]
+				api := requireAs[smithy.APIError](t, err)
+				assert.Equal(t, &smithy.GenericAPIError{Code: test.code, Message: test.message, Fault: fault}, api)
+				response := requireAs[*awshttp.ResponseError](t, err)
+				assert.Equal(t, status, response.HTTPStatusCode())
+				assert.Equal(t, "id-1", response.ServiceRequestID())
+				assert.Equal(t, 1, tr.requests())
+			})
+		})
+	}
+}
+
+// TestErrorBodyIsCut has the connection break in the body of an error. What has come
+// by then is kept.
+func TestErrorBodyIsCut(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name    string
+		step    cognitosynctest.Step
+		code    string
+		message string
+	}{
+		{"with a code", cognitosynctest.ResourceNotFound().CutAfter(5), "ResourceNotFoundException", `{"mes`},
+		{"before the body", cognitosynctest.ResourceNotFound().CutAfter(0), "ResourceNotFoundException", ""},
+		{"without a code", cognitosynctest.Reply(404, nil, "no such page").CutAfter(7), "UnknownError", "no such"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				tr := setup(t, path)
+				tr.script(test.step)
+				details := cognitosync.InspectError(tr.fails(t, t.Context()))
+				assert.Equal(t, test.code, details.Code)
+				assert.Equal(t, test.message, details.Message)
+				assert.Equal(t, http.StatusNotFound, details.StatusCode)
+				assert.Equal(t, 1, tr.requests())
+			})
+		})
+	}
+}
+
+// TestRequestID finds the id under each of the names that it travels under.
+func TestRequestID(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name    string
+		headers map[string]string
+		want    string
+	}{
+		{"Amzn", map[string]string{"X-Amzn-RequestId": "id-1"}, "id-1"},
+		{"Amz with a dash", map[string]string{"X-Amz-Request-Id": "id-2"}, "id-2"},
+		{"Amz", map[string]string{"X-Amz-RequestId": "id-3"}, "id-3"},
+		{"all", map[string]string{"X-Amz-RequestId": "id-3", "X-Amz-Request-Id": "id-2", "X-Amzn-RequestId": "id-1"}, "id-1"},
+		{"none", nil, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				tr := setup(t, path)
+				step := cognitosynctest.Reply(http.StatusForbidden, nil, "")
+				for name, value := range test.headers {
+					step = step.WithHeader(name, value)
+				}
+				tr.script(step)
+				err := tr.fails(t, t.Context())
+				assert.Equal(t, test.want, cognitosync.InspectError(err).RequestID)
+				assert.Equal(t, test.want, requireAs[*awshttp.ResponseError](t, err).ServiceRequestID())
+			})
+		})
+	}
+}
+
+// TestInspectMalformedSuccess tells what the headers of a response say, although its
+// body says nothing.
+func TestInspectMalformedSuccess(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path)
+		tr.script(cognitosynctest.Reply(http.StatusOK, nil, "<p>welcome</p>").WithHeader("X-Amzn-RequestId", "id-1"))
+		err := tr.fails(t, t.Context())
+		malformed := requireAs[*smithy.DeserializationError](t, err)
+		assert.Equal(t, "<p>welcome</p>", string(malformed.Snapshot))
+		assert.Equal(t, cognitosync.ErrorDetails{
+			Message: err.Error(), StatusCode: http.StatusOK, RequestID: "id-1", Attempts: 1,
+		}, cognitosync.InspectError(err))
+	})
+}
+
+// TestSecretsInAnswers has the service repeat the caller's secrets: no error does.
+func TestSecretsInAnswers(t *testing.T) {
+	t.Parallel()
+	credentials := cognitosynctest.DefaultCredentials()
+	secrets := credentials.SecretAccessKey + " " + credentials.SessionToken
+	for _, test := range []struct {
+		name string
+		step cognitosynctest.Step
+	}{
+		{"message", cognitosynctest.Error(403, "AccessDeniedException", secrets)},
+		{"message of an exception", cognitosynctest.Error(404, "ResourceNotFoundException", secrets)},
+		{"page", cognitosynctest.Reply(403, nil, "<p>"+secrets)},
+		{"code", cognitosynctest.Error(403, secrets, "")},
+		{"success", cognitosynctest.Reply(200, nil, `{"IdentityPoolUsage":{"DataStorage":"`+secrets+`"}}`)},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				tr := setup(t, path)
+				tr.script(test.step)
+				err := tr.fails(t, t.Context())
+				details := cognitosync.InspectError(err)
+				for _, text := range []string{err.Error(), details.Message, details.Code} {
+					for secret := range strings.FieldsSeq(secrets) {
+						assert.NotContains(t, text, secret)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestShortSecrets has the credentials of somebody's test environment: what the
+// service says must not be taken for a secret.
+func TestShortSecrets(t *testing.T) {
+	t.Parallel()
+	credentials := cognitosynctest.Credentials{AccessKeyID: "test", SecretAccessKey: "s", SessionToken: "Denied"}
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path, func(o *cognitosync.Options) { o.Credentials = credentials.Provider() })
+		tr.server.SetCredentials(credentials)
+		tr.script(cognitosynctest.AccessDenied(), cognitosynctest.ResourceNotFound(), cognitosynctest.Error(400, "ThrottlingException", ""))
+		assert.True(t, cognitosync.IsDenied(tr.fails(t, t.Context())))
+		requireAs[*cognitosync.ResourceNotFoundException](t, tr.fails(t, t.Context()))
+		tr.succeeds(t) // the second time
+	})
+}
+
+// maxAllocated is the most that one call may allocate, all its attempts included,
+// whatever the server sends.
+const maxAllocated = 4_000_000
+
+// filled returns prefix and suffix with as many units between them as make up size.
+func filled(size int, prefix, unit, suffix string) []byte {
+	count := (size - len(prefix) - len(suffix)) / len(unit)
+	return []byte(prefix + strings.Repeat(unit, count) + suffix)
+}
+
+// zipped returns size spaces and a usage, gzip-encoded.
+func zipped(t *testing.T, size int) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	spaces := bytes.Repeat([]byte(" "), mib)
+	for range size / mib {
+		_, err := w.Write(spaces)
+		require.NoError(t, err)
+	}
+	_, err := io.WriteString(w, stubBody)
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	return b.Bytes()
+}
+
+// endless says that a body goes on for as long as the client reads it.
+const endless = -1
+
+// What a hostile response ends in.
+type ending string
+
+const (
+	endsWell          ending = "output"
+	endsDeserializing ending = "smithy.DeserializationError"
+	endsTooLarge      ending = "ResponseTooLargeError"
+	endsAPIError      ending = "smithy.APIError"
+	endsUnsent        ending = "smithyhttp.RequestSendError"
+	endsSomehow       ending = "whatever is cheap"
+)
+
+// assertEnding checks the type of an error.
+func assertEnding(t *testing.T, want ending, output *cognitosync.DescribeIdentityPoolUsageOutput, err error) {
+	t.Helper()
+	switch want {
+	case endsSomehow:
+		assertSound(t, output, err)
+		return
+	case endsWell:
+		require.NoError(t, err)
+		assert.NotNil(t, output)
+		return
+	}
+	requireFailure(t, output, err)
+	switch want {
+	case endsDeserializing:
+		requireAs[*smithy.DeserializationError](t, err)
+	case endsTooLarge:
+		requireAs[*smithy.DeserializationError](t, err)
+		assert.EqualValues(t, mib, requireAs[*cognitosync.ResponseTooLargeError](t, err).Limit)
+	case endsAPIError:
+		assert.NotEmpty(t, requireAs[smithy.APIError](t, err).ErrorCode())
+	case endsUnsent:
+		requireAs[*smithyhttp.RequestSendError](t, err)
+	}
+}
+
+// A hostileAnswer is one that no service would send.
+type hostileAnswer struct {
+	name  string
+	head  string
+	body  []byte
+	times int // that the body is sent
+	want  ending
+}
+
+// The beginnings and the ends of heads.
+const (
+	headOK          = "HTTP/1.1 200 OK\r\n"
+	headBadRequest  = "HTTP/1.1 400 Bad Request\r\n"
+	headServerError = "HTTP/1.1 500 Internal Server Error\r\n"
+	headEnd         = "\r\n"
+	headNoBody      = "Content-Length: 0\r\n\r\n"
+	headChunked     = "Transfer-Encoding: chunked\r\n\r\n"
+	headGzip        = "Content-Encoding: gzip\r\n\r\n"
+)
+
+// usageStart is how the JSON of a success begins.
+const usageStart = `{"IdentityPoolUsage":{`
+
+// testHostile makes a call that gets a hostile response to each attempt, and measures
+// what it costs. Tests that use it are not parallel, so that nothing else is measured.
+func testHostile(t *testing.T, paths []string, answers []hostileAnswer) {
+	t.Helper()
+	for _, test := range answers {
+		for _, path := range paths {
+			t.Run(test.name+"/"+path, func(t *testing.T) {
+				server := newRawServer(t, test.head, test.body, test.times)
+				tr := setup(t, path, func(o *cognitosync.Options) { o.BaseEndpoint = aws.String(server.url()) })
+				var (
+					output *cognitosync.DescribeIdentityPoolUsageOutput
+					err    error
+				)
+				allocated := allocatedBy(func() { output, err = tr.call(t.Context()) })
+				assert.Less(t, allocated, uint64(maxAllocated), "bytes allocated")
+				assertEnding(t, test.want, output, err)
+				if isA[*smithy.DeserializationError](err) {
+					assert.EqualValues(t, 1, server.requests.Load(), "tried again, with nothing to gain")
+				}
+			})
+		}
+	}
+}
+
+// TestHostileLength sends more than anybody should read.
+func TestHostileLength(t *testing.T) {
+	xs := bytes.Repeat([]byte("x"), 64<<10)
+	chunk := []byte("8000\r\n" + strings.Repeat("x", 0x8000) + "\r\n")
+	bomb := zipped(t, 64*mib)
+	testHostile(t, paths, []hostileAnswer{
+		{"endless", headOK + headEnd, xs, endless, endsTooLarge},
+		{"endless in chunks", headOK + headChunked, chunk, endless, endsTooLarge},
+		{"endless nothing", headOK + headEnd, bytes.Repeat([]byte(" "), 64<<10), endless, endsTooLarge},
+		{"endless although announced", headOK + "Content-Length: 9223372036854775807\r\n\r\n", xs, endless, endsTooLarge},
+		{"endless client error", headBadRequest + headEnd, xs, endless, endsAPIError},
+		{"endless server error", headServerError + headEnd, xs, endless, endsAPIError},
+		{"5 MiB of JSON", headOK + headEnd, filled(5*mib, usageStart+`"DataStorage":1},"Pad":"`, "x", `"}`), 1, endsTooLarge},
+		{"1 MiB and a byte", headOK + headEnd, append(filled(mib, "{", " ", "}"), ' '), 1, endsTooLarge},
+		{"1 MiB", headOK + headEnd, filled(mib, "{", " ", "}"), 1, endsWell},
+		{"gzip bomb", headOK + headGzip, bomb, 1, endsTooLarge},
+		{"gzip bomb as a client error", headBadRequest + headGzip, bomb, 1, endsAPIError},
+		{"gzip bomb as a server error", headServerError + headGzip, bomb, 1, endsAPIError},
+		{"cut at 1 MiB", headOK + "Content-Length: 1048576\r\n\r\n", filled(mib-1, "{", " ", ""), 1, endsUnsent},
+	})
+}
+
+// TestHostileJSON sends successes that take pains to decode, which is done by the same
+// function whichever path a call takes.
+func TestHostileJSON(t *testing.T) {
+	testHostile(t, []string{direct}, []hostileAnswer{
+		{"deep arrays", headOK + headEnd, filled(mib, "", "[", ""), 1, endsDeserializing},
+		{"deep objects", headOK + headEnd, filled(mib, "", `{"a":`, ""), 1, endsDeserializing},
+		{"deep usages", headOK + headEnd, filled(mib, "", `{"IdentityPoolUsage":`, ""), 1, endsDeserializing},
+		{"deep and whole", headOK + headEnd, []byte(`{"a":` + strings.Repeat("[", mib/4) + strings.Repeat("]", mib/4) + "}"), 1, endsDeserializing},
+		{"huge count", headOK + headEnd, filled(mib, usageStart+`"DataStorage":`, "9", `}}`), 1, endsDeserializing},
+		{"huge count of zeros", headOK + headEnd, filled(mib, usageStart+`"DataStorage":0.`, "0", `}}`), 1, endsSomehow},
+		{"huge fraction", headOK + headEnd, filled(mib, usageStart+`"LastModifiedDate":0.`, "9", `}}`), 1, endsSomehow},
+		{"huge exponent", headOK + headEnd, []byte(usageStart + `"DataStorage":1e1000000000}}`), 1, endsDeserializing},
+		{"huge exponent of a date", headOK + headEnd, []byte(usageStart + `"LastModifiedDate":1e1000000000}}`), 1, endsDeserializing},
+		{"huge exponent of nothing", headOK + headEnd, []byte(usageStart + `"DataStorage":0e1000000000}}`), 1, endsWell},
+		{"small exponent", headOK + headEnd, []byte(usageStart + `"LastModifiedDate":1e-1000000000}}`), 1, endsWell},
+		{"exponent of many digits", headOK + headEnd, filled(mib, usageStart+`"DataStorage":1e`, "9", `}}`), 1, endsDeserializing},
+		{"huge id", headOK + headEnd, filled(mib, usageStart+`"IdentityPoolId":"`, "x", `"}}`), 1, endsWell},
+		{"huge id of escapes", headOK + headEnd, filled(mib, usageStart+`"IdentityPoolId":"`, `\n`, `"}}`), 1, endsWell},
+		{"many usages", headOK + headEnd, filled(mib, "{", `"IdentityPoolUsage":{},`, `"a":1}`), 1, endsSomehow},
+		{"many usages of the wrong type", headOK + headEnd, filled(mib, "{", `"IdentityPoolUsage":1,`, `"a":1}`), 1, endsDeserializing},
+		{"many counts", headOK + headEnd, filled(mib, usageStart, `"DataStorage":1,`, `"a":1}}`), 1, endsWell},
+		{"many counts that are none", headOK + headEnd, filled(mib, usageStart, `"DataStorage":"x",`, `"a":1}}`), 1, endsDeserializing},
+		{"many fractions", headOK + headEnd, filled(mib, usageStart, `"DataStorage":1.5,`, `"a":1}}`), 1, endsDeserializing},
+		{"many dates", headOK + headEnd, filled(mib, usageStart, `"LastModifiedDate":1.5,`, `"a":1}}`), 1, endsWell},
+		{"many ids", headOK + headEnd, filled(mib, usageStart, `"IdentityPoolId":null,"IdentityPoolId":"x",`, `"a":1}}`), 1, endsWell},
+		{"many members", headOK + headEnd, filled(mib, usageStart, `"a":1,`, `"a":1}}`), 1, endsWell},
+	})
+}
+
+// TestHostileErrors sends failures that take pains to decode.
+func TestHostileErrors(t *testing.T) {
+	testHostile(t, []string{direct}, []hostileAnswer{
+		{"huge page", headBadRequest + headEnd, filled(mib, "<p>", "x", "</p>"), 1, endsAPIError},
+		{"huge message", headBadRequest + headEnd, filled(mib, `{"message":"`, "x", `"}`), 1, endsAPIError},
+		{"huge message of escapes", headBadRequest + headEnd, filled(mib, `{"message":"`, `\n`, `"}`), 1, endsAPIError},
+		{"huge message not in ASCII", headBadRequest + headEnd, filled(mib, `{"message":"\n`, "é", `"}`), 1, endsAPIError},
+		{"huge message of a server error", headServerError + headEnd, filled(mib, `{"message":"`, `\n`, `"}`), 1, endsAPIError},
+		{"huge code", headBadRequest + headEnd, filled(mib, `{"code":"`, `\n`, `"}`), 1, endsAPIError},
+		{"huge code and message", headBadRequest + headEnd,
+			append(filled(mib/2, `{"__type":"\n`, "x", `",`), filled(mib/2, `"message":"\n`, "x", `"}`)...), 1, endsAPIError},
+		{"huge message of the wrong type", headBadRequest + headEnd, filled(mib, `{"message":[`, "1,", `1]}`), 1, endsAPIError},
+		{"many messages", headBadRequest + headEnd, filled(mib, `{`, `"message":"x",`, `"message":1}`), 1, endsAPIError},
+		{"deep error", headServerError + headEnd, filled(mib, "", "[", ""), 1, endsAPIError},
+	})
+}
+
+// allocatedBy returns how many bytes f allocates.
+func allocatedBy(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.GC() // what is due from earlier tests is done before
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+// TestBodiesAreClosed ends calls in every way after the headers of a response have come.
+func TestBodiesAreClosed(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name     string
+		status   int
+		body     string
+		attempts int
+	}{
+		{"success", 200, stubBody, 1},
+		{"success without a body", 204, "", 1},
+		{"malformed", 200, "{", 1},
+		{"too long", 200, strings.Repeat(" ", mib+1), 1},
+		{"client error", 404, `{"message":"m"}`, 1},
+		{"long client error", 400, strings.Repeat("x", 2*mib), 1},
+		{"server error", 500, `{"message":"m"}`, 3},
+		{"redirect", 302, "elsewhere", 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+					w.WriteHeader(test.status)
+					_, _ = io.WriteString(w, test.body) // the client may have enough of it
+				}))
+				t.Cleanup(server.Close)
+				client := &clienttest.Tap{Transport: &http.Transport{}}
+				tr := setup(t, path, func(o *cognitosync.Options) {
+					o.BaseEndpoint, o.HTTPClient = aws.String(server.URL), client
+				})
+
+				output, err := tr.call(t.Context())
+
+				assert.NotEqual(t, output == nil, err == nil)
+				assertClosed(t, client, test.attempts)
+			})
+		})
+	}
+}
+
+// TestBodyIsClosedWhenTheCallerGoes ends a call in the midst of a response.
+func TestBodyIsClosedWhenTheCallerGoes(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		ctx, cancel := context.WithCancel(t.Context())
+		client := &clienttest.Tap{Transport: &http.Transport{}, AfterHeaders: cancel}
+		tr := setup(t, path, func(o *cognitosync.Options) { o.HTTPClient = client })
+		tr.script(cognitosynctest.Forever(cognitosynctest.OK().StallAfter(10)))
+
+		err := tr.fails(t, ctx)
+
+		assert.ErrorIs(t, err, context.Canceled)
+		assertClosed(t, client, 1)
+	})
+}
+
+// TestBodyThatCannotBeClosed has nothing to do with the response.
+func TestBodyThatCannotBeClosed(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path, func(o *cognitosync.Options) {
+			o.HTTPClient = clienttest.Doer(func(req *http.Request) (*http.Response, error) {
+				resp := clienttest.Response(req, http.StatusOK, nil, stubBody)
+				resp.Body = unclosable{resp.Body}
+				return resp, nil
+			})
+		})
+		tr.succeeds(t)
+	})
+}
+
+type unclosable struct{ io.Reader }
+
+func (unclosable) Close() error { return errors.New("cannot be closed") }
+
+// TestErrorTextIsClean has all that the service can say contain what must not be
+// printed.
+func TestErrorTextIsClean(t *testing.T) {
+	t.Parallel()
+	const dirty = "a\x00b\x1b[31mc\r\nd\u0085e\u202ef\u2028g\xffh\U000e0001i"
+	printed := regexp.MustCompile(`[^\x20-\x7e]`)
+	for _, test := range []struct {
+		name, head, body string
+	}{
+		{"page", "HTTP/1.1 400 Bad Request\r\n\r\n", dirty},
+		{"message", "HTTP/1.1 400 Bad Request\r\n\r\n", `{"message":"a\u0000b\u001b[31mc\r\nd\u0085e\u202ef\u2028g"}`},
+		{"message of an exception", "HTTP/1.1 404 Not Found\r\nX-Amzn-ErrorType: ResourceNotFoundException\r\n\r\n", `{"message":"a\u0000b\u001b[31mc\r\nd\u0085e\u202ef\u2028g"}`},
+		{"code", "HTTP/1.1 400 Bad Request\r\n\r\n", `{"code":"a\u0000b\u001b[31mc\r\nd\u0085e\u202ef\u2028g"}`},
+		{"headers", "HTTP/1.1 400 Bad Request\r\nX-Amzn-RequestId: \u0085\u202e\u2028\r\nX-Amzn-ErrorType: \u0085a\u202e\u2028\r\nX-Amzn-ErrorMessage: \u0085\u202e\u2028\xff\r\n\r\n", ""},
+		{"Location", "HTTP/1.1 302 Found\r\nLocation: https://a\u0085\u202e\u2028\xff/\r\n\r\n", ""},
+		{"count", "HTTP/1.1 200 OK\r\n\r\n", `{"IdentityPoolUsage":{"DataStorage":"a\u001b` + "\u0085\u202e\u2028" + `"}}`},
+		{"JSON", "HTTP/1.1 200 OK\r\n\r\n", dirty},
+		{"no HTTP", dirty + "\r\n", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				server := newRawServer(t, test.head, []byte(test.body), 1)
+				tr := setup(t, path, func(o *cognitosync.Options) { o.BaseEndpoint = aws.String(server.url()) })
+				err := tr.fails(t, t.Context())
+				assert.NotRegexp(t, printed, err.Error())
+				if details := cognitosync.InspectError(err); details.StatusCode >= 300 {
+					assert.NotRegexp(t, printed, details.Code)
+					assert.NotRegexp(t, printed, details.RequestID)
+				}
+			})
+		})
+	}
+}
+
+// TestQuoteIsShort quotes no more than 512 bytes of what could not be parsed.
+func TestQuoteIsShort(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ name, body string }{
+		{"text", strings.Repeat("x", 10_000)},
+		{"not ASCII", strings.Repeat("é", 10_000)},
+		{"runes of three bytes", strings.Repeat("€", 10_000)},
+		{"nothing to print", strings.Repeat("\x00", 10_000)},
+		{"broken UTF-8", strings.Repeat("\xff", 10_000)},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			server := newRawServer(t, "HTTP/1.1 400 Bad Request\r\n\r\n", []byte(test.body), 1)
+			tr := setup(t, direct, func(o *cognitosync.Options) { o.BaseEndpoint = aws.String(server.url()) })
+			message := requireAs[*smithy.GenericAPIError](t, tr.fails(t, t.Context())).ErrorMessage()
+			assert.LessOrEqual(t, len(message), 512)
+			assert.Greater(t, len(message), 500)
+			assert.True(t, strings.HasSuffix(message, "..."))
+		})
+	}
+}

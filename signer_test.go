@@ -1,0 +1,639 @@
+package cognitosync_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cognitosync/cognitosync-go"
+	"github.com/cognitosync/cognitosync-go/cognitosynctest"
+)
+
+// A timekeeper is a service with a clock of its own that refuses what is signed too
+// far from it, and says what the time is in its answers.
+type timekeeper struct {
+	mu       sync.Mutex
+	offset   time.Duration // of its clock
+	drift    time.Duration // that is added to the offset by each request
+	code     string        // of a refusal
+	age      string        // the Age header
+	date     *string       // in place of the Date header; "" for none
+	refusing bool          // whatever is signed
+	failing  bool          // with an internal error
+	trusting bool          // takes what is signed at any time
+	signed   []time.Duration
+}
+
+// newTimekeeper starts the service, and a client in front of it.
+func newTimekeeper(t *testing.T, path string, optFns ...func(*cognitosync.Options)) (*timekeeper, *trial) {
+	t.Helper()
+	keeper := &timekeeper{code: "InvalidSignatureException"}
+	server := httptest.NewServer(keeper)
+	t.Cleanup(server.Close)
+	optFns = append(optFns, func(o *cognitosync.Options) { o.BaseEndpoint = aws.String(server.URL) })
+	return keeper, setup(t, path, optFns...)
+}
+
+func (k *timekeeper) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := time.Now().Add(k.offset)
+	k.offset += k.drift
+	signed, _ := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date")) // refused below if it is none
+	k.signed = append(k.signed, time.Until(signed))
+
+	header := w.Header()
+	header.Set("Date", now.UTC().Format(http.TimeFormat))
+	if k.date != nil {
+		header["Date"] = nil // or net/http would add one
+		if *k.date != "" {
+			header.Set("Date", *k.date)
+		}
+	}
+	if k.age != "" {
+		header.Set("Age", k.age)
+	}
+	verifier := cognitosynctest.Verifier{Now: func() time.Time { return now }}
+	if k.trusting {
+		verifier.Now = func() time.Time { return signed }
+	}
+	refusal := verifier.Verify(r)
+	switch {
+	case k.failing:
+		w.WriteHeader(http.StatusInternalServerError)
+	case k.refusing || refusal != nil:
+		header.Set("X-Amzn-ErrorType", k.code)
+		w.WriteHeader(http.StatusForbidden)
+	default:
+		_, _ = io.WriteString(w, stubBody) // a client that is gone has failed its test
+	}
+}
+
+// set changes the service.
+func (k *timekeeper) set(change func(*timekeeper)) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	change(k)
+}
+
+// requests returns by how much the signature of each request since the last time was
+// ahead of the real time, to the nearest minute.
+func (k *timekeeper) requests() []time.Duration {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	signed := slices.Clone(k.signed)
+	k.signed = nil
+	for i := range signed {
+		signed[i] = signed[i].Round(time.Minute)
+	}
+	return signed
+}
+
+func TestClockSkewIsLearned(t *testing.T) {
+	t.Parallel()
+	for _, offset := range []time.Duration{time.Hour, -time.Hour, 6 * time.Minute, -6 * time.Minute, 20 * 365 * 24 * time.Hour} {
+		t.Run(offset.String(), func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				keeper, tr := newTimekeeper(t, path)
+				keeper.set(func(k *timekeeper) { k.offset = offset })
+
+				tr.succeeds(t)
+				assert.Equal(t, []time.Duration{0, offset}, keeper.requests(), "signed in the first call")
+				for _, nap := range tr.naps.all() {
+					assert.Zero(t, nap, "there is nothing to wait for")
+				}
+
+				tr.succeeds(t)
+				assert.Equal(t, []time.Duration{offset}, keeper.requests(), "signed in the second call")
+			})
+		})
+	}
+}
+
+// TestClockSkewOfTheFake learns from the fake service.
+func TestClockSkewOfTheFake(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path)
+		tr.script(cognitosynctest.SkewedClock(time.Hour), cognitosynctest.SkewedClock(time.Hour), cognitosynctest.SkewedClock(-time.Hour))
+		for _, requests := range []int{2, 1, 2} { // learned, known, learned anew
+			before := tr.requests()
+			tr.succeeds(t)
+			assert.Equal(t, requests, tr.requests()-before)
+		}
+		assert.Zero(t, tr.server.Pending())
+	})
+}
+
+// TestClockSkewCodes learns from every refusal that a wrong clock can cause, and from
+// no other.
+func TestClockSkewCodes(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		code  string
+		heals bool
+	}{
+		{"AuthFailure", true},
+		{"InvalidSignatureException", true},
+		{"RequestExpired", true},
+		{"RequestInTheFuture", true},
+		{"RequestTimeTooSkewed", true},
+		{"SignatureDoesNotMatch", true},
+		{"AccessDeniedException", true},
+		{"NotAuthorizedException", false},
+		{"UnrecognizedClientException", false},
+		{"MissingAuthenticationTokenException", false},
+		{"", false},
+	} {
+		t.Run("code "+test.code, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				keeper, tr := newTimekeeper(t, path)
+				keeper.set(func(k *timekeeper) { k.offset, k.code = time.Hour, test.code })
+				if test.heals {
+					tr.succeeds(t)
+					assert.Equal(t, []time.Duration{0, time.Hour}, keeper.requests())
+					return
+				}
+				tr.fails(t, t.Context())
+				tr.fails(t, t.Context())
+				assert.Equal(t, []time.Duration{0, 0}, keeper.requests())
+			})
+		})
+	}
+}
+
+// TestClockSkewWithoutEvidence has a clock refuse requests, and nothing say what time
+// it is.
+func TestClockSkewWithoutEvidence(t *testing.T) {
+	t.Parallel()
+	date := func(s string) func(*timekeeper) { return func(k *timekeeper) { k.date = &s } }
+	for _, test := range []struct {
+		name string
+		set  func(*timekeeper)
+	}{
+		{"cached answer", func(k *timekeeper) { k.age = "3600" }},
+		{"cached just now", func(k *timekeeper) { k.age = "0" }},
+		{"no Date", date("")},
+		{"unreadable Date", date("yesterday")},
+		{"a tolerable skew", date(time.Now().Add(3 * time.Minute).UTC().Format(http.TimeFormat))},
+		{"no skew", date(time.Now().UTC().Format(http.TimeFormat))},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				keeper, tr := newTimekeeper(t, path)
+				keeper.set(func(k *timekeeper) { k.offset = time.Hour })
+				keeper.set(test.set)
+				for range 2 {
+					err := tr.fails(t, t.Context())
+					details := cognitosync.InspectError(err)
+					assert.Equal(t, "InvalidSignatureException", details.Code)
+					assert.False(t, details.Retryable)
+				}
+				assert.Equal(t, []time.Duration{0, 0}, keeper.requests())
+			})
+		})
+	}
+}
+
+// TestClockSkewIsNoExcuse ends calls that are refused by whatever clock they are signed.
+func TestClockSkewIsNoExcuse(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		drift  time.Duration
+		signed []time.Duration
+	}{
+		{"same clock", 0, []time.Duration{0, time.Hour}},
+		{"clock that runs away", time.Hour, []time.Duration{0, time.Hour, 2 * time.Hour}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				keeper, tr := newTimekeeper(t, path)
+				keeper.set(func(k *timekeeper) { k.offset, k.drift, k.refusing = time.Hour, test.drift, true })
+				err := tr.fails(t, t.Context())
+				details := cognitosync.InspectError(err)
+				assert.Equal(t, "InvalidSignatureException", details.Code)
+				assert.Equal(t, http.StatusForbidden, details.StatusCode)
+				assert.Equal(t, len(test.signed), details.Attempts)
+				assert.Equal(t, test.signed, keeper.requests())
+			})
+		})
+	}
+}
+
+// TestClockSkewHeals has one of the clocks put right after the client has learned how
+// wrong it was.
+func TestClockSkewHeals(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		change func(*timekeeper)
+		signed [][]time.Duration // in each call
+	}{
+		{"by a refusal", func(k *timekeeper) { k.offset = 0 }, [][]time.Duration{{time.Hour, 0}, {0}}},
+		{"by a refusal, to another skew", func(k *timekeeper) { k.offset = -time.Hour }, [][]time.Duration{{time.Hour, -time.Hour}, {-time.Hour}}},
+		{"by a good answer", func(k *timekeeper) { k.offset, k.trusting = 0, true }, [][]time.Duration{{time.Hour}, {0}}},
+		{"by a good answer, to another skew", func(k *timekeeper) { k.offset, k.trusting = -time.Hour, true }, [][]time.Duration{{time.Hour}, {-time.Hour}}},
+		{"not by a cached answer", func(k *timekeeper) { k.offset, k.trusting, k.age = 0, true, "1" }, [][]time.Duration{{time.Hour}, {time.Hour}}},
+		{"not without a Date", func(k *timekeeper) { k.offset, k.trusting, k.date = 0, true, new(string) }, [][]time.Duration{{time.Hour}, {time.Hour}}},
+		{"not while it is tolerable", func(k *timekeeper) { k.offset = time.Hour + 3*time.Minute }, [][]time.Duration{{time.Hour}, {time.Hour}}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				keeper, tr := newTimekeeper(t, path)
+				keeper.set(func(k *timekeeper) { k.offset = time.Hour })
+				tr.succeeds(t)
+				keeper.requests()
+
+				keeper.set(test.change)
+				for _, signed := range test.signed {
+					tr.succeeds(t)
+					assert.Equal(t, signed, keeper.requests())
+				}
+			})
+		})
+	}
+}
+
+// TestClockSkewOfOtherAnswers shows that neither a good response nor a failure of
+// another kind makes the client doubt its clock.
+func TestClockSkewOfOtherAnswers(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		keeper, tr := newTimekeeper(t, path)
+		keeper.set(func(k *timekeeper) { k.offset, k.trusting = time.Hour, true })
+		tr.succeeds(t)
+		keeper.set(func(k *timekeeper) { k.failing = true })
+		tr.fails(t, t.Context())
+		keeper.set(func(k *timekeeper) { k.failing = false })
+		tr.succeeds(t)
+		assert.Equal(t, slices.Repeat([]time.Duration{0}, 5), keeper.requests())
+	})
+}
+
+func TestClockSkewCorrectionDisabled(t *testing.T) {
+	t.Parallel()
+	off := func(o *cognitosync.Options) { o.DisableClockSkewCorrection = true }
+	bothPaths(t, func(t *testing.T, path string) {
+		keeper, tr := newTimekeeper(t, path, off)
+		keeper.set(func(k *timekeeper) { k.offset = time.Hour })
+		for range 2 {
+			err := tr.fails(t, t.Context())
+			details := cognitosync.InspectError(err)
+			assert.Equal(t, "InvalidSignatureException", details.Code)
+			assert.Equal(t, 1, details.Attempts)
+			assert.False(t, details.Retryable)
+		}
+		assert.Equal(t, []time.Duration{0, 0}, keeper.requests())
+	})
+	bothPaths(t, func(t *testing.T, path string) {
+		keeper, tr := newTimekeeper(t, path)
+		keeper.set(func(k *timekeeper) { k.offset = time.Hour })
+		tr.fails(t, t.Context(), off)
+		tr.succeeds(t)
+		tr.fails(t, t.Context(), off)
+		tr.succeeds(t)
+		assert.Equal(t, []time.Duration{0, 0, time.Hour, 0, time.Hour}, keeper.requests(), "a call without does not unlearn")
+	})
+}
+
+// TestClockSkewIsTheClients shows that clients do not share what they learn.
+func TestClockSkewIsTheClients(t *testing.T) {
+	t.Parallel()
+	keeper, one := newTimekeeper(t, direct)
+	keeper.set(func(k *timekeeper) { k.offset = time.Hour })
+	one.succeeds(t)
+	other := cognitosync.New(one.client.Options())
+	_, err := other.DescribeIdentityPoolUsage(t.Context(), poolInput(poolID))
+	require.NoError(t, err)
+	assert.Equal(t, []time.Duration{0, time.Hour, 0, time.Hour}, keeper.requests())
+}
+
+// TestClockSkewOfManyCalls has many calls learn at once while the clock is set back
+// and forth. None is lost, and there is no data race.
+func TestClockSkewOfManyCalls(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		keeper, tr := newTimekeeper(t, path)
+		for i, offset := range []time.Duration{time.Hour, -time.Hour, 0} {
+			keeper.set(func(k *timekeeper) { k.offset = offset })
+			const calls = 30
+			errs := make([]error, calls)
+			var done sync.WaitGroup
+			for i := range calls {
+				done.Add(1)
+				go func() {
+					defer done.Done()
+					_, errs[i] = tr.call(t.Context())
+				}()
+			}
+			done.Wait()
+			for _, err := range errs {
+				require.NoError(t, err)
+			}
+			keeper.requests()
+			tr.succeeds(t)
+			assert.Equal(t, []time.Duration{offset}, keeper.requests(), fmt.Sprint("after round ", i))
+		}
+	})
+}
+
+// The credentials of a rotation: the first have expired, the second are good.
+var (
+	expiredCredentials = cognitosynctest.Credentials{
+		AccessKeyID: "AKIDEXPIRED", SecretAccessKey: "secret-1", SessionToken: "token-1", Expired: true,
+	}
+	freshCredentials = cognitosynctest.Credentials{
+		AccessKeyID: "AKIDFRESH", SecretAccessKey: "secret-2", SessionToken: "token-2",
+	}
+)
+
+// A rotation is a provider that gives one set of credentials after the other, the
+// last of them for good. An error in place of a set is returned.
+type rotation struct {
+	sets  []any // cognitosynctest.Credentials or error
+	calls atomic.Int32
+}
+
+func (r *rotation) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	i := int(r.calls.Add(1)) - 1
+	switch set := r.sets[min(i, len(r.sets)-1)].(type) {
+	case error:
+		return aws.Credentials{}, set
+	case cognitosynctest.Credentials:
+		return set.Provider().Retrieve(ctx)
+	default:
+		return aws.Credentials{}, fmt.Errorf("no credentials: %v", set)
+	}
+}
+
+// newRotationTrial returns a trial whose service knows the rotation's credentials.
+func newRotationTrial(t *testing.T, path string, provider aws.CredentialsProvider, optFns ...func(*cognitosynctest.Options)) *trial {
+	t.Helper()
+	known := func(o *cognitosynctest.Options) {
+		o.Credentials = []cognitosynctest.Credentials{expiredCredentials, freshCredentials}
+	}
+	server := cognitosynctest.NewServer(t, append(optFns, known)...)
+	return setupServer(t, path, server, func(o *cognitosync.Options) { o.Credentials = provider })
+}
+
+// TestExpiredTokenHeals signs a call once more when other credentials are to be had.
+func TestExpiredTokenHeals(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		sets   []any
+		cached bool
+		calls  int // of the provider
+	}{
+		{"cache", []any{expiredCredentials, freshCredentials}, true, 2},
+		{"provider that has others by then", []any{expiredCredentials, freshCredentials}, false, 3},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				source := &rotation{sets: test.sets}
+				var provider aws.CredentialsProvider = source
+				if test.cached {
+					provider = aws.NewCredentialsCache(source)
+				}
+				tr := newRotationTrial(t, path, provider)
+
+				tr.succeeds(t)
+
+				requests := tr.server.Requests()
+				require.Len(t, requests, 2)
+				assert.Equal(t, "ExpiredTokenException", requests[0].ErrorCode)
+				assert.Equal(t, requests[0].InvocationID, requests[1].InvocationID, "two calls")
+				assert.Equal(t, "token-2", requests[1].Header.Get("X-Amz-Security-Token"))
+				assert.Len(t, requests.Refused(), 1)
+				assert.EqualValues(t, test.calls, source.calls.Load())
+				for _, nap := range tr.naps.all() {
+					assert.Zero(t, nap, "there is nothing to wait for")
+				}
+			})
+		})
+	}
+}
+
+// TestExpiredTokenCodes knows each word for credentials that were good once.
+func TestExpiredTokenCodes(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		code  string
+		heals bool
+	}{
+		{"ExpiredToken", true},
+		{"ExpiredTokenException", true},
+		{"UnrecognizedClientException", false},
+		{"InvalidSignatureException", false},
+		{"AccessDeniedException", false},
+	} {
+		t.Run(test.code, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				source := &rotation{sets: []any{freshCredentials, expiredCredentials, freshCredentials}}
+				tr := newRotationTrial(t, path, source)
+				tr.script(cognitosynctest.Error(http.StatusForbidden, test.code, ""))
+				output, err := tr.call(t.Context())
+				if !test.heals {
+					requireFailure(t, output, err)
+					assert.Equal(t, test.code, cognitosync.InspectError(err).Code)
+					assert.EqualValues(t, 1, source.calls.Load())
+					return
+				}
+				require.NoError(t, err)
+				assert.EqualValues(t, 3, source.calls.Load())
+			})
+		})
+	}
+}
+
+// TestExpiredTokenHealsOnce gives up when other credentials are not better, or not to
+// be had.
+func TestExpiredTokenHealsOnce(t *testing.T) {
+	t.Parallel()
+	boom := errors.New("boom")
+	other := cognitosynctest.Credentials{AccessKeyID: "AKIDOTHER", SecretAccessKey: "secret-3", SessionToken: "token-3", Expired: true}
+	for _, test := range []struct {
+		name     string
+		sets     []any
+		requests int
+		calls    int
+		reason   error
+	}{
+		{"the others have expired, too", []any{expiredCredentials, other, expiredCredentials, freshCredentials}, 2, 2, nil},
+		{"no others", []any{expiredCredentials}, 1, 2, nil},
+		{"provider fails", []any{expiredCredentials, boom}, 1, 2, boom},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				source := &rotation{sets: test.sets}
+				tr := newRotationTrial(t, path, aws.NewCredentialsCache(source))
+				tr.server.SetCredentials(other)
+
+				err := tr.fails(t, t.Context())
+
+				details := cognitosync.InspectError(err)
+				assert.Equal(t, "ExpiredTokenException", details.Code)
+				assert.Equal(t, http.StatusForbidden, details.StatusCode)
+				assert.Equal(t, test.requests, details.Attempts)
+				assert.Equal(t, test.requests, tr.requests())
+				assert.EqualValues(t, test.calls, source.calls.Load())
+				if test.reason != nil {
+					assert.ErrorIs(t, err, test.reason)
+				}
+			})
+		})
+	}
+}
+
+// TestExpiredTokenAfterOtherFailures heals on the attempt where it is met.
+func TestExpiredTokenAfterOtherFailures(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		source := &rotation{sets: []any{freshCredentials, cognitosynctest.DefaultCredentials()}}
+		tr := newRotationTrial(t, path, aws.NewCredentialsCache(source))
+		tr.server.SetCredentials(cognitosynctest.DefaultCredentials())
+		tr.script(cognitosynctest.InternalError(), cognitosynctest.ExpiredToken())
+		tr.succeeds(t)
+		assert.Equal(t, 3, tr.requests())
+		assert.EqualValues(t, 2, source.calls.Load())
+	})
+}
+
+// providerError is an error of a credentials provider.
+type providerError struct{ reason string }
+
+func (e *providerError) Error() string { return e.reason }
+
+// TestProviderError keeps a provider's own error reachable, and sends nothing.
+func TestProviderError(t *testing.T) {
+	t.Parallel()
+	for _, cached := range []bool{false, true} {
+		t.Run(fmt.Sprintf("cached=%v", cached), func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				reason := &providerError{"the role cannot be assumed"}
+				source := &rotation{sets: []any{reason}}
+				var provider aws.CredentialsProvider = source
+				if cached {
+					provider = aws.NewCredentialsCache(source)
+				}
+				tr := newRotationTrial(t, path, provider)
+
+				err := tr.fails(t, t.Context())
+
+				assert.Same(t, reason, requireAs[*providerError](t, err))
+				requireAs[*v4.SigningError](t, err)
+				assert.Contains(t, err.Error(), reason.reason)
+				assert.EqualValues(t, 1, source.calls.Load())
+				assert.Zero(t, tr.requests())
+				details := cognitosync.InspectError(err)
+				assert.Empty(t, details.Code)
+				assert.Equal(t, 1, details.Attempts)
+			})
+		})
+	}
+}
+
+// TestProviderErrorThatPasses retries a provider whose error says that it may pass.
+func TestProviderErrorThatPasses(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		source := &rotation{sets: []any{&passingError{}, freshCredentials}}
+		tr := newRotationTrial(t, path, source)
+		tr.succeeds(t)
+		assert.EqualValues(t, 2, source.calls.Load())
+		assert.Equal(t, 1, tr.requests())
+		assert.Equal(t, 2, tr.server.Requests().Last().Attempt)
+	})
+}
+
+type passingError struct{}
+
+func (*passingError) Error() string { return "come again" }
+
+func (*passingError) RetryableError() bool { return true }
+
+// TestNeverUnsigned refuses, before anything is sent, whatever could only be sent
+// without a signature.
+func TestNeverUnsigned(t *testing.T) {
+	t.Parallel()
+	gives := func(credentials aws.Credentials) aws.CredentialsProvider {
+		return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return credentials, nil })
+	}
+	for _, test := range []struct {
+		name     string
+		provider aws.CredentialsProvider
+		refuses  bool // by itself
+	}{
+		{"none", nil, false},
+		{"anonymous", aws.AnonymousCredentials{}, false},
+		{"pointer to anonymous", &aws.AnonymousCredentials{}, false},
+		{"cache of anonymous", aws.NewCredentialsCache(aws.AnonymousCredentials{}), false},
+		{"cache of a pointer to anonymous", aws.NewCredentialsCache(&aws.AnonymousCredentials{}), false},
+		{"no keys", gives(aws.Credentials{}), false},
+		{"no secret key", gives(aws.Credentials{AccessKeyID: "AKID", SessionToken: "token"}), false},
+		{"no access key", gives(aws.Credentials{SecretAccessKey: "secret"}), false},
+		{"function around anonymous", aws.CredentialsProviderFunc(aws.AnonymousCredentials{}.Retrieve), true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				set := func(o *cognitosync.Options) { o.Credentials = test.provider }
+				ofClient := setup(t, path, set)
+				ofCall := setup(t, path)
+				for _, err := range []error{
+					ofClient.fails(t, t.Context()),
+					ofCall.fails(t, t.Context(), set),
+				} {
+					if test.refuses {
+						requireAs[*v4.SigningError](t, err)
+						continue
+					}
+					assert.Equal(t, "Credentials", requireAs[*cognitosync.ConfigurationError](t, err).Setting)
+					assert.Zero(t, cognitosync.InspectError(err).Attempts)
+				}
+				assert.Zero(t, ofClient.requests()+ofCall.requests())
+				assert.Empty(t, ofClient.naps.all())
+			})
+		})
+	}
+}
+
+// TestEachAttemptIsSignedAnew has credentials change between attempts.
+func TestEachAttemptIsSignedAnew(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		source := &rotation{sets: []any{cognitosynctest.DefaultCredentials(), freshCredentials}}
+		tr := newRotationTrial(t, path, source)
+		tr.server.SetCredentials(cognitosynctest.DefaultCredentials())
+		tr.script(cognitosynctest.InternalError())
+		tr.succeeds(t)
+		requests := tr.server.Requests()
+		require.Len(t, requests, 2)
+		assert.Empty(t, requests.Refused())
+		assert.Equal(t, "token-2", requests.Last().Header.Get("X-Amz-Security-Token"))
+		assert.NotEqual(t, requests[0].Header.Get("Authorization"), requests[1].Header.Get("Authorization"))
+	})
+}

@@ -1,0 +1,714 @@
+//go:build go1.25
+
+package cognitosync_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/smithy-go"
+	smithyendpoints "github.com/aws/smithy-go/endpoints"
+	smithytime "github.com/aws/smithy-go/time"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cognitosync/cognitosync-go"
+	"github.com/cognitosync/cognitosync-go/cognitosynctest"
+	"github.com/cognitosync/cognitosync-go/internal/clienttest"
+)
+
+func init() { inBubble = synctest.Test }
+
+// inFakeTime runs a test for each path that a call can take, in a bubble where time
+// passes only when all wait. Its trial is in memory, and does wait between attempts.
+func inFakeTime(t *testing.T, test func(t *testing.T, tr *trial), optFns ...func(*cognitosync.Options)) {
+	t.Helper()
+	bothPaths(t, func(t *testing.T, path string) {
+		synctest.Test(t, func(t *testing.T) {
+			tr := setupServer(t, path, cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.InMemory = true }),
+				append([]func(*cognitosync.Options){func(o *cognitosync.Options) { o.AttemptTimeout = cognitosync.DefaultAttemptTimeout }}, optFns...)...)
+			cognitosync.SetSleep(tr.client, smithytime.SleepWithContext)
+			test(t, tr)
+		})
+	})
+}
+
+// between returns the time from each request to the next.
+func between(requests cognitosynctest.Requests) []time.Duration {
+	var gaps []time.Duration
+	for i := 1; i < len(requests); i++ {
+		gaps = append(gaps, requests[i].Time.Sub(requests[i-1].Time))
+	}
+	return gaps
+}
+
+// assertWithin checks that got is from least to most.
+func assertWithin(t *testing.T, least, most, got time.Duration) {
+	t.Helper()
+	assert.GreaterOrEqual(t, got, least)
+	assert.LessOrEqual(t, got, most)
+}
+
+// TestDefaultAttemptTimeout gives each attempt 15 seconds, and the next one a chance.
+func TestDefaultAttemptTimeout(t *testing.T) {
+	t.Parallel()
+	for _, slow := range slowSteps {
+		t.Run(slow.name, func(t *testing.T) {
+			t.Parallel()
+			inFakeTime(t, func(t *testing.T, tr *trial) {
+				tr.script(cognitosynctest.Repeat(2, slow.step))
+
+				tr.succeeds(t)
+
+				gaps := between(tr.server.Requests())
+				require.Len(t, gaps, 2)
+				assertWithin(t, 15*time.Second, 15*time.Second+50*time.Millisecond, gaps[0])
+				assertWithin(t, 15*time.Second, 15*time.Second+100*time.Millisecond, gaps[1])
+			})
+		})
+	}
+}
+
+// TestAttemptTimeoutIsNotForTheCall has two attempts fail late and the third succeed
+// just in time: each has its own clock.
+func TestAttemptTimeoutIsNotForTheCall(t *testing.T) {
+	t.Parallel()
+	inFakeTime(t, func(t *testing.T, tr *trial) {
+		tr.script(
+			cognitosynctest.InternalError().After(14*time.Second),
+			cognitosynctest.Stall(),
+			cognitosynctest.OK().After(15*time.Second-time.Nanosecond),
+		)
+		tr.succeeds(t)
+		assert.Equal(t, 3, tr.requests())
+	})
+}
+
+// TestAttemptTimeoutOfAFailure has the body of an error stall: what is known of it by
+// then is the error.
+func TestAttemptTimeoutOfAFailure(t *testing.T) {
+	t.Parallel()
+	inFakeTime(t, func(t *testing.T, tr *trial) {
+		tr.script(cognitosynctest.Forever(cognitosynctest.InternalError().StallAfter(5)))
+		started := time.Now()
+
+		err := tr.fails(t, t.Context())
+
+		assertWithin(t, 45*time.Second, 46*time.Second, time.Since(started))
+		requireAs[*cognitosync.InternalErrorException](t, err)
+		details := cognitosync.InspectError(err)
+		assert.Equal(t, http.StatusInternalServerError, details.StatusCode)
+		assert.Equal(t, tr.server.Requests().Last().RequestID, details.RequestID)
+		assert.Equal(t, 3, tr.requests())
+	})
+}
+
+func TestNoAttemptTimeout(t *testing.T) {
+	t.Parallel()
+	off := func(o *cognitosync.Options) { o.AttemptTimeout = -1 }
+	inFakeTime(t, func(t *testing.T, tr *trial) {
+		tr.script(cognitosynctest.OK().After(10 * time.Hour))
+		tr.succeeds(t, off)
+		assert.Equal(t, 1, tr.requests())
+	})
+	inFakeTime(t, func(t *testing.T, tr *trial) {
+		tr.script(cognitosynctest.OK().After(10 * time.Hour))
+		tr.succeeds(t)
+		assert.Equal(t, 1, tr.requests())
+	}, off)
+}
+
+// TestCallersDeadlineInFakeTime ends a call in its second attempt, and during the
+// backoff before.
+func TestCallersDeadlineInFakeTime(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name     string
+		first    cognitosynctest.Step
+		limit    time.Duration
+		requests int
+	}{
+		{"attempt", cognitosynctest.TooManyRequests(), 10 * time.Second, 2},
+		{"attempt after a long backoff", cognitosynctest.TooManyRequests().WithHeader("Retry-After", "4"), 10 * time.Second, 2},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			inFakeTime(t, func(t *testing.T, tr *trial) {
+				tr.script(test.first, cognitosynctest.Forever(cognitosynctest.Stall()))
+				ctx, cancel := context.WithTimeoutCause(t.Context(), test.limit, errOwnCause)
+				defer cancel()
+				started := time.Now()
+
+				err := tr.fails(t, ctx)
+
+				assert.Equal(t, test.limit, time.Since(started))
+				assert.ErrorIs(t, err, context.DeadlineExceeded)
+				assert.ErrorIs(t, err, errOwnCause)
+				require.Equal(t, test.requests, tr.requests())
+				assertThrottled(t, err, tr.server.Requests()[0], 2)
+			})
+		})
+	}
+}
+
+// TestCancelDuringRealBackoff ends the client's own sleep.
+func TestCancelDuringRealBackoff(t *testing.T) {
+	t.Parallel()
+	inFakeTime(t, func(t *testing.T, tr *trial) {
+		tr.script(cognitosynctest.Forever(cognitosynctest.TooManyRequests().WithHeader("Retry-After", "3")))
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(2*time.Second, func() { cancel(errOwnCause) })
+		started := time.Now()
+
+		err := tr.fails(t, ctx)
+
+		assert.Equal(t, 2*time.Second, time.Since(started))
+		assert.ErrorIs(t, err, context.Canceled)
+		assert.ErrorIs(t, err, errOwnCause)
+		require.Equal(t, 1, tr.requests())
+		assertThrottled(t, err, tr.server.Requests().Last(), 1)
+	})
+}
+
+// TestDeadlineBeforeDelayInFakeTime shows that no time passes before the call gives
+// up on a delay that is too long, and that one that just fits is waited out.
+func TestDeadlineBeforeDelayInFakeTime(t *testing.T) {
+	t.Parallel()
+	throttle := cognitosynctest.TooManyRequests().WithHeader("X-Amz-Retry-After", "3000")
+	inFakeTime(t, func(t *testing.T, tr *trial) {
+		tr.script(throttle)
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second-time.Nanosecond)
+		defer cancel()
+		started := time.Now()
+
+		err := tr.fails(t, ctx)
+
+		assert.Zero(t, time.Since(started))
+		assert.ErrorIs(t, err, context.DeadlineExceeded)
+		assertThrottled(t, err, tr.server.Requests().Last(), 1)
+	})
+	inFakeTime(t, func(t *testing.T, tr *trial) {
+		tr.script(throttle)
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second+time.Nanosecond)
+		defer cancel()
+
+		output, err := tr.call(ctx)
+
+		require.NoError(t, err)
+		assert.NotNil(t, output)
+		assert.Equal(t, []time.Duration{3 * time.Second}, between(tr.server.Requests()))
+	})
+}
+
+// TestBodyIsClosedAfterTimeout ends attempts in the midst of a response.
+func TestBodyIsClosedAfterTimeout(t *testing.T) {
+	t.Parallel()
+	inFakeTime(t, func(t *testing.T, tr *trial) {
+		client := &clienttest.Tap{Transport: tr.server.RoundTripper()}
+		tr.script(cognitosynctest.Forever(cognitosynctest.OK().StallAfter(10)))
+		err := tr.fails(t, t.Context(), func(o *cognitosync.Options) { o.HTTPClient = client })
+		requireAttemptTimeout(t, err, 15*time.Second)
+		assertClosed(t, client, 3)
+	})
+}
+
+// A hangingProvider gives credentials until it hangs for good, or as long as its
+// context lives.
+type hangingProvider struct {
+	calls, hangsFrom int
+	credentials      aws.Credentials
+}
+
+func (p *hangingProvider) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	if p.calls++; p.calls >= p.hangsFrom {
+		<-ctx.Done()
+		return aws.Credentials{}, ctx.Err()
+	}
+	return p.credentials, nil
+}
+
+// TestCredentialsProviderHangs has an attempt end in time also when it is the
+// provider that takes it.
+func TestCredentialsProviderHangs(t *testing.T) {
+	t.Parallel()
+	for _, cached := range []bool{false, true} {
+		t.Run(map[bool]string{false: "provider", true: "cache"}[cached], func(t *testing.T) {
+			t.Parallel()
+			inFakeTime(t, func(t *testing.T, tr *trial) {
+				limited, cancel := context.WithTimeout(t.Context(), time.Hour) // of the test, not the call
+				defer cancel()
+				var provider aws.CredentialsProvider = aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+					select {
+					case <-ctx.Done():
+						return aws.Credentials{}, ctx.Err()
+					case <-limited.Done():
+						return aws.Credentials{}, errors.New("nobody waits that long")
+					}
+				})
+				if cached {
+					provider = aws.NewCredentialsCache(provider)
+				}
+				started := time.Now()
+
+				err := tr.fails(t, t.Context(), func(o *cognitosync.Options) { o.Credentials = provider })
+
+				assertWithin(t, 45*time.Second, 46*time.Second, time.Since(started))
+				requireAs[*v4.SigningError](t, err)
+				requireAs[*cognitosync.AttemptTimeoutError](t, err)
+				requireAs[*retry.MaxAttemptsError](t, err)
+				assert.False(t, isA[*aws.RequestCanceledError](err), "as if the caller had given up")
+				assert.Zero(t, tr.requests())
+			})
+		})
+	}
+}
+
+// TestCredentialsRenewalHangs has the provider hang when it is asked for other
+// credentials than those that have expired.
+func TestCredentialsRenewalHangs(t *testing.T) {
+	t.Parallel()
+	inFakeTime(t, func(t *testing.T, tr *trial) {
+		tr.script(cognitosynctest.Forever(cognitosynctest.ExpiredToken()))
+		credentials, err := cognitosynctest.DefaultCredentials().Provider().Retrieve(t.Context())
+		require.NoError(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		started := time.Now()
+
+		err = tr.fails(t, ctx, func(o *cognitosync.Options) {
+			o.Credentials = &hangingProvider{hangsFrom: 2, credentials: credentials}
+		})
+
+		assert.Less(t, time.Since(started), time.Minute)
+		assert.Equal(t, "ExpiredTokenException", cognitosync.InspectError(err).Code)
+	})
+}
+
+// TestBackoffInFakeTime measures the waits of the default client.
+func TestBackoffInFakeTime(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		step cognitosynctest.Step
+		base time.Duration
+	}{
+		{"server error", cognitosynctest.InternalError(), 50 * time.Millisecond},
+		{"hangup", cognitosynctest.Hangup(), 50 * time.Millisecond},
+		{"throttled", cognitosynctest.TooManyRequests(), time.Second},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			inFakeTime(t, func(t *testing.T, tr *trial) {
+				tr.script(cognitosynctest.Repeat(9, test.step))
+				tr.succeeds(t)
+				gaps := between(tr.server.Requests())
+				require.Len(t, gaps, 9)
+				var sum time.Duration
+				for i, gap := range gaps {
+					assertWithin(t, 0, min(test.base<<i, 20*time.Second), gap)
+					sum += gap
+				}
+				assert.NotZero(t, sum)
+			}, func(o *cognitosync.Options) { o.RetryMaxAttempts = 10 })
+		})
+	}
+}
+
+// TestServerDelayInFakeTime waits exactly as long as the service asks for.
+func TestServerDelayInFakeTime(t *testing.T) {
+	t.Parallel()
+	inFakeTime(t, func(t *testing.T, tr *trial) {
+		date := time.Now().Add(2*time.Second + 4*time.Second).UTC() // fake time begins with a whole second
+		tr.script(
+			cognitosynctest.TooManyRequests().WithHeader("X-Amz-Retry-After", "2000"),
+			cognitosynctest.TooManyRequests().WithHeader("Retry-After", date.Format(http.TimeFormat)),
+			cognitosynctest.InternalError().WithHeader("Retry-After", "3"),
+		)
+		tr.succeeds(t)
+		assert.Equal(t, []time.Duration{2 * time.Second, 4 * time.Second, 3 * time.Second}, between(tr.server.Requests()))
+	}, func(o *cognitosync.Options) { o.RetryMaxAttempts = 4 })
+}
+
+// TestServerDelayByTheServersClock has the service name a date while the client's
+// clock is ten minutes off: what counts is how far the date is ahead for the service.
+func TestServerDelayByTheServersClock(t *testing.T) {
+	t.Parallel()
+	const ahead = 10 * time.Minute
+	inFakeTime(t, func(t *testing.T, tr *trial) {
+		date := time.Now().Add(ahead + 3*time.Second).UTC()
+		tr.script(
+			cognitosynctest.SkewedClock(ahead), // the client learns of it
+			cognitosynctest.TooManyRequests().WithClock(ahead).WithHeader("Retry-After", date.Format(http.TimeFormat)),
+			cognitosynctest.OK().WithClock(ahead),
+		)
+		tr.succeeds(t)
+		tr.succeeds(t)
+		requests := tr.server.Requests()
+		require.Len(t, requests, 4)
+		assert.Equal(t, 3*time.Second, between(requests)[2])
+	})
+}
+
+// TestRetryQuotaOfTimeouts shows that a retry after a timeout costs as much as any other.
+func TestRetryQuotaOfTimeouts(t *testing.T) { // not parallel: the SDK's costs depend on the environment
+	t.Setenv("AWS_NEW_RETRIES_2026", "")
+	for _, path := range paths {
+		t.Run(path, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.InMemory = true })
+				testRetryQuota(t, setupServer(t, path, server), cognitosynctest.Stall(), retryCost)
+			})
+		})
+	}
+}
+
+// settingTestsInTime are the settings that only time shows.
+var settingTestsInTime = []settingTest{
+	{
+		setting: "AttemptTimeout",
+		given:   func(s *scene, o *cognitosync.Options) { o.HTTPClient = s.clockedHTTPClient() },
+		set:     func(_ *scene, o *cognitosync.Options) { o.AttemptTimeout = time.Minute },
+		seen:    (*scene).firstNote,
+		without: "15s",
+		with:    "1m0s",
+	},
+	{
+		setting: "AttemptTimeout", // switched off
+		given:   func(s *scene, o *cognitosync.Options) { o.HTTPClient = s.clockedHTTPClient() },
+		set:     func(_ *scene, o *cognitosync.Options) { o.AttemptTimeout = -1 },
+		seen:    (*scene).firstNote,
+		without: "15s",
+		with:    "no limit",
+	},
+	{
+		setting:  "DefaultsMode",
+		given:    (*scene).clockDialing,
+		set:      func(_ *scene, o *cognitosync.Options) { o.DefaultsMode = aws.DefaultsModeInRegion },
+		inConfig: func(_ *scene, c *aws.Config) { c.DefaultsMode = aws.DefaultsModeInRegion },
+		seen:     (*scene).firstNote,
+		without:  "no limit",
+		with:     "1.1s",
+	},
+	{
+		setting: "RuntimeEnvironment",
+		given: func(s *scene, o *cognitosync.Options) {
+			s.clockDialing(o)
+			o.DefaultsMode = aws.DefaultsModeAuto
+		},
+		set:      func(_ *scene, o *cognitosync.Options) { o.RuntimeEnvironment = inRegion },
+		inConfig: func(_ *scene, c *aws.Config) { c.RuntimeEnvironment = inRegion },
+		seen:     (*scene).firstNote,
+		without:  "3.1s",
+		with:     "1.1s",
+	},
+}
+
+// inRegion is where the region of the tests is near.
+var inRegion = aws.RuntimeEnvironment{EnvironmentIdentifier: "AWS_Lambda_go1.x", Region: "us-east-1"}
+
+// limit returns how much time ctx leaves.
+func limit(ctx context.Context) string {
+	deadline, limited := ctx.Deadline()
+	if !limited {
+		return "no limit"
+	}
+	return time.Until(deadline).String()
+}
+
+// clockedHTTPClient notes how much time each attempt has.
+func (s *scene) clockedHTTPClient() cognitosync.HTTPClient {
+	return clienttest.Doer(func(req *http.Request) (*http.Response, error) {
+		s.notes.Add("%s", limit(req.Context()))
+		return s.server.RoundTripper().RoundTrip(req)
+	})
+}
+
+// clockDialing has the client dial, in vain, and notes how much time it has for it.
+func (s *scene) clockDialing(o *cognitosync.Options) {
+	o.AttemptTimeout = -1
+	o.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) {
+		tr.Proxy = nil
+		tr.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			s.notes.Add("%s", limit(ctx))
+			return nil, errBroken
+		}
+	})
+}
+
+func TestSettingsInTime(t *testing.T) {
+	t.Parallel()
+	var names []string
+	for i := range settingTestsInTime {
+		test := &settingTestsInTime[i]
+		names = append(names, test.setting)
+		t.Run(test.setting, func(t *testing.T) {
+			t.Parallel()
+			test.run(t, synctest.Test)
+		})
+	}
+	assert.Subset(t, names, settingsInTime, "settings that TestEverySettingIsTested counts on")
+}
+
+// TestConnectTimeouts shows the timeouts of each DefaultsMode on a connection where
+// nobody answers: none for the legacy mode, or the transport's own.
+func TestConnectTimeouts(t *testing.T) {
+	t.Parallel()
+	ownTransport := func(tr *http.Transport) { tr.TLSHandshakeTimeout = 7 * time.Second }
+	for _, test := range []struct {
+		name      string
+		mode      aws.DefaultsMode
+		transport func(*http.Transport)
+		dial      string
+		handshake time.Duration
+	}{
+		{name: "legacy", mode: aws.DefaultsModeLegacy, dial: "no limit", handshake: awshttp.DefaultHTTPTransportTLSHandleshakeTimeout},
+		{name: "none", dial: "no limit", handshake: awshttp.DefaultHTTPTransportTLSHandleshakeTimeout},
+		{name: "standard", mode: aws.DefaultsModeStandard, dial: "3.1s", handshake: 3100 * time.Millisecond},
+		{name: "in-region", mode: aws.DefaultsModeInRegion, dial: "1.1s", handshake: 1100 * time.Millisecond},
+		{name: "cross-region", mode: aws.DefaultsModeCrossRegion, dial: "3.1s", handshake: 3100 * time.Millisecond},
+		{name: "mobile", mode: aws.DefaultsModeMobile, dial: "30s", handshake: 30 * time.Second},
+		{name: "the caller's number stays", mode: aws.DefaultsModeInRegion, transport: ownTransport, dial: "1.1s", handshake: 7 * time.Second},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := newScene(t, &settingTest{})
+				options := s.options(direct)
+				options.AttemptTimeout, options.RetryMaxAttempts, options.DefaultsMode = -1, 1, test.mode
+				options.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) {
+					tr.Proxy = nil
+					tr.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+						s.notes.Add("%s", limit(ctx))
+						near, far := net.Pipe()
+						t.Cleanup(func() { _ = far.Close() })
+						go func() { _, _ = far.Read(make([]byte, 4096)) }() // takes the greeting, and is silent
+						return near, nil
+					}
+					if test.transport != nil {
+						test.transport(tr)
+					}
+				})
+				start := time.Now()
+				_, err := describe(t.Context(), t, cognitosync.New(options), anyPool)
+				require.ErrorContains(t, err, "TLS handshake timeout")
+				assert.Equal(t, test.handshake, time.Since(start))
+				assert.Equal(t, []string{test.dial}, s.notes.Take())
+			})
+		})
+	}
+}
+
+// slowSigner takes its time.
+type slowSigner struct{ *v4.Signer }
+
+func (s slowSigner) SignHTTP(ctx context.Context, credentials aws.Credentials, r *http.Request, payloadHash, service, region string,
+	at time.Time, optFns ...func(*v4.SignerOptions),
+) error {
+	time.Sleep(100 * time.Millisecond)
+	return s.Signer.SignHTTP(ctx, credentials, r, payloadHash, service, region, at, optFns...)
+}
+
+// TestDurations has every part of a call take a time of its own, and finds each in
+// its place.
+func TestDurations(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		synctest.Test(t, func(t *testing.T) {
+			server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) {
+				o.InMemory, o.Pools = true, []cognitosynctest.Pool{poolUsage}
+			})
+			server.Script(poolID, cognitosynctest.Throttle(1).After(time.Second), cognitosynctest.OK().After(2*time.Second))
+			meters, records := &clienttest.Meters{}, &clienttest.Records{Level: slog.LevelDebug}
+			cfg := server.Config()
+			client := cognitosync.NewFromConfig(cfg, func(o *cognitosync.Options) {
+				takePath(path, o)
+				o.MeterProvider, o.StructuredLogger = meters, slog.New(records)
+				o.HTTPSignerV4 = slowSigner{v4.NewSigner()}
+				o.Credentials = aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+					time.Sleep(200 * time.Millisecond)
+					return cfg.Credentials.Retrieve(ctx)
+				})
+				o.EndpointResolverV2 = resolverFunc(func(p cognitosync.EndpointParameters) (smithyendpoints.Endpoint, error) {
+					time.Sleep(300 * time.Millisecond)
+					found, err := url.Parse(*p.Endpoint)
+					return smithyendpoints.Endpoint{URI: *found}, err
+				})
+				o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) {
+					o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 4 * time.Second, nil })
+				})
+			})
+			start := time.Now()
+			_, err := describe(t.Context(), t, client, poolID)
+			require.NoError(t, err)
+			whole := time.Since(start)
+
+			points := map[string][]float64{}
+			for name, all := range meters.Take() {
+				for _, p := range all {
+					points[name] = append(points[name], p.Value)
+				}
+			}
+			assert.InDeltaSlice(t, []float64{whole.Seconds()}, points["client.call.duration"], 1e-9)
+			assert.InDeltaSlice(t, []float64{0.2, 0.2}, points["client.call.auth.resolve_identity_duration"], 1e-9)
+			assert.InDeltaSlice(t, []float64{0.1, 0.1}, points["client.call.auth.signing_duration"], 1e-9)
+			assert.InDelta(t, 0.3, points["client.call.resolve_endpoint_duration"][0], 1e-9)
+			assert.InDelta(t, 0, points["client.call.serialization_duration"][0], 1e-9)
+			assert.InDeltaSlice(t, []float64{0, 0}, points["client.call.deserialization_duration"], 1e-9)
+
+			// Where the endpoint is found is the difference between the two paths.
+			endpoint := map[string]time.Duration{direct: 0, stack: 300 * time.Millisecond}[path]
+			first, second := 1300*time.Millisecond+endpoint, 2300*time.Millisecond+endpoint
+			assert.InDeltaSlice(t, []float64{first.Seconds(), second.Seconds()}, points["client.call.attempt_duration"], 1e-9)
+			var durations, delays []any
+			for _, record := range records.Take() {
+				durations, delays = append(durations, record["duration"]), append(delays, record["delay"])
+			}
+			assert.Equal(t, []any{first, second}, durations)
+			assert.Equal(t, []any{4 * time.Second, time.Duration(0)}, delays)
+		})
+	})
+}
+
+// TestExpiredTokenOfManyCalls has a hundred calls meet the expiry at once.
+func TestExpiredTokenOfManyCalls(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		synctest.Test(t, func(t *testing.T) {
+			const calls = 100
+			var arrived sync.WaitGroup
+			arrived.Add(calls)
+			source := &rotation{sets: []any{expiredCredentials, freshCredentials}}
+			tr := newRotationTrial(t, path, hesitantCache{aws.NewCredentialsCache(source)}, func(o *cognitosynctest.Options) {
+				o.InMemory = true
+				o.OnRequest = func(r cognitosynctest.Request) {
+					if r.Attempt == 1 { // none gets a response before all have sent their requests
+						arrived.Done()
+						arrived.Wait()
+					}
+				}
+			})
+			errs := make([]error, calls)
+			var done sync.WaitGroup
+			for i := range calls {
+				done.Add(1)
+				go func() {
+					defer done.Done()
+					_, errs[i] = tr.call(t.Context())
+				}()
+			}
+			done.Wait()
+
+			for _, err := range errs {
+				assert.NoError(t, err)
+			}
+			assert.Equal(t, 2*calls, tr.requests())
+			assert.EqualValues(t, 2, source.calls.Load(), "the first credentials, and one refresh")
+		})
+	})
+}
+
+// A hesitantCache lets other goroutines go first, so that what they do at once shows.
+type hesitantCache struct{ *aws.CredentialsCache }
+
+func (c hesitantCache) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	credentials, err := c.CredentialsCache.Retrieve(ctx)
+	time.Sleep(time.Millisecond) // of fake time
+	return credentials, err
+}
+
+// TestDelayBeyondDeadline has the service ask for more patience than the caller has.
+func TestDelayBeyondDeadline(t *testing.T) {
+	t.Parallel()
+	inFakeTime(t, func(t *testing.T, tr *trial) {
+		cognitosync.SetSleep(tr.client, tr.naps.sleep)
+		tr.script(cognitosynctest.Forever(cognitosynctest.TooManyRequests().WithHeader("Retry-After", "3600")))
+		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second) // less than the 5 s that are granted
+		defer cancel()
+
+		err := tr.fails(t, ctx)
+
+		require.NoError(t, ctx.Err(), "the call has waited for the deadline")
+		assert.Empty(t, tr.naps.all())
+		assert.ErrorIs(t, err, context.DeadlineExceeded)
+		requireAs[*aws.RequestCanceledError](t, err)
+		assert.Equal(t, 1, tr.requests())
+		assertThrottled(t, err, tr.server.Requests().Last(), 1)
+	})
+}
+
+// TestCancelWhileHeldBack ends the call while the retryer of the adaptive mode holds
+// its second attempt back, which it does for two seconds after the first 429.
+func TestCancelWhileHeldBack(t *testing.T) {
+	t.Parallel()
+	inFakeTime(t, func(t *testing.T, tr *trial) {
+		tr.script(cognitosynctest.Throttle(2))
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cognitosync.SetSleep(tr.client, func(context.Context, time.Duration) error {
+			time.AfterFunc(shortTimeout, func() { cancel(errOwnCause) })
+			return nil
+		})
+
+		err := tr.fails(t, ctx)
+
+		assert.ErrorIs(t, err, context.Canceled)
+		assert.ErrorIs(t, err, errOwnCause)
+		requireAs[*smithy.CanceledError](t, err)
+		assert.Equal(t, 1, tr.requests())
+		assertThrottled(t, err, tr.server.Requests().Last(), 1)
+	}, func(o *cognitosync.Options) { o.RetryMode = aws.RetryModeAdaptive })
+}
+
+// TestRenewalIsCanceled ends calls that wait for another's renewal, and the one that
+// renews: each tells of the expired token.
+func TestRenewalIsCanceled(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			var calls atomic.Int32
+			provider := aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+				if calls.Add(1) > 2 { // two calls have their first credentials
+					time.AfterFunc(shortTimeout, func() { cancel(errOwnCause) })
+					<-ctx.Done()
+					return aws.Credentials{}, ctx.Err()
+				}
+				return expiredCredentials.Provider().Retrieve(ctx)
+			})
+			var arrived sync.WaitGroup
+			arrived.Add(2)
+			tr := newRotationTrial(t, path, provider, func(o *cognitosynctest.Options) {
+				o.InMemory = true
+				o.OnRequest = func(cognitosynctest.Request) {
+					arrived.Done()
+					arrived.Wait()
+				}
+			})
+			errs := make(chan error, 2)
+			for range 2 {
+				go func() {
+					_, err := tr.call(ctx)
+					errs <- err
+				}()
+			}
+			for range 2 {
+				err := <-errs
+				require.Error(t, err)
+				assert.Equal(t, "ExpiredTokenException", cognitosync.InspectError(err).Code)
+			}
+			assert.Equal(t, 2, tr.requests())
+		})
+	})
+}

@@ -1,0 +1,647 @@
+package cognitosync_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cognitosync/cognitosync-go"
+	"github.com/cognitosync/cognitosync-go/cognitosynctest"
+	"github.com/cognitosync/cognitosync-go/internal/clienttest"
+)
+
+// numbered returns lines of headers with different names.
+func numbered(size int) string {
+	var b strings.Builder
+	for i := 0; b.Len() < size; i++ {
+		fmt.Fprintf(&b, "%x:\r\n", i)
+	}
+	return b.String()
+}
+
+// TestHostileHeads sends all that can be too long but a body.
+func TestHostileHeads(t *testing.T) {
+	xs := bytes.Repeat([]byte("x"), 64<<10)
+	testHostile(t, paths, []hostileAnswer{
+		{"endless header", headOK, []byte("X-A: xxxxxxxxxxxxxxxx\r\n"), endless, endsUnsent},
+		{"endless line", headOK + "X-A: ", xs, endless, endsUnsent},
+		{"endless status", "HTTP/1.1 500 ", xs, endless, endsUnsent},
+		{"endless garbage", "", xs, endless, endsUnsent},
+		{"endless interim answers", "", []byte("HTTP/1.1 103 Early Hints\r\nX-A: x\r\n\r\n"), endless, endsUnsent},
+		{"endless trailer", headOK + headChunked + "2\r\n{}\r\n0\r\n", []byte("X-A: xxxxxxxxxxxxxxxx\r\n"), endless, endsUnsent},
+		{"endless chunk extension", headOK + headChunked + "2;", xs, endless, endsUnsent},
+		{"huge header", headServerError + "X-A: " + strings.Repeat("x", 200<<10) + "\r\n" + headNoBody, nil, 0, endsSomehow},
+		{"many headers", headServerError + numbered(200<<10) + headNoBody, nil, 0, endsSomehow},
+		{"many headers of one name", headServerError + strings.Repeat("a:\r\n", 50<<10) + headNoBody, nil, 0, endsSomehow},
+		{"huge code in the header", headBadRequest + "X-Amzn-ErrorType: " + strings.Repeat("x", 20<<10) + "\r\n" + headNoBody, nil, 0, endsAPIError},
+		{"huge message in the header", headBadRequest + "X-Amzn-ErrorMessage: " + strings.Repeat("x", 20<<10) + "\r\n" + headNoBody, nil, 0, endsAPIError},
+		{"huge request id", headBadRequest + "X-Amzn-RequestId: " + strings.Repeat("x", 20<<10) + "\r\n" + headNoBody, nil, 0, endsAPIError},
+		{"huge reason", "HTTP/1.1 400 " + strings.Repeat("x", 20<<10) + "\r\n" + headNoBody, nil, 0, endsAPIError},
+		{"huge Location", "HTTP/1.1 302 Found\r\nLocation: https://" + strings.Repeat("x", 20<<10) + "/\r\n" + headNoBody, nil, 0, endsAPIError},
+	})
+}
+
+// TestHostileHTTP sends what is not HTTP, or none that makes sense.
+func TestHostileHTTP(t *testing.T) {
+	testHostile(t, paths, []hostileAnswer{
+		{"no HTTP", "SSH-2.0-OpenSSH_9.9\r\n", nil, 0, endsUnsent},
+		{"no status", "HTTP/1.1\r\n\r\n", nil, 0, endsUnsent},
+		{"status that is none", "HTTP/1.1 abc OK\r\n" + headNoBody, nil, 0, endsUnsent},
+		{"negative status", "HTTP/1.1 -20 OK\r\n" + headNoBody, nil, 0, endsUnsent},
+		{"status 0", "HTTP/1.1 000 OK\r\n" + headNoBody, nil, 0, endsAPIError},
+		{"status 999", "HTTP/1.1 999 OK\r\n" + headNoBody, nil, 0, endsAPIError},
+		{"switched protocols", "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n", []byte("x"), 1, endsAPIError},
+		{"negative length", headOK + "Content-Length: -1\r\n\r\n", nil, 0, endsUnsent},
+		{"two lengths", headOK + "Content-Length: 2\r\nContent-Length: 3\r\n\r\n", []byte("{}"), 1, endsUnsent},
+		{"chunk of wrong length", headOK + headChunked, []byte("2\r\n{}}\r\n0\r\n\r\n"), 1, endsUnsent},
+		{"chunk of huge length", headOK + headChunked, []byte("ffffffffffffffffff\r\n{}"), 1, endsUnsent},
+		{"gzip that is none", headOK + headGzip, []byte(stubBody), 1, endsDeserializing},
+		{"gzip with a wrong sum", headOK + headGzip, []byte(emptyGzip[:len(emptyGzip)-1] + "x"), 1, endsDeserializing},
+		{"gzip with rubbish inside", headOK + headGzip, append(zipped(t, 0)[:12], "\xff\xff\xff\xff\xff\xff\xff\xff"...), 1, endsDeserializing},
+	})
+}
+
+// TestConnectionIsReused makes calls one after the other: after a response that was
+// read to its end they share a connection, whatever the response was.
+func TestConnectionIsReused(t *testing.T) {
+	t.Parallel()
+	const calls = 5
+	for _, test := range []struct {
+		name        string
+		status      int
+		body        string
+		connections int
+	}{
+		{"success", 200, stubBody, 1},
+		{"success with something after it", 200, stubBody + strings.Repeat(" ", 100<<10), 1},
+		{"success without a body", 204, "", 1},
+		{"malformed", 200, `{"IdentityPoolUsage":[` + strings.Repeat("x", 100<<10), 1},
+		{"client error", 404, `{"message":"m"}`, 1},
+		{"client error without a body", 404, "", 1},
+		{"long client error", 400, strings.Repeat("x", 60<<10), 1},
+		{"server error", 500, `{"message":"m"}`, 1},
+		{"throttled", 429, `{"message":"m"}`, 1},
+		{"redirect", 302, "<a href='/'>elsewhere</a>", 1},
+		{"too long", 200, strings.Repeat(" ", 2*mib), calls},
+	} {
+		for _, announced := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s/announced=%v", test.name, announced), func(t *testing.T) {
+				t.Parallel()
+				bothPaths(t, func(t *testing.T, path string) {
+					var connections atomic.Int32
+					server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+						if announced && test.status != http.StatusNoContent {
+							w.Header().Set("Content-Length", fmt.Sprint(len(test.body)))
+						}
+						w.Header().Set("Location", "/elsewhere")
+						w.WriteHeader(test.status)
+						if !announced {
+							_ = http.NewResponseController(w).Flush() // a client that is gone fails the test
+						}
+						_, _ = io.WriteString(w, test.body) // the client may have enough of it
+					}))
+					server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+						if state == http.StateNew {
+							connections.Add(1)
+						}
+					}
+					server.Start()
+					t.Cleanup(server.Close)
+					tr := setup(t, path, func(o *cognitosync.Options) {
+						o.BaseEndpoint, o.RetryMaxAttempts = aws.String(server.URL), 1
+					})
+					for range calls {
+						output, err := tr.call(t.Context())
+						assert.NotEqual(t, output == nil, err == nil)
+					}
+					assert.EqualValues(t, test.connections, connections.Load())
+				})
+			})
+		}
+	}
+}
+
+// redirectNotFollowed is the code of a redirect that names none itself.
+const redirectNotFollowed = "RedirectNotFollowed"
+
+// redirectStatuses are those that net/http would follow.
+var redirectStatuses = []int{
+	http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
+	http.StatusTemporaryRedirect, http.StatusPermanentRedirect,
+}
+
+// A bystander is a host that a redirect points to, and that must see no request. It
+// would send what comes on to a second one.
+type bystander struct {
+	*httptest.Server
+	requests atomic.Int32
+}
+
+func newBystander(t *testing.T) *bystander {
+	t.Helper()
+	b := &bystander{}
+	last := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { b.requests.Add(1) }))
+	t.Cleanup(last.Close)
+	b.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b.requests.Add(1)
+		http.Redirect(w, r, last.URL, http.StatusTemporaryRedirect)
+	}))
+	t.Cleanup(b.Close)
+	return b
+}
+
+// host is what an error has to name.
+func (b *bystander) host() string { return strings.TrimPrefix(b.URL, "http://") }
+
+// followAll is the CheckRedirect of a caller who does not mind where requests go.
+func followAll(*http.Request, []*http.Request) error { return nil }
+
+// httpClients are the kinds of clients that a caller can bring, each made anew.
+var httpClients = []struct {
+	name string
+	make func() cognitosync.HTTPClient
+}{
+	{"none", func() cognitosync.HTTPClient { return nil }},
+	{"http.Client", func() cognitosync.HTTPClient { return &http.Client{} }},
+	{"nil http.Client", func() cognitosync.HTTPClient { return (*http.Client)(nil) }},
+	{"http.Client that follows", func() cognitosync.HTTPClient { return &http.Client{CheckRedirect: followAll} }},
+	{"http.Client with a transport", func() cognitosync.HTTPClient {
+		return &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, CheckRedirect: followAll}
+	}},
+	{"http.Client with a timeout", func() cognitosync.HTTPClient {
+		return &http.Client{Timeout: time.Hour, CheckRedirect: followAll}
+	}},
+	{"http.Client with a jar", func() cognitosync.HTTPClient {
+		jar, _ := cookiejar.New(nil) // without options it cannot fail
+		return &http.Client{Jar: jar, CheckRedirect: followAll}
+	}},
+	{"BuildableClient", func() cognitosync.HTTPClient { return awshttp.NewBuildableClient() }},
+	{"BuildableClient with a timeout", func() cognitosync.HTTPClient {
+		return awshttp.NewBuildableClient().WithTimeout(time.Hour)
+	}},
+	{"BuildableClient with options", func() cognitosync.HTTPClient {
+		return awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) { tr.DisableKeepAlives = true })
+	}},
+	{"custom", func() cognitosync.HTTPClient { return clienttest.Doer(http.DefaultTransport.RoundTrip) }},
+}
+
+func TestRedirectIsNotFollowed(t *testing.T) {
+	t.Parallel()
+	for _, client := range httpClients {
+		for _, status := range redirectStatuses {
+			t.Run(fmt.Sprintf("%s/%d", client.name, status), func(t *testing.T) {
+				t.Parallel()
+				bothPaths(t, func(t *testing.T, path string) {
+					tr := setup(t, path, func(o *cognitosync.Options) { o.HTTPClient = client.make() })
+					other := newBystander(t)
+					tr.script(cognitosynctest.Redirect(status, other.URL+"/elsewhere").WithHeader("X-Amzn-RequestId", "id-1"))
+
+					err := tr.fails(t, t.Context())
+
+					assert.Zero(t, other.requests.Load(), "requests to the other host")
+					assert.Equal(t, 1, tr.requests())
+					assert.Empty(t, tr.naps.all())
+					details := cognitosync.InspectError(err)
+					assert.Equal(t, redirectNotFollowed, details.Code)
+					assert.Equal(t, status, details.StatusCode)
+					assert.Equal(t, "id-1", details.RequestID)
+					assert.Contains(t, details.Message, other.host())
+					requireAs[smithy.APIError](t, err)
+					assert.Equal(t, status, requireAs[*awshttp.ResponseError](t, err).HTTPStatusCode())
+				})
+			})
+		}
+	}
+}
+
+// TestRedirectOfACall has a call bring a client of its own.
+func TestRedirectOfACall(t *testing.T) {
+	t.Parallel()
+	for _, client := range httpClients {
+		t.Run(client.name, func(t *testing.T) {
+			t.Parallel()
+			tr := setup(t, direct)
+			other := newBystander(t)
+			tr.script(cognitosynctest.Redirect(http.StatusFound, other.URL))
+
+			err := tr.fails(t, t.Context(), func(o *cognitosync.Options) { o.HTTPClient = client.make() })
+
+			assert.Zero(t, other.requests.Load(), "requests to the other host")
+			assert.Equal(t, redirectNotFollowed, cognitosync.InspectError(err).Code)
+		})
+	}
+}
+
+func TestRedirectFromHTTPSToHTTP(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setupServer(t, path, cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.TLS = true }))
+		other := newBystander(t)
+		tr.script(cognitosynctest.Redirect(http.StatusTemporaryRedirect, other.URL))
+
+		err := tr.fails(t, t.Context())
+
+		assert.Zero(t, other.requests.Load(), "requests to the other host")
+		details := cognitosync.InspectError(err)
+		assert.Equal(t, redirectNotFollowed, details.Code)
+		assert.Contains(t, details.Message, other.host())
+	})
+}
+
+// TestRedirectLeavesTheCallersClient shows that a client that the caller has other
+// uses for is as it was, and still follows redirects.
+func TestRedirectLeavesTheCallersClient(t *testing.T) {
+	t.Parallel()
+	for _, timeout := range []time.Duration{0, time.Hour} {
+		t.Run(timeout.String(), func(t *testing.T) {
+			t.Parallel()
+			given := &http.Client{Timeout: timeout}
+			before := *given
+			tr := setup(t, direct, func(o *cognitosync.Options) { o.HTTPClient = given })
+			other := newBystander(t)
+			tr.script(cognitosynctest.Redirect(http.StatusFound, other.URL))
+			tr.fails(t, t.Context())
+
+			assert.Equal(t, before, *given)
+			resp, err := given.Get(other.URL)
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+			assert.EqualValues(t, 2, other.requests.Load(), "the caller's own request, and what it was redirected to")
+		})
+	}
+}
+
+// TestRedirectErrors makes something of whatever a redirect is like.
+func TestRedirectErrors(t *testing.T) {
+	t.Parallel()
+	clients := []struct {
+		name   string
+		client cognitosync.HTTPClient
+	}{
+		{"default", nil},
+		{"http.Client with a timeout", &http.Client{Timeout: time.Hour}},
+	}
+	for _, test := range []struct {
+		name     string
+		status   int
+		location string
+		body     string
+		headers  map[string]string
+		code     string // "" for any
+		message  string // what it has to contain
+		secret   string // what it must not contain
+	}{
+		{name: "no location", status: 302, code: "UnknownError"},
+		{name: "not modified", status: 304, code: "UnknownError"},
+		{name: "choices", status: 300, location: "https://other.example/", code: redirectNotFollowed, message: "other.example"},
+		{name: "use proxy", status: 305, location: "https://other.example/", code: redirectNotFollowed, message: "other.example"},
+		{name: "same host", status: 307, location: "/elsewhere", code: redirectNotFollowed},
+		{name: "no scheme", status: 307, location: "//other.example/x", code: redirectNotFollowed, message: "other.example"},
+		{name: "port", status: 307, location: "https://other.example:8443/x", code: redirectNotFollowed, message: "other.example:8443"},
+		{name: "password", status: 307, location: "https://user:hunter2@other.example/x", code: redirectNotFollowed, message: "other.example", secret: "hunter2"},
+		{name: "query", status: 307, location: "https://other.example/x?token=hunter2", code: redirectNotFollowed, message: "other.example", secret: "hunter2"},
+		{name: "unreadable", status: 302, location: "http://[other.example"},
+		{name: "unreadable escape", status: 308, location: "http://other.example/%zz"},
+		{name: "long", status: 302, location: "https://" + strings.Repeat("other.", 4000) + "example/", code: redirectNotFollowed, message: "other.other."},
+		{name: "HTML", status: 301, location: "https://other.example/", body: `<a href="https://other.example/">Moved Permanently</a>.`,
+			headers: map[string]string{"Content-Type": "text/html"}, code: redirectNotFollowed, message: "other.example"},
+		{name: "with a message", status: 301, location: "https://other.example/", body: `{"message":"go there"}`, code: redirectNotFollowed, message: "other.example"},
+		{name: "with a code", status: 307, location: "https://other.example/", body: `{"message":"go there"}`,
+			headers: map[string]string{"X-Amzn-ErrorType": "TemporaryRedirect"}, code: "TemporaryRedirect", message: "other.example"},
+		{name: "with a code only", status: 307, location: "https://other.example/",
+			headers: map[string]string{"X-Amzn-ErrorType": "TemporaryRedirect"}, code: "TemporaryRedirect", message: "other.example"},
+	} {
+		for _, client := range clients {
+			t.Run(test.name+"/"+client.name, func(t *testing.T) {
+				t.Parallel()
+				bothPaths(t, func(t *testing.T, path string) {
+					tr := setup(t, path, func(o *cognitosync.Options) { o.HTTPClient = client.client })
+					step := cognitosynctest.Reply(test.status, nil, test.body).WithHeader("Location", test.location)
+					for name, value := range test.headers {
+						step = step.WithHeader(name, value)
+					}
+					tr.script(step)
+
+					err := tr.fails(t, t.Context())
+
+					details := cognitosync.InspectError(err)
+					assert.Equal(t, test.status, details.StatusCode)
+					if test.code != "" {
+						assert.Equal(t, test.code, details.Code)
+					}
+					assert.NotEmpty(t, requireAs[smithy.APIError](t, err).ErrorCode())
+					assert.Contains(t, details.Message, test.message)
+					assert.Contains(t, err.Error(), test.message)
+					if test.secret != "" {
+						assert.NotContains(t, err.Error(), test.secret)
+					}
+					assert.Equal(t, 1, tr.requests())
+				})
+			})
+		}
+	}
+}
+
+// shortTimeout is for attempts that never come to an end: how long it is does not
+// matter.
+const shortTimeout = 20 * time.Millisecond
+
+// slowSteps are the ways in which a server can take forever.
+var slowSteps = []struct {
+	name string
+	step cognitosynctest.Step
+}{
+	{"silent", cognitosynctest.Stall()},
+	{"late", cognitosynctest.OK().After(time.Hour)},
+	{"stalled body", cognitosynctest.OK().StallAfter(10)},
+	{"no body", cognitosynctest.OK().StallAfter(0)},
+	{"drip-fed body", cognitosynctest.OK().Drip(time.Minute)},
+	{"endless drip", cognitosynctest.Endless().Drip(time.Millisecond)},
+	{"compressed and stalled", cognitosynctest.GzipBomb(1).StallAfter(30)},
+}
+
+// requireAttemptTimeout checks the error of a call all of whose attempts took too
+// long.
+func requireAttemptTimeout(t *testing.T, err error, timeout time.Duration) {
+	t.Helper()
+	assert.Equal(t, timeout, requireAs[*cognitosync.AttemptTimeoutError](t, err).AttemptTimeout)
+	requireAs[*smithyhttp.RequestSendError](t, err)
+	assert.True(t, requireAs[interface {
+		error
+		Timeout() bool
+	}](t, err).Timeout())
+	assert.NotErrorIs(t, err, context.DeadlineExceeded, "as if the caller's deadline had passed")
+	assert.NotErrorIs(t, err, context.Canceled)
+	assert.False(t, isA[interface {
+		error
+		CanceledError() bool
+	}](err), "as if the caller had given up")
+	assert.Contains(t, err.Error(), timeout.String())
+}
+
+func TestAttemptTimeout(t *testing.T) {
+	t.Parallel()
+	for _, slow := range slowSteps {
+		t.Run(slow.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				tr := setup(t, path, func(o *cognitosync.Options) { o.AttemptTimeout = shortTimeout })
+				tr.script(cognitosynctest.Forever(slow.step))
+
+				err := tr.fails(t, t.Context())
+
+				requireAttemptTimeout(t, err, shortTimeout)
+				assert.Equal(t, 3, requireAs[*retry.MaxAttemptsError](t, err).Attempt)
+				assert.LessOrEqual(t, tr.requests(), 3) // less if it took as long to connect
+				details := cognitosync.InspectError(err)
+				assert.Equal(t, 3, details.Attempts)
+				assert.True(t, details.Retryable)
+			})
+		})
+	}
+}
+
+// TestAttemptTimeoutOfACall sets the timeout for one call alone.
+func TestAttemptTimeoutOfACall(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path)
+		tr.script(cognitosynctest.Forever(cognitosynctest.Stall()))
+
+		err := tr.fails(t, t.Context(), func(o *cognitosync.Options) { o.AttemptTimeout = shortTimeout })
+
+		requireAttemptTimeout(t, err, shortTimeout)
+		assert.Equal(t, patience, tr.client.Options().AttemptTimeout, "the client's own")
+	})
+}
+
+// TestAttemptTimeoutWhileConnecting has a dial and a TLS handshake that never end.
+func TestAttemptTimeoutWhileConnecting(t *testing.T) {
+	t.Parallel()
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // connects, and says nothing
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, silent.Close()) })
+
+	for _, test := range []struct {
+		name     string
+		endpoint string
+		dial     func(ctx context.Context, network, address string) (net.Conn, error)
+	}{
+		{"dial", "http://127.0.0.1:1", func(ctx context.Context, _, _ string) (net.Conn, error) {
+			<-ctx.Done()
+			return nil, context.Cause(ctx)
+		}},
+		{"handshake", "https://" + silent.Addr().String(), nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				transport := &http.Transport{DialContext: test.dial}
+				t.Cleanup(transport.CloseIdleConnections) // ends dials that nobody waits for any more
+				tr := setup(t, path, func(o *cognitosync.Options) {
+					o.AttemptTimeout = shortTimeout
+					o.BaseEndpoint = aws.String(test.endpoint)
+					o.HTTPClient = &http.Client{Transport: transport}
+				})
+
+				err := tr.fails(t, t.Context())
+
+				requireAttemptTimeout(t, err, shortTimeout)
+				assert.Equal(t, 3, cognitosync.InspectError(err).Attempts)
+			})
+		})
+	}
+}
+
+// TestCallersDeadline has the caller's time run out before that of an attempt.
+func TestCallersDeadline(t *testing.T) {
+	t.Parallel()
+	for _, slow := range slowSteps {
+		t.Run(slow.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				tr := setup(t, path)
+				tr.script(cognitosynctest.Forever(slow.step))
+				ctx, cancel := context.WithTimeoutCause(t.Context(), shortTimeout, errOwnCause)
+				defer cancel()
+
+				err := tr.fails(t, ctx)
+
+				assert.ErrorIs(t, err, context.DeadlineExceeded)
+				assert.ErrorIs(t, err, errOwnCause)
+				assert.False(t, isA[*cognitosync.AttemptTimeoutError](err))
+				assert.LessOrEqual(t, tr.requests(), 1) // none if it took as long to connect
+				assert.Empty(t, tr.naps.all())
+			})
+		})
+	}
+}
+
+// TestConnecting has connections fail in each way, with a dialer of the test's own.
+func TestConnecting(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name    string
+		failure error
+		retried bool
+	}{
+		{"no such host", &net.DNSError{Err: "no such host", Name: "host", IsNotFound: true}, false},
+		{"no answer from DNS", &net.DNSError{Err: "timeout", Name: "host", IsTimeout: true}, true},
+		{"DNS fails for now", &net.DNSError{Err: "server misbehaving", Name: "host", IsTemporary: true}, true},
+		{"refused", &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}, true},
+		{"reset", &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}, true},
+		{"unreachable", &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.EHOSTUNREACH)}, true},
+		{"timed out", &net.OpError{Op: "dial", Net: "tcp", Err: os.ErrDeadlineExceeded}, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				var dials atomic.Int32
+				tr := setup(t, path, func(o *cognitosync.Options) {
+					o.HTTPClient = &http.Client{Transport: &http.Transport{
+						DialContext: func(context.Context, string, string) (net.Conn, error) {
+							dials.Add(1)
+							return nil, test.failure
+						},
+					}}
+				})
+
+				err := tr.fails(t, t.Context())
+
+				assert.ErrorIs(t, err, test.failure)
+				requireAs[*smithyhttp.RequestSendError](t, err)
+				details := cognitosync.InspectError(err)
+				assert.Equal(t, test.retried, details.Retryable)
+				if test.retried {
+					assert.EqualValues(t, 3, dials.Load())
+					assert.Equal(t, 3, details.Attempts)
+					assert.Len(t, tr.naps.all(), 2)
+				} else {
+					assert.EqualValues(t, 1, dials.Load())
+					assert.Equal(t, 1, details.Attempts)
+				}
+				details.Attempts, details.Retryable, details.Message = 0, false, ""
+				assert.Zero(t, details, "details of an answer, where there was none")
+			})
+		})
+	}
+}
+
+// TestRefusedConnection dials a port that nobody listens on.
+func TestRefusedConnection(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		endpoint := "http://" + refusingAddress(t)
+		tr := setup(t, path, func(o *cognitosync.Options) { o.BaseEndpoint = &endpoint })
+
+		err := tr.fails(t, t.Context())
+
+		assert.ErrorIs(t, err, syscall.ECONNREFUSED)
+		assert.Equal(t, 3, requireAs[*retry.MaxAttemptsError](t, err).Attempt)
+		assert.Len(t, tr.naps.all(), 2)
+	})
+}
+
+// refusingAddress returns an address that refuses connections until the test ends. It
+// is the near end of a connection: that port is taken, so nobody can listen on it.
+func refusingAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, listener.Close()) })
+	conn, err := net.Dial("tcp", listener.Addr().String())
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, conn.Close()) })
+	return conn.LocalAddr().String()
+}
+
+// TestUntrustedCertificate is refused by the transport.
+func TestUntrustedCertificate(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.TLS = true })
+		tr := setupServer(t, path, server, func(o *cognitosync.Options) { o.HTTPClient = &http.Client{} })
+		err := tr.fails(t, t.Context())
+		requireAs[*smithyhttp.RequestSendError](t, err)
+		requireAs[x509.UnknownAuthorityError](t, err)
+		assert.Equal(t, 3, cognitosync.InspectError(err).Attempts)
+		assert.Zero(t, tr.requests())
+	})
+}
+
+// TestIdleConnectionClosed has the server close connections just when they are to be
+// used again. That is the transport's business: no attempt is lost, and no time.
+func TestIdleConnectionClosed(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		end  func(net.Conn) error
+	}{
+		{"closed", net.Conn.Close},
+		{"reset", reset},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				var (
+					mu       sync.Mutex
+					used     = map[string]bool{} // connections, by the client's address
+					attempts []string
+					dropped  int
+				)
+				server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					mu.Lock()
+					defer mu.Unlock()
+					if used[r.RemoteAddr] {
+						dropped++
+						conn, _, err := http.NewResponseController(w).Hijack()
+						if assert.NoError(t, err) {
+							assert.NoError(t, test.end(conn))
+						}
+						return
+					}
+					used[r.RemoteAddr] = true
+					attempts = append(attempts, r.Header.Get("Amz-Sdk-Request"))
+					_, _ = io.WriteString(w, stubBody) // a client that is gone has failed the test already
+				}))
+				t.Cleanup(server.Close)
+				tr := setup(t, path, func(o *cognitosync.Options) { o.BaseEndpoint = aws.String(server.URL) })
+
+				const calls = 5
+				for range calls {
+					output, err := tr.call(t.Context())
+					require.NoError(t, err)
+					require.NotNil(t, output)
+				}
+
+				mu.Lock()
+				defer mu.Unlock()
+				assert.Equal(t, calls-1, dropped, "connections used again")
+				assert.Equal(t, slices.Repeat([]string{"attempt=1; max=3"}, calls), attempts)
+				assert.Empty(t, tr.naps.all())
+			})
+		})
+	}
+}
