@@ -60,11 +60,16 @@ func roundTrip(transport http.RoundTripper, req *http.Request) (resp *http.Respo
 	} else {
 		resp, err = doInTime(roundTripper{transport}, req)
 	}
-	var notTLS tls.RecordHeaderError
-	if errors.As(err, &notTLS) && string(notTLS.RecordHeader[:]) == "HTTP/" {
+	if err != nil && isHTTPOverTLS(err) {
 		err = http.ErrSchemeMismatch // which says more, as http.Client knows
 	}
 	return resp, err
+}
+
+// isHTTPOverTLS reports whether the server responded in plain HTTP.
+func isHTTPOverTLS(err error) bool {
+	var notTLS tls.RecordHeaderError
+	return errors.As(err, &notTLS) && string(notTLS.RecordHeader[:]) == "HTTP/"
 }
 
 // isStandard reports whether round trips, and reads of the bodies that they return,
