@@ -133,13 +133,15 @@ type call struct {
 	clock        signingClock     // of the next attempt
 	renewed      *aws.Credentials // of the next attempt, in place of the provider's
 	hasRenewed   bool             // the credentials have been renewed in this call
-	attempts     []*attempt
-	unnumbered   []*attempt // made without the Retry step, which middleware has replaced
+	last         *attempt         // nil before the first
+	first        attempt          // which most calls have no other than
+	unnumbered   []*attempt       // made without the Retry step, which middleware has replaced
 }
 
 // attempt is one attempt of a call: it begins empty and ends with an output or an error.
 type attempt struct {
 	number      int // counted from 1
+	previous    *attempt
 	limit       timeLimit
 	clock       signingClock // that it is signed by
 	credentials aws.Credentials
@@ -150,6 +152,7 @@ type attempt struct {
 	err         error
 	elapsed     time.Duration
 	decision    decision // what followed it
+	ownHeaders  [3]string
 }
 
 func (c *Client) newCall(input *DescribeIdentityPoolUsageInput, optFns []func(*Options)) *call {
@@ -174,9 +177,6 @@ func (c *Client) newCall(input *DescribeIdentityPoolUsageInput, optFns []func(*O
 // run makes the call in a straight line of steps.
 func (c *call) run(ctx context.Context) (*DescribeIdentityPoolUsageOutput, middleware.Metadata, error) {
 	if err := validateInput(c.input); err != nil {
-		return nil, middleware.Metadata{}, err
-	}
-	if err := c.checkSettings(); err != nil {
 		return nil, middleware.Metadata{}, err
 	}
 	if err := c.resolveEndpoint(ctx); err != nil {
@@ -264,19 +264,16 @@ func (e *invalidIDError) SetContext(context string) { e.context = context }
 
 func (e *invalidIDError) AddNestedContext(nested string) { e.context += "." + nested }
 
-// checkSettings refuses settings that no call can be made with, and pools that the client
-// would look for in the wrong region. It chooses the region.
-func (c *call) checkSettings() (err error) {
+// resolveEndpoint chooses the region and finds its endpoint. It refuses settings that no
+// call can be made with, and pools that the client would look for in the wrong region.
+func (c *call) resolveEndpoint(ctx context.Context) (err error) {
+	defer startTimer(ctx, c.journal.instruments.resolveEndpoint)()
 	if c.settings.err != nil {
 		return c.settings.err
 	}
-	c.region, err = c.settings.router.regionOf(c.poolID())
-	return err
-}
-
-// resolveEndpoint finds the endpoint for the region.
-func (c *call) resolveEndpoint(ctx context.Context) (err error) {
-	defer startTimer(ctx, c.journal.instruments.resolveEndpoint)()
+	if c.region, err = c.settings.router.regionOf(c.poolID()); err != nil {
+		return err
+	}
 	c.endpoint, err = c.settings.router.endpointOf(ctx, c.region)
 	return err
 }
@@ -292,7 +289,8 @@ func (c *call) newInvocationID() (err error) {
 // tryFunc makes an attempt: a method of call.
 type tryFunc func(*call, context.Context, *attempt) (*DescribeIdentityPoolUsageOutput, error)
 
-// runAttempts makes attempts with try until one is final, and returns the last.
+// runAttempts makes attempts with try until one is final, and returns the last; nil if
+// there was none.
 func (c *call) runAttempts(ctx context.Context, try tryFunc) (*attempt, error) {
 	retryer := c.settings.retryers.of(c.region)
 	c.maxAttempts = retryer.MaxAttempts()
@@ -301,19 +299,22 @@ func (c *call) runAttempts(ctx context.Context, try tryFunc) (*attempt, error) {
 		maxAttempts: c.maxAttempts,
 		sleep:       c.client.sleep,
 		attempt: func(ctx context.Context, number int) attempted {
-			a := &attempt{number: number, clock: c.clock}
-			c.attempts = append(c.attempts, a)
-			return c.runAttempt(ctx, a, try)
+			return c.runAttempt(ctx, c.newAttempt(number), try)
 		},
 		observer: c,
 	}.run(ctx)
-	if len(c.attempts) == 0 {
-		return nil, err
-	}
-	return c.lastAttempt(), err
+	return c.last, err
 }
 
-func (c *call) lastAttempt() *attempt { return c.attempts[len(c.attempts)-1] }
+func (c *call) newAttempt(number int) *attempt {
+	a := &c.first
+	if number > 1 {
+		a = new(attempt)
+	}
+	a.number, a.previous, a.clock = number, c.last, c.clock
+	c.last = a
+	return a
+}
 
 // runAttempt makes one attempt in the time it has, and corrects what its failure shows to
 // be wrong with the clock or the credentials.
@@ -359,11 +360,11 @@ func (c *call) buildRequest(ctx context.Context, a *attempt) *http.Request {
 	if a.number == 1 {
 		defer startTimer(ctx, c.journal.instruments.serialization)()
 	}
-	values := [...]string{c.settings.userAgent, c.invocationID, attemptOfMax(a.number, c.maxAttempts)}
+	a.ownHeaders = [...]string{c.settings.userAgent, c.invocationID, attemptOfMax(a.number, c.maxAttempts)}
 	header := make(http.Header, 8) // three are still to come from the signer
-	header["User-Agent"] = values[0:1:1]
-	header[invocationHeader] = values[1:2:2]
-	header[attemptHeader] = values[2:3:3]
+	header["User-Agent"] = a.ownHeaders[0:1:1]
+	header[invocationHeader] = a.ownHeaders[1:2:2]
+	header[attemptHeader] = a.ownHeaders[2:3:3]
 	req := (&http.Request{
 		Method:     http.MethodGet,
 		URL:        operationURL(c.poolID()),
@@ -454,22 +455,22 @@ func (c *call) renewCredentials(ctx context.Context, a *attempt, failure error) 
 
 // decided keeps and reports what follows the last attempt.
 func (c *call) decided(ctx context.Context, d decision) {
-	a := c.lastAttempt()
-	a.decision = d
-	c.journal.attemptEnded(ctx, c.record(a))
-	if len(c.attempts) == 1 && a.err == nil {
+	last := c.last
+	last.decision = d
+	c.journal.attemptEnded(ctx, c.record(last))
+	if last.number == 1 && last.err == nil {
 		return // its metadata is that of any call whose first attempt succeeded
 	}
-	results := make([]retry.AttemptResult, len(c.attempts))
-	for i, a := range c.attempts {
-		results[i] = retry.AttemptResult{
+	results := make([]retry.AttemptResult, last.number)
+	for a := last; a != nil; a = a.previous {
+		results[a.number-1] = retry.AttemptResult{
 			Err:              a.err,
 			Retryable:        a.decision.retryable,
 			Retried:          a.decision.retried(),
 			ResponseMetadata: a.metadata,
 		}
 	}
-	noteAttempts(&a.metadata, results)
+	noteAttempts(&last.metadata, results)
 }
 
 // record returns what is known of an attempt.
@@ -495,9 +496,9 @@ func (c *call) record(a *attempt) record {
 
 // finalRecord returns what is known of the call when it ends, with err or without.
 func (c *call) finalRecord(err error) record {
-	last := &attempt{decision: decision{verdict: verdictRefused}}
-	if len(c.attempts) > 0 {
-		last = c.lastAttempt()
+	last := c.last
+	if last == nil {
+		last = &attempt{decision: decision{verdict: verdictRefused}}
 	}
 	r := c.record(last)
 	r.err = err
@@ -506,13 +507,12 @@ func (c *call) finalRecord(err error) record {
 
 // wrap returns the error of a call that failed with err.
 func (c *call) wrap(err error) error {
-	attempts, retryable, sent := len(c.attempts), false, false
-	for _, a := range c.attempts {
-		retryable = a.decision.retryable
-		sent = sent || a.request != nil
+	attempts, retryable := 0, false
+	if c.last != nil {
+		attempts, retryable = c.last.number, c.last.decision.retryable
 	}
-	if !sent && isOfSettings(err) {
-		attempts = 0 // a stack finds it in its first
+	if attempts == 1 && c.last.request == nil && isOfSettings(err) {
+		attempts = 0 // nothing was sent in it
 	}
 	return newCallError(err, c.journal.secrets.Line(strings.TrimSpace(err.Error()), maxErrorText), attempts, retryable)
 }

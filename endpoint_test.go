@@ -300,8 +300,8 @@ func TestUseIdentityPoolRegion(t *testing.T) {
 		{"another region", "us-east-1", "eu-west-1:1", nil, "cognito-sync.eu-west-1.amazonaws.com", "eu-west-1"},
 		{"the client's region", "eu-west-1", "eu-west-1:1", nil, "cognito-sync.eu-west-1.amazonaws.com", "eu-west-1"},
 		{"no region of the client", "", "ap-southeast-2:1", nil, "cognito-sync.ap-southeast-2.amazonaws.com", "ap-southeast-2"},
-		{"another partition", "us-east-1", "cn-north-1:1", nil, "cognito-sync.cn-north-1.amazonaws.com.cn", "cn-north-1"},
-		{"government", "us-east-1", "us-gov-west-1:1", nil, "cognito-sync.us-gov-west-1.amazonaws.com", "us-gov-west-1"},
+		{"no region of the client, another partition", "", "cn-north-1:1", nil, "cognito-sync.cn-north-1.amazonaws.com.cn", "cn-north-1"},
+		{"government", "us-gov-east-1", "us-gov-west-1:1", nil, "cognito-sync.us-gov-west-1.amazonaws.com", "us-gov-west-1"},
 		{"region to come", "us-east-1", "eu-north-99:1", nil, "cognito-sync.eu-north-99.amazonaws.com", "eu-north-99"},
 		{"FIPS", "us-west-2", "us-east-2:1", fips, "cognito-sync-fips.us-east-2.amazonaws.com", "us-east-2"},
 		{"pseudo region with FIPS", "fips-us-west-2", "us-east-2:1", nil, "cognito-sync-fips.us-east-2.amazonaws.com", "us-east-2"},
@@ -326,6 +326,30 @@ func TestUseIdentityPoolRegion(t *testing.T) {
 				require.Len(t, requests, 1)
 				assert.Equal(t, test.host, requests[0].Host)
 				assert.Contains(t, requests[0].Header.Get("Authorization"), "/"+test.signed+"/cognito-sync/aws4_request")
+			})
+		})
+	}
+}
+
+// TestUseIdentityPoolRegionOfAnotherPartition refuses a pool for which the client's
+// credentials are of no use, so that the session token does not travel there.
+func TestUseIdentityPoolRegionOfAnotherPartition(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ region, id string }{
+		{"us-east-1", "cn-north-1:1"},
+		{"us-east-1", "us-gov-west-1:1"},
+		{"fips-us-east-1", "us-iso-east-1:1"},
+		{"cn-north-1", "us-east-1:1"},
+	} {
+		t.Run(test.region+" "+test.id, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				tr := setupWorld(t, path, test.region, usePoolRegion)
+				output, err := tr.callPool(t.Context(), test.id)
+				requireFailure(t, output, err)
+				requireAs[*cognitosync.RegionMismatchError](t, err)
+				assert.ErrorContains(t, err, "credentials of that partition")
+				assert.Zero(t, tr.server.Requests().Count())
 			})
 		})
 	}
@@ -415,7 +439,11 @@ func TestRegionMismatch(t *testing.T) {
 				assert.Zero(t, dials.Load())
 				assert.Zero(t, retrieved.Load(), "credentials asked for in vain")
 				assert.Equal(t, test.want, requireAs[*cognitosync.RegionMismatchError](t, err))
-				for _, word := range []string{test.want.PoolRegion, test.want.ClientRegion, "UseIdentityPoolRegion"} {
+				advice := "UseIdentityPoolRegion"
+				if strings.HasPrefix(test.id, "cn-") {
+					advice = "credentials of that partition"
+				}
+				for _, word := range []string{test.want.PoolRegion, test.want.ClientRegion, advice} {
 					assert.Contains(t, err.Error(), word)
 				}
 			})

@@ -103,7 +103,8 @@ func FuzzDecodeUsage(f *testing.F) {
 // errExtreme says that a number is too close to zero to tell.
 var errExtreme = errors.New("extreme exponent")
 
-// readUsage reads the body of a success, member by member.
+// readUsage reads the body of a success, member by member, as encoding/json would: names
+// in any letter case, and of a repeated member what the later one says.
 func readUsage(body []byte) (*usageText, error) {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return nil, nil
@@ -111,18 +112,25 @@ func readUsage(body []byte) (*usageText, error) {
 	if !json.Valid(body) {
 		return nil, errors.New("no JSON")
 	}
-	var last json.RawMessage // of several usages it is the last that counts
+	var usage *usageText
 	err := eachMember(body, func(name string, value json.RawMessage) error {
-		if name == "IdentityPoolUsage" {
-			last = value
+		if !sameName(name, "IdentityPoolUsage") {
+			return nil
 		}
-		return nil
+		if string(value) == "null" {
+			usage = nil
+			return nil
+		}
+		if usage == nil {
+			usage = &usageText{}
+		}
+		return readUsageMembers(value, usage)
 	})
-	if err != nil || last == nil {
-		return nil, err
-	}
-	return readUsageMembers(last)
+	return usage, err
 }
+
+// sameName reports whether encoding/json takes a member's name for that of a field.
+func sameName(name, field string) bool { return strings.EqualFold(name, field) }
 
 // eachMember calls read with each member of an object, or of none for null. It goes
 // on after an error, and returns the last.
@@ -149,20 +157,16 @@ func eachMember(object json.RawMessage, read func(string, json.RawMessage) error
 	return err
 }
 
-func readUsageMembers(object json.RawMessage) (*usageText, error) {
-	if string(object) == "null" {
-		return nil, nil
-	}
-	usage := &usageText{}
-	err := eachMember(object, func(name string, value json.RawMessage) (err error) {
-		switch name {
-		case "IdentityPoolId":
+func readUsageMembers(object json.RawMessage, usage *usageText) error {
+	return eachMember(object, func(name string, value json.RawMessage) (err error) {
+		switch {
+		case sameName(name, "IdentityPoolId"):
 			err = json.Unmarshal(value, &usage.IdentityPoolID)
-		case "DataStorage":
+		case sameName(name, "DataStorage"):
 			usage.DataStorage, err = readWhole(value, 1)
-		case "SyncSessionsCount":
+		case sameName(name, "SyncSessionsCount"):
 			usage.SyncSessionsCount, err = readWhole(value, 1)
-		case "LastModifiedDate":
+		case sameName(name, "LastModifiedDate"):
 			var ms *int64
 			if ms, err = readWhole(value, 1000); ms == nil {
 				usage.LastModifiedDate = nil
@@ -172,7 +176,6 @@ func readUsageMembers(object json.RawMessage) (*usageText, error) {
 		}
 		return err
 	})
-	return usage, err
 }
 
 var jsonNumber = regexp.MustCompile(`^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$`)

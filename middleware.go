@@ -48,7 +48,7 @@ func (c *call) runStack(ctx context.Context) (*DescribeIdentityPoolUsageOutput, 
 	if !ok || output == nil {
 		return nil, metadata, fmt.Errorf("middleware returned a result of type %T", result)
 	}
-	if len(c.attempts) == 0 || output != c.lastAttempt().output {
+	if c.last == nil || output != c.last.output {
 		own := *output // middleware may return one output for many calls
 		output = &own
 	}
@@ -189,7 +189,7 @@ func (c *call) retryStep(ctx context.Context, in middleware.FinalizeInput, next 
 	if err != nil {
 		return out, metadata, err
 	}
-	if err := c.checkSettings(); err != nil {
+	if err := c.resolveEndpoint(ctx); err != nil {
 		return out, metadata, err
 	}
 	last, err := c.runAttempts(ctx, func(_ *call, ctx context.Context, a *attempt) (*DescribeIdentityPoolUsageOutput, error) {
@@ -263,10 +263,7 @@ func (c *call) endpointStep(ctx context.Context, in middleware.FinalizeInput, ne
 	if err != nil {
 		return out, metadata, err
 	}
-	if c.endpoint == nil { // of the first attempt
-		if err := c.checkSettings(); err != nil {
-			return out, metadata, err
-		}
+	if c.endpoint == nil { // middleware has taken the place of the Retry step
 		if err := c.resolveEndpoint(ctx); err != nil {
 			return out, metadata, err
 		}

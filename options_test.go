@@ -38,6 +38,7 @@ type settingTest struct {
 	given    func(*scene, *cognitosync.Options) // what else it takes to see the setting
 	set      func(*scene, *cognitosync.Options) // nil: Options has no such field
 	inConfig func(*scene, *aws.Config)          // nil: aws.Config has no such field
+	settle   func()                             // nil: what is seen is there when the call returns
 	seen     func(*scene) string
 	without  string
 	with     string
@@ -103,6 +104,9 @@ func (s *scene) see(t *testing.T, client *cognitosync.Client, optFns ...func(*co
 		id = anyPool
 	}
 	_, s.err = describe(t.Context(), t, client, id, optFns...)
+	if s.test.settle != nil {
+		s.test.settle()
+	}
 	s.sent, s.noted, s.recorded = s.wire.Take(), s.notes.Take(), s.records.Take()
 	s.started, s.measured = s.spans.Take(), s.meters.Take()
 	return s.test.seen(s)
@@ -966,7 +970,7 @@ func TestBadSettings(t *testing.T) {
 		{name: "endpoint with a query", set: base("http://base.test?a=b"), setting: "BaseEndpoint", text: "query"},
 		{name: "endpoint with an empty query", set: base("http://base.test?"), setting: "BaseEndpoint", text: "query"},
 		{name: "endpoint with a fragment", set: base("http://base.test#a"), setting: "BaseEndpoint", text: "fragment"},
-		{name: "unreadable endpoint", set: base("http://[::1"), setting: "BaseEndpoint", text: "missing ']'"},
+		{name: "unreadable endpoint", set: base("http://[::1"), setting: "BaseEndpoint", text: "not a valid URL"},
 		{name: "empty endpoint", set: base(""), setting: "BaseEndpoint", text: "scheme"},
 		{name: "custom FIPS endpoint", setting: "BaseEndpoint", text: "FIPS and custom endpoint are not supported", set: func(o *cognitosync.Options) {
 			base("http://base.test")(o)
@@ -995,7 +999,7 @@ func TestBadSettings(t *testing.T) {
 		{name: "broken endpoint setting", config: source(brokenEndpointSource{errBroken}), setting: "BaseEndpoint", cause: errBroken},
 		{name: "broken ignore setting", config: source(brokenIgnoreSource{errBroken}), setting: "BaseEndpoint", cause: errBroken},
 		{name: "broken legacy resolver", config: legacy(aws.Endpoint{}, errBroken), setting: "EndpointResolver", cause: errBroken},
-		{name: "unreadable legacy endpoint", config: legacy(aws.Endpoint{URL: "http://[::1"}, nil), setting: "EndpointResolver", text: "missing ']'"},
+		{name: "unreadable legacy endpoint", config: legacy(aws.Endpoint{URL: "http://[::1"}, nil), setting: "EndpointResolver", text: "not a valid URL"},
 		{name: "empty legacy endpoint", config: legacy(aws.Endpoint{}, nil), setting: "EndpointResolver", text: "scheme"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -59,8 +59,8 @@ func TestDecide(t *testing.T) {
 		{"retryable but the caller is gone", cognitosync.Outcome{Err: failure, Attempt: 1, MaxAttempts: 3, Retryable: true, CallerDone: true}, "canceled by the caller"},
 		{"interrupted", cognitosync.Outcome{Err: failure, Attempt: 1, MaxAttempts: 3, CallerDone: true, Interrupted: true}, "canceled by the caller"},
 		{"interrupted on the last attempt", cognitosync.Outcome{Err: failure, Attempt: 3, MaxAttempts: 3, Retryable: true, CallerDone: true, Interrupted: true}, "canceled by the caller"},
-		{"clock corrected", cognitosync.Outcome{Err: cognitosync.ClockCorrected(failure), Attempt: 1, MaxAttempts: 3, Retryable: true}, "retry at once"},
-		{"credentials renewed", cognitosync.Outcome{Err: cognitosync.CredentialsRenewed(failure), Attempt: 1, MaxAttempts: 3, Retryable: true}, "retry at once"},
+		{"clock corrected", cognitosync.Outcome{Err: cognitosync.ClockCorrected(failure), Attempt: 1, MaxAttempts: 3, Retryable: true}, "retry immediately"},
+		{"credentials renewed", cognitosync.Outcome{Err: cognitosync.CredentialsRenewed(failure), Attempt: 1, MaxAttempts: 3, Retryable: true}, "retry immediately"},
 		{"clock corrected on the last attempt", cognitosync.Outcome{Err: cognitosync.ClockCorrected(failure), Attempt: 3, MaxAttempts: 3, Retryable: true}, "attempts exhausted"},
 		{"clock corrected for a retryer that does not retry", cognitosync.Outcome{Err: cognitosync.ClockCorrected(failure), Attempt: 1, MaxAttempts: 3}, "not retryable"},
 		{"credentials renewed but the caller is gone", cognitosync.Outcome{Err: cognitosync.CredentialsRenewed(failure), Attempt: 1, MaxAttempts: 3, Retryable: true, CallerDone: true}, "canceled by the caller"},
@@ -337,9 +337,9 @@ func TestRetryQuota(t *testing.T) { // not parallel: it sets an environment vari
 	}
 }
 
-// retryCost is how many tokens one retry costs. It is 14 with the SDK's own retryer,
-// where throttling remains at 5.
-const retryCost = 5
+// retryCost is how many tokens a retry takes from the quota of the SDK's retryers,
+// unless it is for throttling.
+const retryCost = 14
 
 // testRetryQuota uses up the 500 tokens of a client with a failure for which a retry
 // costs so many. A retry that succeeds gives its tokens back, and any other success

@@ -220,7 +220,7 @@ func TestClockSkewIsNoExcuse(t *testing.T) {
 		signed []time.Duration
 	}{
 		{"same clock", 0, []time.Duration{0, time.Hour}},
-		{"clock that runs away", time.Hour, []time.Duration{0, time.Hour, 2 * time.Hour}},
+		{"clock that runs away", time.Hour, []time.Duration{0, time.Hour}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -250,7 +250,7 @@ func TestClockSkewHeals(t *testing.T) {
 		{"by a refusal", func(k *timekeeper) { k.offset = 0 }, [][]time.Duration{{time.Hour, 0}, {0}}},
 		{"by a refusal, to another skew", func(k *timekeeper) { k.offset = -time.Hour }, [][]time.Duration{{time.Hour, -time.Hour}, {-time.Hour}}},
 		{"by a good answer", func(k *timekeeper) { k.offset, k.trusting = 0, true }, [][]time.Duration{{time.Hour}, {0}}},
-		{"by a good answer, to another skew", func(k *timekeeper) { k.offset, k.trusting = -time.Hour, true }, [][]time.Duration{{time.Hour}, {-time.Hour}}},
+		{"not by a good answer, to another skew", func(k *timekeeper) { k.offset, k.trusting = -time.Hour, true }, [][]time.Duration{{time.Hour}, {time.Hour}}},
 		{"not by a cached answer", func(k *timekeeper) { k.offset, k.trusting, k.age = 0, true, "1" }, [][]time.Duration{{time.Hour}, {time.Hour}}},
 		{"not without a Date", func(k *timekeeper) { k.offset, k.trusting, k.date = 0, true, new(string) }, [][]time.Duration{{time.Hour}, {time.Hour}}},
 		{"not while it is tolerable", func(k *timekeeper) { k.offset = time.Hour + 3*time.Minute }, [][]time.Duration{{time.Hour}, {time.Hour}}},
@@ -356,13 +356,16 @@ func TestClockSkewOfManyCalls(t *testing.T) {
 	})
 }
 
-// The credentials of a rotation: the first have expired, the second are good.
+// The credentials of a rotation: the first have expired, the others are good.
 var (
 	expiredCredentials = cognitosynctest.Credentials{
 		AccessKeyID: "AKIDEXPIRED", SecretAccessKey: "secret-1", SessionToken: "token-1", Expired: true,
 	}
 	freshCredentials = cognitosynctest.Credentials{
 		AccessKeyID: "AKIDFRESH", SecretAccessKey: "secret-2", SessionToken: "token-2",
+	}
+	renewedCredentials = cognitosynctest.Credentials{
+		AccessKeyID: "AKIDOTHER", SecretAccessKey: "secret-3", SessionToken: "token-3",
 	}
 )
 
@@ -389,7 +392,7 @@ func (r *rotation) Retrieve(ctx context.Context) (aws.Credentials, error) {
 func newRotationTrial(t *testing.T, path string, provider aws.CredentialsProvider, optFns ...func(*cognitosynctest.Options)) *trial {
 	t.Helper()
 	known := func(o *cognitosynctest.Options) {
-		o.Credentials = []cognitosynctest.Credentials{expiredCredentials, freshCredentials}
+		o.Credentials = []cognitosynctest.Credentials{expiredCredentials, freshCredentials, renewedCredentials}
 	}
 	server := cognitosynctest.NewServer(t, append(optFns, known)...)
 	return setupServer(t, path, server, func(o *cognitosync.Options) { o.Credentials = provider })
@@ -405,7 +408,7 @@ func TestExpiredTokenHeals(t *testing.T) {
 		calls  int // of the provider
 	}{
 		{"cache", []any{expiredCredentials, freshCredentials}, true, 2},
-		{"provider that has others by then", []any{expiredCredentials, freshCredentials}, false, 3},
+		{"provider that has others by then", []any{expiredCredentials, freshCredentials}, false, 2},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -450,7 +453,7 @@ func TestExpiredTokenCodes(t *testing.T) {
 		t.Run(test.code, func(t *testing.T) {
 			t.Parallel()
 			bothPaths(t, func(t *testing.T, path string) {
-				source := &rotation{sets: []any{freshCredentials, expiredCredentials, freshCredentials}}
+				source := &rotation{sets: []any{freshCredentials, renewedCredentials}}
 				tr := newRotationTrial(t, path, source)
 				tr.script(cognitosynctest.Error(http.StatusForbidden, test.code, ""))
 				output, err := tr.call(t.Context())
@@ -461,7 +464,7 @@ func TestExpiredTokenCodes(t *testing.T) {
 					return
 				}
 				require.NoError(t, err)
-				assert.EqualValues(t, 3, source.calls.Load())
+				assert.EqualValues(t, 2, source.calls.Load())
 			})
 		})
 	}

@@ -222,7 +222,7 @@ func TestStructuredLogger(t *testing.T) {
 			{"attempt": int64(2)},
 		}},
 		{name: "a wrong clock", steps: []cognitosynctest.Step{cognitosynctest.SkewedClock(10 * time.Minute)}, want: []record{
-			{"level": slog.LevelWarn, "status": int64(403), "code": "InvalidSignatureException", "reason": "retry at once", "error": "clock skew"},
+			{"level": slog.LevelWarn, "status": int64(403), "code": "InvalidSignatureException", "reason": "retry immediately", "error": "clock skew"},
 			{"attempt": int64(2)},
 		}},
 		{name: "no quota", steps: []cognitosynctest.Step{cognitosynctest.Throttle(1)}, option: quota, want: []record{
@@ -255,6 +255,7 @@ func TestStructuredLogger(t *testing.T) {
 					want := record{
 						"level": slog.LevelDebug, "message": "cognitosync attempt", "operation": "DescribeIdentityPoolUsage",
 						"attempt": int64(1), "max_attempts": int64(3), "status": int64(200), "delay": time.Duration(0), "reason": "success",
+						"identity_pool_id": poolID, "region": "us-east-1", "host": strings.TrimPrefix(tr.server.URL(), "http://"),
 					}
 					if len(requests) > 0 {
 						want["request_id"] = requests[i].RequestID
@@ -618,6 +619,9 @@ func TestSpans(t *testing.T) {
 					assert.Equal(t, "github.com/cognitosync/cognitosync-go", span.Scope)
 					assert.Equal(t, 1, span.Ended, "ended once")
 					want = mergeProperties(want, nil)
+					if test.pool == "" { // else no endpoint is known
+						want["cloud.region"], want["server.address"] = "us-east-1", strings.TrimPrefix(tr.server.URL(), "http://")
+					}
 					status := tracing.SpanStatusOK
 					if want["error"] == true {
 						status = tracing.SpanStatusError
@@ -636,6 +640,7 @@ func TestSpans(t *testing.T) {
 				assert.Same(t, parent, calls[0].Parent)
 				check(calls[0], mergeProperties(test.call, properties{
 					"rpc.system": "aws-api", "rpc.service": "Cognito Sync", "rpc.method": "DescribeIdentityPoolUsage",
+					"aws.cognito_sync.identity_pool_id": firstOf(test.pool, poolID),
 				}), requests.Last().RequestID)
 				assert.Equal(t, err != nil, test.call["error"])
 
