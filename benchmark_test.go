@@ -48,19 +48,22 @@ func TestAllocations(t *testing.T) { // not parallel: allocations are counted fo
 	if version.Compare(runtime.Version(), "go1.26") < 0 || runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64" {
 		t.Skipf("the figures are not those of %s on %s", runtime.Version(), runtime.GOARCH)
 	}
+	retryLess := func(o *cognitosync.Options) { o.RetryMaxAttempts = 2 }
 	for name, test := range map[string]struct {
-		option func(*cognitosync.Options)
+		option func(*cognitosync.Options)   // of the client
+		optFns []func(*cognitosync.Options) // of the call
 		most   float64
 	}{
-		"direct": {func(*cognitosync.Options) {}, 90},
-		"stack":  {cognitosync.WithAPIOptions(func(*middleware.Stack) error { return nil }), 217},
+		"direct":          {func(*cognitosync.Options) {}, nil, 90},
+		"option function": {func(*cognitosync.Options) {}, []func(*cognitosync.Options){retryLess}, 90 + 15},
+		"stack":           {cognitosync.WithAPIOptions(func(*middleware.Stack) error { return nil }), nil, 217},
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := stubClient(test.option)
 			input := &cognitosync.DescribeIdentityPoolUsageInput{IdentityPoolId: aws.String(poolID)}
 
 			allocations := testing.AllocsPerRun(100, func() {
-				_, err := client.DescribeIdentityPoolUsage(context.Background(), input)
+				_, err := client.DescribeIdentityPoolUsage(context.Background(), input, test.optFns...)
 				require.NoError(t, err)
 			})
 

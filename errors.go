@@ -428,5 +428,13 @@ func (e *causeError) Is(target error) bool { return same(e.cause, target) }
 
 // same reports whether a and b are one value, of whatever type.
 func same(a, b any) bool {
+	switch t := reflect.TypeOf(a); {
+	case t != reflect.TypeOf(b):
+		return false
+	case t == nil || t.Kind() == reflect.Pointer:
+		return a == b
+	case t.Size() == 0:
+		return t.Comparable()
+	}
 	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
 }
