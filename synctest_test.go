@@ -612,11 +612,7 @@ func TestExpiredTokenOfManyCalls(t *testing.T) {
 			errs := make([]error, calls)
 			var done sync.WaitGroup
 			for i := range calls {
-				done.Add(1)
-				go func() {
-					defer done.Done()
-					_, errs[i] = tr.call(t.Context())
-				}()
+				done.Go(func() { _, errs[i] = tr.call(t.Context()) })
 			}
 			done.Wait()
 

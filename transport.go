@@ -34,7 +34,7 @@ func retrievalError(ctx context.Context, err error) error {
 	case cause == nil || !errors.Is(cause, errRetrievalTimeout):
 		return err
 	case errors.Is(err, ctx.Err()):
-		return fmt.Errorf("%w: %v", cause, err)
+		return fmt.Errorf("%w: %s", cause, err.Error()) // which is only what cause did to it
 	default:
 		return fmt.Errorf("%w: %w", cause, err)
 	}
@@ -100,7 +100,7 @@ func (l *timeLimit) stop() {
 
 // expired reports whether ctx is done because the time to send is over.
 func (l *timeLimit) expired(ctx context.Context) bool {
-	return ctx.Err() != nil && context.Cause(ctx) == error(&l.timeout)
+	return ctx.Err() != nil && errors.Is(context.Cause(ctx), &l.timeout)
 }
 
 // sendRequest sends a signed request and returns the response with its body, never nil,

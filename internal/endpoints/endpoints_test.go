@@ -79,7 +79,7 @@ func TestPartitions(t *testing.T) {
 		{"eu-isoe-west-1 eu-isoe-moon-2 aws-iso-e-global", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"},
 		{"us-isof-south-1 us-isof-moon-2 aws-iso-f-global", "csp.hci.ic.gov", "api.aws.hci.ic.gov"},
 	} {
-		for _, region := range strings.Fields(test.regions) {
+		for region := range strings.FieldsSeq(test.regions) {
 			t.Run(region, func(t *testing.T) {
 				t.Parallel()
 				for _, p := range []struct {

@@ -3,6 +3,7 @@ package httpclient_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"runtime"
@@ -78,7 +79,7 @@ func TestReadBody(t *testing.T) {
 				assert.True(t, body.closed.Load(), "not closed")
 
 				bounded := httpclient.Bound(io.NopCloser(test.body()), test.limit, errTooLarge)
-				if test.err != io.ErrNoProgress {
+				if !errors.Is(test.err, io.ErrNoProgress) {
 					again, againErr := io.ReadAll(bounded)
 					assert.Equal(t, string(got), string(again))
 					assert.Equal(t, err, againErr)

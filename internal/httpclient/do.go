@@ -53,7 +53,7 @@ func doInTime(client Doer, req *http.Request) (*http.Response, error) {
 				closeBody(ctx, r.resp)
 			}
 		}()
-		r.resp, r.err = client.Do(req)
+		r.resp, r.err = client.Do(req) //nolint:bodyclose // whoever takes the result closes it
 		r.outcome.returned = true
 	}()
 	select {

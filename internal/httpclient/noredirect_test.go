@@ -118,7 +118,7 @@ func TestClientStaysTheCallers(t *testing.T) {
 	requireURLError(t, err, "https://host.test/")
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 
-	assert.Nil(t, given.CheckRedirect(nil, nil), "replaced")
+	assert.NoError(t, given.CheckRedirect(nil, nil), "replaced")
 	assert.Equal(t, time.Nanosecond, given.Timeout)
 }
 

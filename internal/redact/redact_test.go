@@ -315,7 +315,7 @@ func TestAdd(t *testing.T) {
 	secrets.Add(secretKey)
 	require.Equal(t, "REDACTED "+unknownKey, secrets.Text(secretKey+" "+unknownKey))
 	secrets.Add(unknownKey, sessionToken)
-	assert.Equal(t, "REDACTED REDACTED", secrets.Text(secretKey+" "+unknownKey), "a key that comes later is found, too")
+	assert.Equal(t, strings.Repeat(" REDACTED", 2)[1:], secrets.Text(secretKey+" "+unknownKey), "a key that comes later is found, too")
 }
 
 // TestAllocations is not parallel: it counts the allocations of the whole process.
