@@ -20,7 +20,7 @@ import (
 // which may never end.
 func Do(client Doer, req *http.Request) (resp *http.Response, err error) {
 	if c, ok := client.(*noRedirectClient); ok {
-		resp, err = c.Do(req) // returns in time by itself
+		resp, err = c.Do(req) // returns in time, as its transport does
 	} else {
 		resp, err = doInTime(client, req)
 	}

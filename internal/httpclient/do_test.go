@@ -119,45 +119,20 @@ func TestSwitchingProtocols(t *testing.T) {
 // closes what comes too late.
 func TestDoInTime(t *testing.T) {
 	t.Parallel()
-	for name, wrap := range map[string]func(doFunc) httpclient.Doer{
-		"client":    func(do doFunc) httpclient.Doer { return do },
-		"transport": func(do doFunc) httpclient.Doer { return without(&http.Client{Transport: roundTripFunc(do)}) },
-		"transport with a timeout": func(do doFunc) httpclient.Doer {
-			return without(&http.Client{Transport: roundTripFunc(do), Timeout: time.Hour})
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			ctx, cancel := context.WithCancelCause(t.Context())
-			release, late := make(chan struct{}), newTextBody("late")
-			client := wrap(func(*http.Request) (*http.Response, error) {
-				cancel(errBroken)
-				<-release
-				return response(200, late), nil
-			})
-			resp, err := httpclient.Do(client, newRequest(t, "https://host.test/").WithContext(ctx))
-			assert.Nil(t, resp)
-			requireURLError(t, err, "https://host.test/")
-			require.ErrorIs(t, err, errBroken)
-			assert.False(t, late.closed.Load())
-			close(release)
-			assert.True(t, waitFor(late.done), "late body not closed")
-		})
-	}
-}
-
-// TestTimeoutOfAnIgnorantTransport has http.Client.Timeout hold for one that ignores it.
-func TestTimeoutOfAnIgnorantTransport(t *testing.T) {
-	t.Parallel()
-	release := make(chan struct{})
-	defer close(release)
-	client := without(&http.Client{Timeout: time.Millisecond, Transport: roundTripFunc(func(*http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	release, late := make(chan struct{}), newTextBody("late")
+	client := doFunc(func(*http.Request) (*http.Response, error) {
+		cancel(errBroken)
 		<-release
-		return nil, errBroken
-	})})
-	_, err := httpclient.Do(client, newRequest(t, "https://host.test/"))
+		return response(200, late), nil
+	})
+	resp, err := httpclient.Do(client, newRequest(t, "https://host.test/").WithContext(ctx))
+	assert.Nil(t, resp)
 	requireURLError(t, err, "https://host.test/")
-	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.ErrorIs(t, err, errBroken)
+	assert.False(t, late.closed.Load())
+	close(release)
+	assert.True(t, waitFor(late.done), "late body not closed")
 }
 
 // TestForeignPanic brings a panic to the goroutine of the caller, who may recover.

@@ -1,11 +1,12 @@
 // Package httpclient sends one request: without following redirects, with connections
 // for many goroutines, and within the time and the size that its caller allows.
 //
-// The context of the request bounds the time, whatever the HTTP client does. An
-// http.Transport returns when the context is done, and so do the reads of its bodies.
-// Any other transport, client or body may ignore the context, so it is called on a
-// goroutine of its own, which is abandoned if the context is done first. A panic on
-// that goroutine is repeated on the caller's, and so is runtime.Goexit.
+// The context of the request bounds the time, whatever the HTTP client does. The
+// RoundTripper of an http.Client returns when the context is done, as net/http demands,
+// and the reads of an http.Transport's bodies do so too. Any other client or body may
+// ignore the context, so it is called on a goroutine of its own, which is abandoned if
+// the context is done first. A panic on that goroutine is repeated on the caller's, and
+// so is runtime.Goexit.
 package httpclient
 
 import (

@@ -53,17 +53,15 @@ func (c *noRedirectClient) Do(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// roundTrip returns what transport returns, or an error when the context of req is done.
-func roundTrip(transport http.RoundTripper, req *http.Request) (resp *http.Response, err error) {
-	if isStandard(transport) {
-		resp, err = transport.RoundTrip(req) // complete, and in time
-	} else {
-		resp, err = doInTime(roundTripper{transport}, req)
-	}
+// roundTrip returns what transport returns. It trusts transport to return when the context
+// of req is done, as http.RoundTripper demands: a goroutine would cost a quarter of a call
+// in memory.
+func roundTrip(transport http.RoundTripper, req *http.Request) (*http.Response, error) {
+	resp, err := transport.RoundTrip(req)
 	if err != nil && isHTTPOverTLS(err) {
 		err = http.ErrSchemeMismatch // which says more, as http.Client knows
 	}
-	return resp, err
+	return complete(req.Context(), resp, err)
 }
 
 // isHTTPOverTLS reports whether the server responded in plain HTTP.
@@ -72,17 +70,13 @@ func isHTTPOverTLS(err error) bool {
 	return errors.As(err, &notTLS) && string(notTLS.RecordHeader[:]) == "HTTP/"
 }
 
-// isStandard reports whether round trips, and reads of the bodies that they return,
-// end when the request's context is done. Those of net/http do, as long as no function
-// or protocol that the caller gave the transport blocks.
+// isStandard reports whether reads of the bodies that transport returns end when the
+// request's context is done. Those of net/http do, as long as no function or protocol
+// that the caller gave the transport blocks.
 func isStandard(transport http.RoundTripper) bool {
 	_, ok := transport.(*http.Transport)
 	return ok
 }
-
-type roundTripper struct{ http.RoundTripper }
-
-func (t roundTripper) Do(req *http.Request) (*http.Response, error) { return t.RoundTrip(req) }
 
 // withCookies returns req with the cookies that jar has for it.
 func withCookies(req *http.Request, jar http.CookieJar) *http.Request {
