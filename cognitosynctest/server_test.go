@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -498,33 +497,6 @@ func TestServer_CertificatePEM(t *testing.T) {
 	require.ErrorAs(t, got.err, new(*tls.CertificateVerificationError), "another server's certificate is not trusted")
 
 	assert.Nil(t, cognitosynctest.NewServer(t).CertificatePEM())
-}
-
-func TestStart_contradiction(t *testing.T) {
-	t.Parallel()
-	server, err := cognitosynctest.Start(func(o *cognitosynctest.Options) { o.TLS, o.InMemory = true, true })
-	assert.Nil(t, server)
-	assert.EqualError(t, err, "cognitosynctest: a server in memory has no use for TLS")
-}
-
-// A testTB records what NewServer does with a test.
-type testTB struct {
-	failed   bool
-	fatal    string
-	logs     []string
-	cleanups []func()
-}
-
-func (*testTB) Helper()                           {}
-func (tb *testTB) Cleanup(fn func())              { tb.cleanups = append(tb.cleanups, fn) }
-func (tb *testTB) Failed() bool                   { return tb.failed }
-func (tb *testTB) Logf(format string, a ...any)   { tb.logs = append(tb.logs, fmt.Sprintf(format, a...)) }
-func (tb *testTB) Fatalf(format string, a ...any) { tb.fatal = fmt.Sprintf(format, a...) }
-
-func (tb *testTB) end() {
-	for _, fn := range slices.Backward(tb.cleanups) {
-		fn()
-	}
 }
 
 func TestNewServer_cannotStart(t *testing.T) {
