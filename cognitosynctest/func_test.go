@@ -245,7 +245,7 @@ func TestServer_PendingSteps(t *testing.T) {
 // met.
 func TestServer_ScriptEachCall_manyCalls(t *testing.T) {
 	t.Parallel()
-	const kept = 1 << 14
+	const kept = 1 << 12
 	server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.InMemory, o.KeepRequests = true, -1 })
 	server.ScriptEachCall("", cognitosynctest.Throttle(1), cognitosynctest.InternalError(), cognitosynctest.OK())
 	client := server.Config().HTTPClient

@@ -9,7 +9,7 @@ import (
 )
 
 // keptCalls is how many calls a script of ScriptEachCall remembers.
-const keptCalls = 1 << 14
+const keptCalls = 1 << 12
 
 // A script is the steps that each call goes through.
 type script struct {

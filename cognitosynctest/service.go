@@ -84,7 +84,7 @@ func (s *Server) Script(poolID string, steps ...Step) {
 // their Amz-Sdk-Invocation-Id; a request without one is a call of its own. Steps
 // of Script come first. Without steps, ScriptEachCall ends what it has set.
 //
-// A call counts as a new one again after 16,384 others for the same script have begun.
+// A call counts as a new one again after 4,096 others for the same script have begun.
 func (s *Server) ScriptEachCall(poolID string, steps ...Step) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
