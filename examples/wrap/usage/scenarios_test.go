@@ -138,13 +138,27 @@ func TestScenario_manyAtOnce(t *testing.T) {
 	t.Parallel()
 	_, server, _ := setUp(t)
 	server.ScriptEachCall("", cognitosynctest.Throttle(1), cognitosynctest.OK().CutAfter(10))
+	for _, err := range readAtOnce(t, server, 50) {
+		require.NoError(t, err)
+	}
+	assert.Empty(t, server.PendingSteps())
+}
+
+// readAtOnce reads the pool n times at once, each time with a client that has a retry
+// quota of its own.
+func readAtOnce(t *testing.T, server *cognitosynctest.Server, n int) []error {
+	t.Helper()
+	errs := make([]error, n)
 	var reads sync.WaitGroup
-	reads.Add(50)
-	for range 50 {
-		go func() { defer reads.Done(); _, err := usage.New(server.Config(), nil).Read(t.Context(), poolID); assert.NoError(t, err) }()
+	for i := range errs {
+		reads.Add(1)
+		go func() {
+			defer reads.Done()
+			_, errs[i] = usage.New(server.Config(), nil).Read(t.Context(), poolID)
+		}()
 	}
 	reads.Wait()
-	assert.Empty(t, server.PendingSteps())
+	return errs
 }
 
 // Tests that share a server, of a TestMain say, each log what concerns them.
