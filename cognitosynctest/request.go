@@ -43,7 +43,7 @@ type Request struct {
 	Refusal *Refusal
 
 	// The response: its status, which is 0 if there is none, the error code from its
-	// X-Amzn-Errortype, without the colon, and its X-Amzn-Requestid.
+	// X-Amzn-Errortype, up to a colon, and its X-Amzn-Requestid.
 	StatusCode int
 	ErrorCode  string
 	RequestID  string

@@ -250,7 +250,7 @@ func (s *Server) decide(d *decision, from *authentication) *answer {
 	a := &answer{reply: rep, latency: step.latency, drip: step.drip, fault: step.fault, faultAt: step.faultAt}
 	if a.fault == noFault || a.faultAt >= 0 {
 		recorded.StatusCode = rep.status
-		recorded.ErrorCode = strings.TrimSuffix(rep.header.Get("X-Amzn-Errortype"), ":")
+		recorded.ErrorCode, _, _ = strings.Cut(rep.header.Get("X-Amzn-Errortype"), ":")
 		recorded.RequestID = rep.header.Get("X-Amzn-Requestid")
 	}
 	s.record.add(*recorded)

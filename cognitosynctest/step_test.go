@@ -593,6 +593,17 @@ func TestRequests(t *testing.T) {
 	assert.Empty(t, none.ByPool(poolID))
 }
 
+// Recorded is the code alone, whatever comes with it.
+func TestRequest_errorCode(t *testing.T) {
+	t.Parallel()
+	server, client := newMemoryServer(t)
+	for header, want := range map[string]string{"Odd": "Odd", "Odd:": "Odd", "Odd:http://example.com/": "Odd", "": ""} {
+		server.Script("", cognitosynctest.Reply(400, http.Header{"X-Amzn-Errortype": {header}}, ""))
+		ask(t, client, server, poolID)
+		assert.Equal(t, want, server.Requests().Last().ErrorCode)
+	}
+}
+
 func TestServer_largeRequest(t *testing.T) {
 	t.Parallel()
 	server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.InMemory = true })

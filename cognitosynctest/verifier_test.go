@@ -811,6 +811,21 @@ func TestRefusal_evidence(t *testing.T) {
 	}
 }
 
+// A space that is none to HTTP is part of a header's value: added on the way, it is noticed.
+func TestVerifier_spaces(t *testing.T) {
+	t.Parallel()
+	for _, space := range []string{"\u00a0", "\u0085", "\u2003", "\v"} {
+		r := request(t, http.MethodGet, usageURL, "")
+		r.Header.Set("X-Own", "value")
+		sign(t, r, atNow)
+		require.Nil(t, newVerifier().Verify(r))
+		r.Header.Set("X-Own", "value"+space)
+		refusal := newVerifier().Verify(r)
+		require.NotNil(t, refusal, "%q", space)
+		assert.Equal(t, "InvalidSignatureException", refusal.Code)
+	}
+}
+
 // No client of the SDK signs a query as it is, so this one is signed by hand.
 func TestRefusal_unsortedQuery(t *testing.T) {
 	t.Parallel()
