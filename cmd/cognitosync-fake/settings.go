@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -171,12 +172,11 @@ func (s *settings) read(name string) error {
 	if name == "" {
 		return nil
 	}
-	file, err := os.Open(name)
+	content, err := os.ReadFile(name)
 	if err != nil {
 		return err
 	}
-	defer file.Close()
-	decoder := json.NewDecoder(file)
+	decoder := json.NewDecoder(bytes.NewReader(content))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&s.config); err != nil {
 		return fmt.Errorf("%s: %w", name, err)

@@ -167,10 +167,10 @@ func TestScenario_sharedServer(t *testing.T) {
 	client, server, _ := setUp(t)
 	for _, id := range []string{"us-east-1:1", "us-east-1:2"} {
 		t.Run(id, func(t *testing.T) {
+			t.Parallel()
 			server.Watch(t, id)
-			server.SetPool(cognitosynctest.Pool{IdentityPoolId: id})
 			_, err := client.Read(t.Context(), id)
-			require.NoError(t, err)
+			require.ErrorIs(t, err, usage.ErrNotFound)
 		})
 	}
 }
