@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -175,6 +176,29 @@ func TestStart_panic(t *testing.T) {
 	output, err := cmd.CombinedOutput()
 	require.Error(t, err)
 	assert.Contains(t, string(output), "panic: cognitosynctest: OnRequest or a function of Func panicked: a slip")
+}
+
+// A test that gives up in OnRequest, as FailNow does, ends the connection and nothing
+// else.
+func TestServer_goexit(t *testing.T) {
+	t.Parallel()
+	for _, shape := range shapes[:2] {
+		t.Run(shape.name, func(t *testing.T) {
+			t.Parallel()
+			first := true
+			server := cognitosynctest.NewServer(t, shape.option, func(o *cognitosynctest.Options) {
+				o.OnRequest = func(cognitosynctest.Request) {
+					if first {
+						first = false
+						runtime.Goexit()
+					}
+				}
+			})
+			require.Error(t, ask(t, doer(t, server), server, otherID).err)
+			assert.Equal(t, http.StatusNotFound, ask(t, doer(t, server), server, otherID).status)
+			assert.Equal(t, 1, server.MaxInFlight())
+		})
+	}
 }
 
 // In memory, user code that ends its goroutine leaves nothing in flight.
