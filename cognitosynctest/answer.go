@@ -16,6 +16,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode"
 )
 
 // A reply is status, header and body of an answer.
@@ -32,18 +33,42 @@ func jsonReply(status int, body string) reply {
 	return reply{status: status, header: header, body: strings.NewReader(body), length: int64(len(body))}
 }
 
+// errorReply renders an error as captures of the service show it: with a colon behind
+// the code, and with the message in a header as well, where it fits into one.
 func errorReply(status int, code, message string) reply {
 	r := jsonReply(status, `{"message":`+quote(message)+`}`)
-	r.header.Set("X-Amzn-ErrorType", code)
+	if code != "" {
+		r.header.Set("X-Amzn-ErrorType", code+":")
+	}
+	if !strings.ContainsFunc(message, unicode.IsControl) {
+		r.header.Set("X-Amzn-ErrorMessage", message)
+	}
 	return r
 }
 
 func notAuthorized() reply {
-	return errorReply(http.StatusForbidden, "NotAuthorizedException", "Access to this resource is not authorized")
+	return errorReply(http.StatusForbidden, "NotAuthorizedException", "These credentials are not valid for accessing this resource")
 }
 
 func notFound(poolID string) reply {
 	return errorReply(http.StatusNotFound, "ResourceNotFoundException", fmt.Sprintf("IdentityPool '%s' not found.", poolID))
+}
+
+// invalidParameter words AWS's validation of the ID. Whatever the ID is, there is an
+// error.
+func invalidParameter(poolID string) reply {
+	violated := violations(poolID)
+	if len(violated) == 0 {
+		violated = []string{"Member must satisfy regular expression pattern: " + poolIDPattern}
+	}
+	for i, constraint := range violated {
+		violated[i] = fmt.Sprintf("Value '%s' at 'identityPoolId' failed to satisfy constraint: %s", poolID, constraint)
+	}
+	count := "1 validation error"
+	if len(violated) > 1 {
+		count = fmt.Sprintf("%d validation errors", len(violated))
+	}
+	return errorReply(http.StatusBadRequest, "InvalidParameterException", count+" detected: "+strings.Join(violated, "; "))
 }
 
 func accessDenied(message string) reply {
@@ -91,9 +116,13 @@ func withPoint(number string) string {
 	return number + ".0"
 }
 
+// quote returns s as a JSON string, in which "&", "<" and ">" are themselves.
 func quote(s string) string {
-	quoted, _ := json.Marshal(s) // a string can always be written
-	return string(quoted)
+	var b strings.Builder
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(s) // a string can always be written
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 // An answer is a reply and how it is given.
@@ -205,9 +234,11 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// writeTo gives the answer over HTTP.
-func (a *answer) writeTo(w http.ResponseWriter, r *http.Request) {
+// writeTo gives the answer over HTTP. It calls complete just before the client can
+// know that there is no more to come.
+func (a *answer) writeTo(w http.ResponseWriter, r *http.Request, complete func()) {
 	if err := a.begin(r.Context()); err != nil {
+		complete()
 		hangUp(w, err)
 	}
 	header := w.Header()
@@ -218,6 +249,9 @@ func (a *answer) writeTo(w http.ResponseWriter, r *http.Request) {
 		header.Set("Content-Length", strconv.FormatInt(n, 10))
 	} else {
 		header.Del("Content-Length")
+	}
+	if !a.hasBody() || a.announced() == 0 || r.Method == http.MethodHead {
+		complete()
 	}
 	w.WriteHeader(a.status)
 	if !a.hasBody() {
@@ -232,7 +266,11 @@ func (a *answer) writeTo(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		if err != nil {
+			complete()
 			hangUp(w, err)
+		}
+		if body.sent == a.announced() {
+			complete()
 		}
 		if _, err := w.Write(buffer[:n]); err != nil {
 			return // the client is gone

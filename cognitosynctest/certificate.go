@@ -23,8 +23,9 @@ type certificate struct {
 	pem  []byte
 }
 
-// newCertificate makes a certificate for the loopback interface.
-func newCertificate() (*certificate, error) {
+// newCertificate makes a certificate for the loopback interface, and for host, an
+// address with a port.
+func newCertificate(host string) (*certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
@@ -41,6 +42,9 @@ func newCertificate() (*certificate, error) {
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		BasicConstraintsValid: true,
 		IsCA:                  true, // so that it can be the root that clients trust
+	}
+	if name, _, err := net.SplitHostPort(host); err == nil && net.ParseIP(name) != nil {
+		template.IPAddresses = append(template.IPAddresses, net.ParseIP(name))
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {

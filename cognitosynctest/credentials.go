@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
@@ -20,6 +21,10 @@ type Credentials struct {
 	// refused too, as AWS does.
 	SessionToken string
 
+	// ARN names the owner where IAM denies something. Empty means one made of the
+	// access key: that of a user, or of an assumed role if the set is temporary.
+	ARN string
+
 	// Expired makes each request with this set end in ExpiredTokenException.
 	Expired bool
 
@@ -28,11 +33,11 @@ type Credentials struct {
 	// NotAuthorizedException.
 	CognitoIdentityUser bool
 
-	// AllowedPools are the ids of the pools that the set may ask for; nil means
+	// AllowedPools are the IDs of the pools that the set may ask for; nil means
 	// all. Any other pool is answered with AccessDeniedException, known or not.
 	AllowedPools []string
 
-	// DeniedPools are the ids of pools that the set may not ask for, whatever
+	// DeniedPools are the IDs of pools that the set may not ask for, whatever
 	// AllowedPools says. They are answered with AccessDeniedException.
 	DeniedPools []string
 }
@@ -66,35 +71,81 @@ type staticProvider struct{ value aws.Credentials }
 
 func (p staticProvider) Retrieve(context.Context) (aws.Credentials, error) { return p.value, nil }
 
+// A source gives one set of credentials after the other.
+type source struct {
+	mu   sync.Mutex
+	sets []Credentials
+}
+
+// Retrieve implements [aws.CredentialsProvider].
+func (s *source) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	s.mu.Lock()
+	set := s.sets[0]
+	if len(s.sets) > 1 {
+		s.sets = s.sets[1:]
+	}
+	s.mu.Unlock()
+	return set.Provider().Retrieve(ctx)
+}
+
+// RenewingProvider returns a provider that gives the first of the sets until it is
+// invalidated, as a client does when it learns that they have expired, and then the
+// next. The last set stays. It panics without any:
+//
+//	server.SetCredentials(old) // with Expired: true
+//	server.SetCredentials(fresh)
+//	cfg.Credentials = cognitosynctest.RenewingProvider(old, fresh)
+func RenewingProvider(sets ...Credentials) *aws.CredentialsCache {
+	if len(sets) == 0 {
+		panic("cognitosynctest: RenewingProvider needs credentials")
+	}
+	return aws.NewCredentialsCache(&source{sets: slices.Clone(sets)})
+}
+
 // deny returns IAM's message if c may not ask for the pool, otherwise "".
 func (c Credentials) deny(region, poolID string) string {
-	var why string
 	switch {
 	case slices.Contains(c.DeniedPools, poolID):
-		why = "with an explicit deny in an identity-based policy"
+		return accessDeniedMessage(c.principal(region), region, poolID, "with an explicit deny in an identity-based policy")
 	case c.AllowedPools != nil && !slices.Contains(c.AllowedPools, poolID):
-		why = "because no identity-based policy allows the " + iamAction + " action"
+		return accessDeniedMessage(c.principal(region), region, poolID, noPolicyAllows)
 	default:
 		return ""
 	}
-	return accessDeniedMessage(c.AccessKeyID, region, poolID, why)
 }
 
 const (
-	iamAction = "cognito-sync:DescribeIdentityPoolUsage"
-	accountID = "123456789012" // the account of AWS's own examples
+	iamAction      = "cognito-sync:DescribeIdentityPoolUsage"
+	noPolicyAllows = "because no identity-based policy allows the " + iamAction + " action"
+	accountID      = "123456789012" // the account of AWS's own examples
 )
 
-// accessDeniedMessage words a denial as IAM does.
-func accessDeniedMessage(user, region, poolID, why string) string {
-	partition := "aws"
+// principal returns the ARN of the owner of c.
+func (c Credentials) principal(region string) string {
+	switch {
+	case c.ARN != "":
+		return c.ARN
+	case c.SessionToken != "":
+		return "arn:" + arnPartition(region) + ":sts::" + accountID + ":assumed-role/cognitosynctest/" + c.AccessKeyID
+	default:
+		return "arn:" + arnPartition(region) + ":iam::" + accountID + ":user/" + c.AccessKeyID
+	}
+}
+
+// arnPartition returns the partition of a region as ARNs name it.
+func arnPartition(region string) string {
 	switch {
 	case strings.HasPrefix(region, "cn-"):
-		partition = "aws-cn"
+		return "aws-cn"
 	case strings.HasPrefix(region, "us-gov-"):
-		partition = "aws-us-gov"
+		return "aws-us-gov"
+	default:
+		return "aws"
 	}
-	return fmt.Sprintf("User: arn:%[1]s:iam::%[2]s:user/%[3]s is not authorized to perform: %[4]s"+
-		" on resource: arn:%[1]s:cognito-sync:%[5]s:%[2]s:identitypool/%[6]s %[7]s",
-		partition, accountID, user, iamAction, region, poolID, why)
+}
+
+// accessDeniedMessage words a denial as IAM does.
+func accessDeniedMessage(principal, region, poolID, why string) string {
+	return fmt.Sprintf("User: %s is not authorized to perform: %s on resource: arn:%s:cognito-sync:%s:%s:identitypool/%s %s",
+		principal, iamAction, arnPartition(region), region, accountID, poolID, why)
 }

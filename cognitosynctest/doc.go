@@ -26,15 +26,27 @@
 // parallel tests if each uses pools of its own. A program, or an example, starts
 // its server with [Start] and ends it with [Server.Close].
 //
-// # What it answers
+// # How it responds
 //
 // A request that is not signed as AWS wants it gets the status, code and message
-// that AWS answers with; see [Verifier]. Then come the steps of the script, then
+// that AWS responds with; see [Verifier]. Then come the steps of the script, then
 // the table of pools: a known pool's usage, members without a value as null, or
-// ResourceNotFoundException. Credentials may be those of a Cognito Identity user
-// (NotAuthorizedException) and may be allowed or denied single pools
-// (AccessDeniedException); see [Credentials]. Anything but the one operation is
+// ResourceNotFoundException. Anything but the one operation is
 // UnknownOperationException.
+//
+// The fake is not kinder than AWS. A pool is only found in the region that its ID begins
+// with. An ID that is not registered and violates the documented pattern, such as that of
+// a user pool, is refused with InvalidParameterException. Credentials may be those of a
+// Cognito Identity user (NotAuthorizedException) and may be allowed or denied single
+// pools (AccessDeniedException); see [Credentials].
+//
+// # Regions
+//
+// A server with a socket is a custom endpoint for clients, which do not check the region
+// of a pool then. With AWSHosts in [Options] it is not: Config hands out no BaseEndpoint
+// but an HTTPClient that takes requests for AWS's host names to the server, so a test
+// meets the client's RegionMismatchError as in production. A server in memory always
+// works like this. With AnyRegion it stands for all regions.
 //
 // # Scripts
 //
@@ -52,13 +64,14 @@
 //		cognitosynctest.Forever(cognitosynctest.Stall()),    // silence from here on
 //	)
 //
-// Waits end when the client gives up. [Server.ScriptEachCall] takes each of many
-// concurrent calls through the same steps, and [Server.Pending] tells whether all
-// steps were met.
+// [Func] makes a step of the request, and [RateLimit] is one. Waits end when the client
+// gives up. [Server.ScriptEachCall] takes each of many concurrent calls through the same
+// steps, [Server.Pending] tells whether all steps were met, and [Server.PendingSteps]
+// which were not. [Server.ClearScript] ends an outage.
 //
 // # Requests
 //
-// [Server.Requests] has what the server got, and what it answered:
+// [Server.Requests] has what the server got, and how it responded:
 //
 //	requests := server.Requests()
 //	requests.Count()
@@ -68,8 +81,14 @@
 //
 // If a request was refused for its signature, its Refusal says why: the canonical
 // request and string to sign that AWS expects, what was signed instead, if one of
-// the usual mistakes was made, and a sentence on the difference. [NewServer]
-// logs it when the test fails.
+// the usual mistakes was made, and a sentence on the difference.
+//
+// When a test fails, [NewServer] logs all requests with their responses, the steps that
+// were never met, the pools, and the refusals. Tests that share a server of [Start] get
+// the same for what concerns them from [Server.Watch].
+//
+// A server that runs for long needs a bound, KeepRequests in [Options]. [Server.Count]
+// counts all requests, and [Server.MaxInFlight] has how many there were at once.
 //
 // # In memory
 //
@@ -84,13 +103,12 @@
 //		...
 //	})
 //
-// [Server.RoundTripper] alone takes requests for any host, so that it can stand
-// for all of AWS's endpoints; see AnyRegion in [Options].
+// A server with a socket would hang in a bubble, so it does not start there.
 //
 // # Other clients
 //
 // [Server.URL] is an endpoint for programs in any language, such as
-// aws --endpoint-url; they need the keys of [DefaultCredentials], or of those in
-// the options. A [Verifier] checks the signatures of requests to a server of your
-// own.
+// aws --endpoint-url, and [Server.Env] has the environment with which a child process
+// finds it. The command cognitosync-fake, a module of its own, is the same server. A
+// [Verifier] checks the signatures of requests to a server of your own.
 package cognitosynctest

@@ -105,6 +105,50 @@ func ExampleServer_Script() {
 	// 4096 <nil>
 }
 
+// A step that depends on the request: every third one fails.
+func ExampleFunc() {
+	server := start()
+	defer server.Close()
+	server.Script("", cognitosynctest.Forever(cognitosynctest.Func(func(r cognitosynctest.Request) cognitosynctest.Step {
+		if r.Number%3 == 0 {
+			return cognitosynctest.InternalError()
+		}
+		return cognitosynctest.OK()
+	})))
+	client := cognitosync.NewFromConfig(server.Config())
+	for range 4 {
+		if _, err := usageOf(client, examplePool); err != nil {
+			log.Fatal(err)
+		}
+	}
+
+	for _, r := range server.Requests() {
+		fmt.Println(r.Number, r.StatusCode, r.Attempt)
+	}
+	// Output:
+	// 1 200 1
+	// 2 200 1
+	// 3 500 1
+	// 4 200 2
+	// 5 200 1
+}
+
+// The client's own rules find a server with AWSHosts, and its check of the region runs.
+func ExampleOptions_awsHosts() {
+	server := start(func(o *cognitosynctest.Options) { o.AWSHosts = true })
+	defer server.Close()
+	client := cognitosync.NewFromConfig(server.Config())
+
+	_, err := usageOf(client, examplePool)
+	fmt.Println(err, server.Requests().Last().Host)
+	var mismatch *cognitosync.RegionMismatchError
+	_, err = usageOf(client, "eu-west-1:1f2e")
+	fmt.Println(errors.As(err, &mismatch), server.Count())
+	// Output:
+	// <nil> cognito-sync.us-east-1.amazonaws.com
+	// true 1
+}
+
 // Each of many calls meets the same, however they interleave.
 func ExampleServer_ScriptEachCall() {
 	server := start()
@@ -209,9 +253,7 @@ func ExampleServer_RoundTripper() {
 	defer server.Close()
 	server.SetPool(cognitosynctest.Pool{IdentityPoolId: "eu-west-1:1f2e", DataStorage: aws.Int64(7)})
 
-	cfg := server.Config()
-	cfg.BaseEndpoint = nil
-	client := cognitosync.NewFromConfig(cfg, func(o *cognitosync.Options) { o.UseIdentityPoolRegion = true })
+	client := cognitosync.NewFromConfig(server.Config(), func(o *cognitosync.Options) { o.UseIdentityPoolRegion = true })
 	for _, pool := range []string{examplePool, "eu-west-1:1f2e"} {
 		usage, err := usageOf(client, pool)
 		if err != nil {

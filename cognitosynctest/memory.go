@@ -14,11 +14,15 @@ import (
 	"syscall"
 )
 
-// RoundTripper returns a transport that brings requests to the server without a
-// socket, whatever host they are meant for and also when the server has a URL
-// that can be reached. It has no goroutines: all waiting is done in RoundTrip and
-// in Read of the body. Like [http.Transport] it asks for gzip and unfolds it, and
-// faults look the way they look there. After Close it refuses connections.
+// RoundTripper returns a transport that takes requests to the server without a
+// socket, also when the server has a URL that can be reached. It finds the server at
+// the host of its URL, at AWS's host names of the service in the server's region, and
+// at those in Options.Hosts. With AnyRegion it finds it at AWS's host names of every
+// region and service. Any other host is not found.
+//
+// RoundTripper has no goroutines: all waiting is done in RoundTrip and in Read of the
+// body. Like [http.Transport] it asks for gzip and decompresses it, and faults look the
+// way they look there. After Close it refuses connections.
 func (s *Server) RoundTripper() http.RoundTripper { return transport{s} }
 
 type transport struct{ server *Server }
@@ -29,6 +33,10 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		closeBody(r)
 		return nil, err
 	}
+	if !t.server.reaches(r.URL.Host) {
+		closeBody(r)
+		return nil, t.server.unreachable(r.URL.Host)
+	}
 	asksForGzip := r.Header.Get("Accept-Encoding") == "" && r.Header.Get("Range") == "" && r.Method != http.MethodHead
 	received, err := overTheWire(r, asksForGzip)
 	if err != nil {
@@ -38,7 +46,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := trip.start(r.Context()); err != nil {
 		return nil, err
 	}
-	a := t.server.answer(received.WithContext(trip.ctx))
+	a := trip.answer(received)
 	if err := a.begin(trip.ctx); err != nil {
 		trip.end()
 		return nil, err
@@ -85,13 +93,29 @@ func (t *roundTrip) start(ctx context.Context) error {
 	}
 	t.ctx, t.cancel = context.WithCancelCause(ctx)
 	t.server.inFlight[t] = t.cancel
+	t.server.flying++
+	t.server.peak = max(t.server.peak, t.server.flying)
 	return nil
+}
+
+// answer returns the server's answer. Whatever the user's code does there, the round
+// trip does not stay in flight.
+func (t *roundTrip) answer(r *http.Request) (a *answer) {
+	defer func() {
+		if a == nil { // a panic, or the end of the goroutine
+			t.end()
+		}
+	}()
+	return t.server.answer(r.WithContext(t.ctx), attached)
 }
 
 func (t *roundTrip) end() {
 	t.server.mu.Lock()
 	defer t.server.mu.Unlock()
-	delete(t.server.inFlight, t)
+	if _, going := t.server.inFlight[t]; going {
+		delete(t.server.inFlight, t)
+		t.server.flying--
+	}
 	t.cancel(nil)
 }
 
@@ -159,7 +183,7 @@ func (b *memoryBody) Close() error {
 // errClosedBody is worded as that of net/http, which is not exported.
 var errClosedBody = errors.New("http: read on closed response body")
 
-// A gunzip unfolds a body that is gzip-encoded.
+// A gunzip decompresses a body that is gzip-encoded.
 type gunzip struct {
 	body   io.ReadCloser
 	reader *gzip.Reader

@@ -1,15 +1,22 @@
 package cognitosynctest
 
 import (
+	"bytes"
+	"cmp"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
-// A Request is one request that a server got, with the answer it decided on.
+// A Request is one request that a server got, with the answer it decided on. Its text
+// form, with any verb of package fmt, is one line without headers, as they contain
+// tokens.
 type Request struct {
+	Number   int       // 1 for the first request since the server was started
 	Time     time.Time // when it was received, by the service's clock
 	Method   string
 	Path     string // as received, escaped
@@ -19,6 +26,10 @@ type Request struct {
 	Body     []byte
 
 	PoolID string // the pool it asks for; "" if it asks for something else
+
+	// Region is the region it is signed for. Empty if it was refused, or asks for
+	// something else than a pool.
+	Region string
 
 	// InvocationID is the Amz-Sdk-Invocation-Id: all attempts of one call have the
 	// same. Empty for a client that sends none.
@@ -31,18 +42,57 @@ type Request struct {
 	// not.
 	Refusal *Refusal
 
-	// The answer: its status, which is 0 if there is none, its X-Amzn-Errortype and its
-	// X-Amzn-Requestid.
+	// The response: its status, which is 0 if there is none, the error code from its
+	// X-Amzn-Errortype, up to a colon, and its X-Amzn-Requestid.
 	StatusCode int
 	ErrorCode  string
 	RequestID  string
 
-	accessKeyID string // if it is known
-	region      string // that the request is signed for
+	principal string // the ARN of the sender, if it is known
 }
 
-// newRequest records what r has in itself.
-func newRequest(r *http.Request, body []byte) Request {
+// clone returns a copy that shares nothing with r.
+func (r Request) clone() Request {
+	r.Header = r.Header.Clone()
+	r.Body = bytes.Clone(r.Body)
+	r.Refusal = clone(r.Refusal)
+	return r
+}
+
+// String describes the request and its response in one line.
+func (r Request) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s", r.Method, r.Path)
+	if r.PoolID != "" {
+		fmt.Fprintf(&b, ", pool %s", printable(r.PoolID))
+	}
+	if r.Attempt > 0 {
+		fmt.Fprintf(&b, ", attempt %d", r.Attempt)
+	}
+	if r.MaxAttempts > 0 {
+		fmt.Fprintf(&b, " of %d", r.MaxAttempts)
+	}
+	if r.StatusCode == 0 {
+		b.WriteString(": no response")
+	} else {
+		fmt.Fprintf(&b, ": %d %s", r.StatusCode, printable(cmp.Or(r.ErrorCode, http.StatusText(r.StatusCode))))
+	}
+	return strings.TrimRight(b.String(), " ")
+}
+
+// GoString is String, for the verb %#v.
+func (r Request) GoString() string { return r.String() }
+
+// printable returns s, quoted if it is empty or contains what cannot be printed.
+func printable(s string) string {
+	if s == "" || strings.ContainsFunc(s, func(c rune) bool { return !unicode.IsPrint(c) }) {
+		return strconv.Quote(s)
+	}
+	return s
+}
+
+// newRequest records what r has in itself. Paths of pools begin with prefix.
+func newRequest(r *http.Request, prefix string, body []byte) Request {
 	path, query := rawTarget(r)
 	recorded := Request{
 		Method:       r.Method,
@@ -53,7 +103,9 @@ func newRequest(r *http.Request, body []byte) Request {
 		Body:         body,
 		InvocationID: r.Header.Get("Amz-Sdk-Invocation-Id"),
 	}
-	recorded.PoolID = poolID(r.Method, path)
+	if below, ok := strings.CutPrefix(path, prefix); ok {
+		recorded.PoolID = poolID(r.Method, below)
+	}
 	for field := range strings.SplitSeq(r.Header.Get("Amz-Sdk-Request"), ";") {
 		name, value, _ := strings.Cut(strings.TrimSpace(field), "=")
 		n, _ := strconv.Atoi(value) // 0 for what is no number
@@ -97,7 +149,7 @@ func (rs Requests) ByPool(id string) Requests {
 	return rs.filter(func(r *Request) bool { return r.PoolID == id })
 }
 
-// Attempts returns the attempts of one call, by its invocation id.
+// Attempts returns the attempts of one call, by its invocation ID.
 func (rs Requests) Attempts(invocationID string) Requests {
 	return rs.filter(func(r *Request) bool { return r.InvocationID == invocationID })
 }
@@ -108,7 +160,7 @@ func (rs Requests) Refused() Requests {
 }
 
 // Calls returns the attempts of each call, in the order of their first attempts.
-// A request without an invocation id is a call of its own.
+// A request without an invocation ID is a call of its own.
 func (rs Requests) Calls() []Requests {
 	var calls []Requests
 	place := map[string]int{}

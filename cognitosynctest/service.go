@@ -2,15 +2,15 @@ package cognitosynctest
 
 import (
 	"fmt"
-	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 )
 
 // A Pool is an identity pool and its usage. A member that is nil is null in the
-// service's answer.
+// service's response.
 type Pool struct {
 	IdentityPoolId    string
 	SyncSessionsCount *int64
@@ -18,7 +18,9 @@ type Pool struct {
 	LastModifiedDate  *time.Time // to the millisecond
 }
 
-// SetPool adds the pool, or replaces the one with the same id.
+// SetPool adds the pool, or replaces the one with the same ID. The pool is in the
+// region that its ID begins with, and is not found in any other; if its ID begins with
+// none, it is found everywhere.
 func (s *Server) SetPool(pool Pool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -64,29 +66,16 @@ func (s *Server) SetCredentials(c Credentials) {
 // Script adds steps for the requests for one pool, or with "" for those for any
 // pool: each request that gets past the check of its signature uses up the next
 // step, and when there is none left the table of pools answers. Steps for the
-// request's own pool come first.
+// request's own pool come first. Script panics if there would be steps after one of
+// [Forever], which are never met; see [Server.ClearScript].
 //
 // Concurrent requests share the steps in the order in which they come. When each
 // of several concurrent calls has to meet the same, use [Server.ScriptEachCall].
 func (s *Server) Script(poolID string, steps ...Step) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.scripts[poolID] = append(s.scripts[poolID], Sequence(steps...).acts...)
+	s.scripts[poolID] = Sequence(Step{s.scripts[poolID]}, Sequence(steps...)).acts
 	s.keepOrClose()
-}
-
-// keepOrClose keeps connections open only if no step is about to break one
-// silently; see Reset. s.mu is held.
-func (s *Server) keepOrClose() {
-	for _, scripts := range []map[string][]act{s.scripts, s.eachCall} {
-		for _, acts := range scripts {
-			if slices.ContainsFunc(acts, act.breaksSilently) {
-				s.keepOpen(false)
-				return
-			}
-		}
-	}
-	s.keepOpen(true)
 }
 
 // ScriptEachCall sets steps that every call for the pool, or with "" for any pool,
@@ -94,70 +83,162 @@ func (s *Server) keepOrClose() {
 // step, its second the second, whatever other calls do. Calls are told apart by
 // their Amz-Sdk-Invocation-Id; a request without one is a call of its own. Steps
 // of Script come first. Without steps, ScriptEachCall ends what it has set.
+//
+// A call counts as a new one again after 4,096 others for the same script have begun.
 func (s *Server) ScriptEachCall(poolID string, steps ...Step) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.eachCall[poolID] = Sequence(steps...).acts
+	if acts := Sequence(steps...).acts; len(acts) > 0 {
+		s.eachCall[poolID] = newScript(acts)
+	} else {
+		delete(s.eachCall, poolID)
+	}
 	s.keepOrClose()
-	maps.DeleteFunc(s.calls, func(c callOf, _ int) bool { return c.script == poolID })
 }
 
-// Pending returns how many steps of Script are left, over all pools.
-func (s *Server) Pending() int {
+// ClearScript takes out all steps for the pool, or with "" those for any pool: an
+// outage that was scripted with [Forever] is over.
+func (s *Server) ClearScript(poolID string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := 0
-	for _, acts := range s.scripts {
-		n += len(acts)
-	}
-	return n
+	delete(s.scripts, poolID)
+	delete(s.eachCall, poolID)
+	s.keepOrClose()
 }
 
-// Requests returns all requests so far. They are kept until Reset.
+// keepOrClose keeps connections open only if no step may be about to break one
+// silently; see Reset. s.mu is held.
+func (s *Server) keepOrClose() {
+	breaks := false
+	for _, acts := range s.scripts {
+		breaks = breaks || slices.ContainsFunc(acts, act.breaksSilently)
+	}
+	for _, script := range s.eachCall {
+		breaks = breaks || slices.ContainsFunc(script.acts, act.breaksSilently)
+	}
+	s.keepOpen(!breaks)
+}
+
+// Count returns how many requests there have been since the start, the last Reset or
+// the last ForgetRequests, including those that KeepRequests does not keep.
+func (s *Server) Count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.record.count
+}
+
+// Requests returns the requests so far, as far as KeepRequests keeps them. They are
+// copies that share nothing with the record.
 func (s *Server) Requests() Requests {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.requests)
+	return s.record.all()
+}
+
+// ForgetRequests forgets the recorded requests. Scripts stay, as far as they are used
+// up.
+func (s *Server) ForgetRequests() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.record.clear()
 }
 
 // Reset forgets scripts and recorded requests. Pools and credentials stay.
 func (s *Server) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.requests = nil
+	s.record.clear()
+	s.peak = s.flying
 	clear(s.scripts)
 	clear(s.eachCall)
-	clear(s.calls)
 	s.keepOrClose()
 }
 
-// answer decides what r gets, and records it.
-func (s *Server) answer(r *http.Request) *answer {
-	s.mu.Lock()
-	verifier := s.verifier
-	s.mu.Unlock()
-	// The costly part, and what is not ours, is done without the lock.
-	recorded, a := s.decide(r, verifier.authenticate(r), verifier.now())
+// answer decides what r gets, and records it. It has run call what is the user's code.
+func (s *Server) answer(r *http.Request, run func(code func())) *answer {
+	verifier := s.verifierFor(r)
+	// The costly part is done without the lock.
+	from, now := verifier.authenticate(r), verifier.now()
+	d := s.meet(r, from, now)
+	for d.step.choose != nil && d.recorded.Refusal == nil {
+		run(func() { d.step = d.step.chosen(d.recorded.clone()) })
+	}
+	a := s.decide(&d, from)
 	if s.options.OnRequest != nil {
-		s.options.OnRequest(recorded)
+		run(func() { s.options.OnRequest(d.recorded.clone()) })
 	}
 	return a
 }
 
-// decide returns r as it is recorded, and the answer to it.
-func (s *Server) decide(r *http.Request, from *authentication, now time.Time) (Request, *answer) {
+// verifierFor returns what checks the signature of r: a server of all regions is, at
+// AWS's host names, the service that the name says.
+func (s *Server) verifierFor(r *http.Request) *Verifier {
+	s.mu.Lock()
+	verifier := s.verifier
+	s.mu.Unlock()
+	if at, ok := parseHost(hostOf(r)); ok && s.options.AnyRegion {
+		verifier.Region, verifier.Service = at.region, at.service
+	}
+	return &verifier
+}
+
+// A decision is a request on its way to an answer.
+type decision struct {
+	recorded Request
+	step     act   // that it meets
+	reply    reply // if there is one already
+	made     bool  // the reply
+}
+
+// meet goes through the first part of what AWS goes through: is there such an
+// operation, and is the request signed. It finds the step that the request meets, of
+// which a refused request only gets to see the clock.
+func (s *Server) meet(r *http.Request, from *authentication, now time.Time) decision {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	recorded := newRequest(r, from.body)
-	step, rep := s.judge(&recorded, from, now)
-	recorded.Time = now.Add(step.clock)
-
+	prefix := s.options.PathPrefix
+	if _, ok := parseHost(hostOf(r)); ok {
+		prefix = ""
+	}
+	d := decision{recorded: newRequest(r, prefix, from.body)}
 	s.answers++
+	d.recorded.Number, d.recorded.Time = s.answers, now
+	if d.recorded.PoolID == "" {
+		d.reply, d.made = unknownOperation(), true
+		return d
+	}
+	step, useUp := s.next(&d.recorded)
+	d.recorded.Time = now.Add(step.clock)
+	if refusal := from.refusalAt(d.recorded.Time); refusal != nil {
+		d.recorded.Refusal = refusal
+		d.step = act{clock: step.clock}
+		d.reply, d.made = refusal.reply(), true
+		return d
+	}
+	useUp()
+	d.step = step
+	d.recorded.Region, d.recorded.principal = from.region, from.credentials.principal(from.region)
+	return d
+}
+
+// decide is the second part: what the service says. It completes the recorded request,
+// and keeps it.
+func (s *Server) decide(d *decision, from *authentication) *answer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	recorded, step, rep := &d.recorded, d.step, d.reply
+	switch {
+	case d.made:
+	case step.reply != nil:
+		rep = step.reply(recorded)
+	default:
+		rep = s.lookUp(recorded, from.credentials)
+	}
 	if rep.header.Get("Date") == "" {
 		rep.header.Set("Date", recorded.Time.UTC().Format(http.TimeFormat))
 	}
 	if !rep.raw {
-		rep.header.Set("X-Amzn-Requestid", fmt.Sprintf("00000000-0000-4000-8000-%012x", s.answers))
+		rep.header.Set("X-Amzn-Requestid", fmt.Sprintf("00000000-0000-4000-8000-%012x", recorded.Number))
 	}
 	for _, e := range step.edits {
 		if e.value == "" {
@@ -169,60 +250,41 @@ func (s *Server) decide(r *http.Request, from *authentication, now time.Time) (R
 	a := &answer{reply: rep, latency: step.latency, drip: step.drip, fault: step.fault, faultAt: step.faultAt}
 	if a.fault == noFault || a.faultAt >= 0 {
 		recorded.StatusCode = rep.status
-		recorded.ErrorCode = rep.header.Get("X-Amzn-Errortype")
+		recorded.ErrorCode, _, _ = strings.Cut(rep.header.Get("X-Amzn-Errortype"), ":")
 		recorded.RequestID = rep.header.Get("X-Amzn-Requestid")
 	}
-	s.requests = append(s.requests, recorded)
-	return recorded, a
-}
-
-// judge goes through what AWS goes through: is there such an operation, is the
-// request signed, and then what does the service say. It returns the step that
-// the request meets, of which a refused request only gets to see the clock. s.mu
-// is held.
-func (s *Server) judge(r *Request, from *authentication, now time.Time) (act, reply) {
-	if r.PoolID == "" {
-		return act{}, unknownOperation()
-	}
-	step, useUp := s.next(r)
-	r.Refusal = from.refusalAt(now.Add(step.clock))
-	if r.Refusal != nil {
-		return act{clock: step.clock}, r.Refusal.reply()
-	}
-	useUp()
-	r.accessKeyID, r.region = from.credentials.AccessKeyID, from.region
-	if step.reply != nil {
-		return step, step.reply(r)
-	}
-	return step, s.lookUp(r, from.credentials)
+	s.record.add(*recorded)
+	return a
 }
 
 // next returns the step that r meets, and a function that uses it up. s.mu is
 // held, also when that is called.
 func (s *Server) next(r *Request) (step act, useUp func()) {
-	for _, script := range []string{r.PoolID, ""} {
-		if acts := s.scripts[script]; len(acts) > 0 {
-			return acts[0], func() {
-				if acts[0].forever {
-					return
-				}
-				s.scripts[script] = acts[1:]
-				if acts[0].breaksSilently() {
-					s.keepOrClose()
-				}
-			}
+	for _, poolID := range []string{r.PoolID, ""} {
+		if acts := s.scripts[poolID]; len(acts) > 0 {
+			return acts[0], func() { s.useUp(poolID) }
 		}
-		call := callOf{script, r.InvocationID}
-		if acts := s.eachCall[script]; s.calls[call] < len(acts) {
-			step := acts[s.calls[call]]
-			return step, func() {
-				if !step.forever && r.InvocationID != "" {
-					s.calls[call]++
-				}
+		if script := s.eachCall[poolID]; script != nil {
+			if step, ok := script.next(r.InvocationID); ok {
+				return step, func() { script.useUp(r.InvocationID) }
 			}
 		}
 	}
 	return act{}, func() {}
+}
+
+// useUp takes the next step of Script from those for the pool, unless it is one of
+// Forever. s.mu is held.
+func (s *Server) useUp(poolID string) {
+	acts := s.scripts[poolID]
+	if acts[0].forever {
+		acts[0].met = true
+		return
+	}
+	s.scripts[poolID] = acts[1:]
+	if acts[0].breaksSilently() {
+		s.keepOrClose()
+	}
 }
 
 // lookUp answers from the table of pools. s.mu is held.
@@ -230,21 +292,45 @@ func (s *Server) lookUp(r *Request, from *Credentials) reply {
 	if from.CognitoIdentityUser {
 		return notAuthorized()
 	}
-	if message := from.deny(r.region, r.PoolID); message != "" {
+	if message := from.deny(r.Region, r.PoolID); message != "" {
 		return accessDenied(message)
 	}
-	pool, ok := s.pools[r.PoolID]
-	if !ok || s.options.AnyRegion && !inRegion(r.PoolID, r.region) {
+	pool, registered := s.pools[r.PoolID]
+	switch {
+	case registered && inRegion(r.PoolID, r.Region):
+		return usageReply(pool)
+	case !registered && len(violations(r.PoolID)) > 0:
+		return invalidParameter(r.PoolID)
+	default:
 		return notFound(r.PoolID)
 	}
-	return usageReply(pool)
 }
 
-// inRegion reports whether the id is that of a pool in the region.
+// inRegion reports whether a pool with the ID is in the region. An ID that begins with
+// no region is that of a pool in all of them.
 func inRegion(poolID, region string) bool {
 	before, _, ok := strings.Cut(poolID, ":")
-	return !ok || before == region
+	return !ok || before == region || !regionName.MatchString(before)
 }
 
-// A callOf is a call, by invocation id, for a script of eachCall.
-type callOf struct{ script, invocationID string }
+// poolIDPattern and maxPoolID are the constraints that AWS documents for an
+// IdentityPoolId.
+const (
+	poolIDPattern = `[\w-]+:[0-9a-f-]+`
+	maxPoolID     = 55
+)
+
+var validPoolID = regexp.MustCompile("^" + poolIDPattern + "$")
+
+// violations returns the constraints that the ID violates, in AWS's words. AWS's own
+// example, us-east-1:23EC4050-6AEA-7089-A2DD-08002EXAMPLE, violates one.
+func violations(poolID string) []string {
+	var violated []string
+	if len(poolID) > maxPoolID {
+		violated = append(violated, fmt.Sprintf("Member must have length less than or equal to %d", maxPoolID))
+	}
+	if !validPoolID.MatchString(poolID) {
+		violated = append(violated, "Member must satisfy regular expression pattern: "+poolIDPattern)
+	}
+	return violated
+}

@@ -137,5 +137,11 @@ func ask(t testing.TB, client aws.HTTPClient, server *cognitosynctest.Server, id
 	return do(client, r)
 }
 
-// code returns the error code of an answer.
-func (o outcome) code() string { return o.header.Get("X-Amzn-Errortype") }
+// code returns the error code of an answer, which stands before a colon.
+func (o outcome) code() string {
+	code, rest, found := strings.Cut(o.header.Get("X-Amzn-Errortype"), ":")
+	if found != (code != "") || rest != "" {
+		return "malformed: " + code + ":" + rest
+	}
+	return code
+}

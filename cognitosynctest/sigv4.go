@@ -32,10 +32,16 @@ type authorization struct {
 	signedAt      time.Time
 }
 
-// parseAuthorization reads the Authorization and X-Amz-Date headers.
-func parseAuthorization(header http.Header) (*authorization, *Refusal) {
+// parseAuthorization reads the Authorization and X-Amz-Date headers. A presigned request
+// has a signature in its query.
+func parseAuthorization(header http.Header, presigned bool) (*authorization, *Refusal) {
 	value := strings.Join(header.Values("Authorization"), ",")
-	if strings.TrimSpace(value) == "" {
+	switch {
+	case strings.TrimSpace(value) != "":
+	case presigned:
+		return nil, refuse(http.StatusForbidden, missingToken, "Missing Authentication Token",
+			"the request is presigned: a signature in the query is not supported, there must be an Authorization header")
+	default:
 		return nil, refuse(http.StatusForbidden, missingToken, "Missing Authentication Token", "there is no Authorization header")
 	}
 	incomplete := func(reason, format string, args ...any) *Refusal {
@@ -178,7 +184,7 @@ func newCanonicalRequest(r *http.Request, signedHeaders []string, body []byte) c
 	hash := sha256.Sum256(body)
 	return canonicalRequest{
 		method:        r.Method,
-		path:          escape(path, "/"), // it arrives escaped, this is the second time
+		path:          escape(normalize(path), "/"), // it arrives escaped, this is the second time
 		query:         canonicalQuery(query),
 		headers:       canonicalHeaders(r, names),
 		signedHeaders: strings.Join(names, ";"),
@@ -206,6 +212,36 @@ func rawTarget(r *http.Request) (path, query string) {
 		path = "/"
 	}
 	return path, query
+}
+
+// normalize removes what is redundant in a path, as AWS does for every service but S3:
+// empty segments, "." and ".." with the segment before it.
+func normalize(path string) string {
+	var kept []string
+	for segment := range strings.SplitSeq(path, "/") {
+		switch {
+		case segment == "" || segment == ".":
+		case segment != "..":
+			kept = append(kept, segment)
+		case len(kept) > 0:
+			kept = kept[:len(kept)-1]
+		}
+	}
+	if len(kept) > 0 && strings.HasSuffix(path, "/") {
+		kept = append(kept, "")
+	}
+	return "/" + strings.Join(kept, "/")
+}
+
+// isPresigned reports whether the query of r holds a signature.
+func isPresigned(r *http.Request) bool {
+	_, query := rawTarget(r)
+	for parameter := range strings.SplitSeq(query, "&") {
+		if name, _, _ := strings.Cut(parameter, "="); strings.EqualFold(name, "X-Amz-Signature") {
+			return true
+		}
+	}
+	return false
 }
 
 // escape percent-encodes every byte of s but the unreserved ones and those in
@@ -286,7 +322,7 @@ func headerValues(r *http.Request, name string) []string {
 
 // trimSpaces removes the spaces around s, and all but one of each run inside.
 func trimSpaces(s string) string {
-	s = strings.TrimSpace(s)
+	s = strings.Trim(s, " \t") // other spaces are part of the value
 	for strings.Contains(s, "  ") {
 		s = strings.ReplaceAll(s, "  ", " ")
 	}
@@ -348,6 +384,10 @@ var usualMistakes = []struct {
 	name string
 	make func(*canonicalRequest, *http.Request)
 }{
+	{"the signed path is not normalized: there is an empty segment, a \".\" or a \"..\" in it", func(c *canonicalRequest, r *http.Request) {
+		path, _ := rawTarget(r)
+		c.path = escape(path, "/")
+	}},
 	{"the signed path is escaped once, not twice", func(c *canonicalRequest, r *http.Request) {
 		c.path, _ = rawTarget(r)
 	}},

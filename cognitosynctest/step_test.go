@@ -45,11 +45,11 @@ func TestStep_answers(t *testing.T) {
 			message("1 validation error detected: Value '" + poolID + "' at 'identityPoolId' failed to satisfy constraint: " +
 				`Member must satisfy regular expression pattern: [\w-]+:[0-9a-f-]+`), nil,
 		},
-		{"NotAuthorized", cognitosynctest.NotAuthorized(), 403, "NotAuthorizedException", message("Access to this resource is not authorized"), nil},
+		{"NotAuthorized", cognitosynctest.NotAuthorized(), 403, "NotAuthorizedException", message("These credentials are not valid for accessing this resource"), nil},
 		{"ResourceNotFound", cognitosynctest.ResourceNotFound(), 404, "ResourceNotFoundException", message("IdentityPool '" + poolID + "' not found."), nil},
 		{
 			"AccessDenied", cognitosynctest.AccessDenied(), 403, "AccessDeniedException",
-			message("User: arn:aws:iam::123456789012:user/AKIDCOGNITOSYNCTEST is not authorized to perform: " +
+			message("User: arn:aws:sts::123456789012:assumed-role/cognitosynctest/AKIDCOGNITOSYNCTEST is not authorized to perform: " +
 				"cognito-sync:DescribeIdentityPoolUsage on resource: arn:aws:cognito-sync:us-east-1:123456789012:identitypool/" + poolID +
 				" because no identity-based policy allows the cognito-sync:DescribeIdentityPoolUsage action"), nil,
 		},
@@ -413,11 +413,17 @@ func TestServer_Script(t *testing.T) {
 			[]script{{"", []cognitosynctest.Step{cognitosynctest.Sequence(status(500), cognitosynctest.OK(), status(501))}}},
 			[]int{500, 200, 501, 200}, 0,
 		},
-		{"Forever", []script{{"", []cognitosynctest.Step{cognitosynctest.Forever(status(500))}}}, []int{500, 500, 500}, 1},
+		{"Forever", []script{{"", []cognitosynctest.Step{cognitosynctest.Forever(status(500))}}}, []int{500, 500, 500}, 0},
+		{"Forever of another pool", []script{{otherID, []cognitosynctest.Step{cognitosynctest.Forever(status(500))}}}, []int{200}, 1},
 		{
 			"Forever the last",
 			[]script{{"", []cognitosynctest.Step{cognitosynctest.Forever(cognitosynctest.Sequence(status(500), status(501)))}}},
-			[]int{500, 501, 501, 501}, 1,
+			[]int{500, 501, 501, 501}, 0,
+		},
+		{
+			"Forever that is not met yet",
+			[]script{{"", []cognitosynctest.Step{cognitosynctest.Forever(cognitosynctest.Sequence(status(500), status(501)))}}},
+			[]int{500}, 1,
 		},
 		{"Forever nothing", []script{{"", []cognitosynctest.Step{cognitosynctest.Forever(cognitosynctest.Step{})}}}, []int{200}, 0},
 		{"changes of all steps", []script{{"", []cognitosynctest.Step{cognitosynctest.Repeat(2, status(500), status(501)).After(1)}}}, []int{500, 501, 500, 501, 200}, 0},
@@ -489,6 +495,7 @@ func TestServer_ScriptEachCall(t *testing.T) {
 		}
 		server.ScriptEachCall("", cognitosynctest.Throttle(1), cognitosynctest.InternalError())
 		server.ScriptEachCall(otherID, cognitosynctest.Forever(cognitosynctest.BadGateway()))
+		assert.Equal(t, 3, server.Pending(), "no call has begun")
 
 		// Two calls in turns.
 		assert.Equal(t, 429, attempt("a", poolID))
@@ -510,7 +517,11 @@ func TestServer_ScriptEachCall(t *testing.T) {
 		assert.Equal(t, 502, attempt("c", otherID))
 		assert.Equal(t, 503, attempt("d", poolID))
 		assert.Equal(t, 429, attempt("d", poolID))
-		assert.Zero(t, server.Pending(), "steps for each call never come to an end")
+		assert.Equal(t, []cognitosynctest.PendingStep{
+			{Call: "d", Step: "InternalError", Count: 1},
+			{Step: "InternalError", Count: 2}, // of those without an ID
+		}, server.PendingSteps())
+		assert.Equal(t, 3, server.Pending())
 
 		server.ScriptEachCall(otherID)
 		assert.Equal(t, 429, attempt("e", otherID))
@@ -580,6 +591,17 @@ func TestRequests(t *testing.T) {
 	assert.Equal(t, cognitosynctest.Request{}, none.Last())
 	assert.Empty(t, none.Calls())
 	assert.Empty(t, none.ByPool(poolID))
+}
+
+// Recorded is the code alone, whatever comes with it.
+func TestRequest_errorCode(t *testing.T) {
+	t.Parallel()
+	server, client := newMemoryServer(t)
+	for header, want := range map[string]string{"Odd": "Odd", "Odd:": "Odd", "Odd:http://example.com/": "Odd", "": ""} {
+		server.Script("", cognitosynctest.Reply(400, http.Header{"X-Amzn-Errortype": {header}}, ""))
+		ask(t, client, server, poolID)
+		assert.Equal(t, want, server.Requests().Last().ErrorCode)
+	}
 }
 
 func TestServer_largeRequest(t *testing.T) {

@@ -121,3 +121,34 @@ func TestServer_fromOutside(t *testing.T) {
 		})
 	}
 }
+
+// A server with a socket would hang in a bubble, so it does not start.
+func TestStart_socketInBubble(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		done := make(chan error)
+		go func() { // also in other goroutines of the bubble
+			_, err := cognitosynctest.Start()
+			done <- err
+		}()
+		require.EqualError(t, <-done, "cognitosynctest: in a testing/synctest bubble the server must be in memory: set Options.InMemory")
+	})
+}
+
+// A rate limit in a bubble is one of the bubble's time.
+func TestRateLimit_inBubble(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, _ := newMemoryServer(t)
+		server.Script("", cognitosynctest.RateLimit(1))
+		cfg := server.Config()
+		cfg.Retryer = func() aws.Retryer { return retry.AddWithMaxAttempts(retry.NewStandard(), 0) }
+		client := cognitosync.NewFromConfig(cfg)
+		start := time.Now()
+		for range 3 {
+			_, err := client.DescribeIdentityPoolUsage(t.Context(), &cognitosync.DescribeIdentityPoolUsageInput{IdentityPoolId: aws.String(poolID)})
+			require.NoError(t, err)
+		}
+		assert.GreaterOrEqual(t, time.Since(start), 2*time.Second)
+	})
+}

@@ -45,10 +45,11 @@ const (
 // Credential's shape; the access key; the session token; its expiry;
 // Credential's date, region, service and terminator; that host and all X-Amz-*
 // headers of the request are signed; that X-Amz-Date is at most 5 minutes off;
-// the signature, over the path escaped once more, the query sorted, the headers
-// folded and their spaces trimmed, and the hash of the body. An
-// X-Amz-Content-Sha256 header has to be that hash. The path is taken as it was
-// received, without removing "//", "/./" or "/../".
+// the signature, over the path normalized and escaped once more, the query sorted, the
+// headers folded and their spaces trimmed, and the hash of the body. An
+// X-Amz-Content-Sha256 header has to be that hash. To normalize a path is to remove
+// "//", "/./" and "/../". Presigned requests, with their signature in the query, are
+// refused.
 type Verifier struct {
 	// Region is the region that requests must be signed for. Empty means any.
 	Region string
@@ -86,23 +87,27 @@ type Refusal struct {
 	ReceivedStringToSign     string
 }
 
-// String describes the refusal in full, over several lines. It leaves out session
-// tokens, which may be real ones that were sent to the fake by mistake.
+// String describes the refusal, over several lines: canonical requests and strings to
+// sign are only there if those that were expected and received differ. It leaves out
+// session tokens, which may be real ones that were sent to the fake by mistake.
 func (r *Refusal) String() string {
 	if r == nil {
 		return "not refused"
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d %s: %s", r.StatusCode, r.Code, r.Reason)
-	for _, part := range []struct{ title, text string }{
-		{"expected canonical request", r.ExpectedCanonicalRequest},
-		{"received canonical request", r.ReceivedCanonicalRequest},
-		{"expected string to sign", r.ExpectedStringToSign},
-		{"received string to sign", r.ReceivedStringToSign},
-	} {
-		if part.text != "" {
-			fmt.Fprintf(&b, "\n%s:\n\t%s", part.title, strings.ReplaceAll(part.text, "\n", "\n\t"))
+	write := func(title, text string) {
+		if text != "" {
+			fmt.Fprintf(&b, "\n%s:\n\t%s", title, strings.ReplaceAll(text, "\n", "\n\t"))
 		}
+	}
+	if r.ExpectedCanonicalRequest != r.ReceivedCanonicalRequest {
+		write("expected canonical request", r.ExpectedCanonicalRequest)
+		write("received canonical request", r.ReceivedCanonicalRequest)
+	}
+	if r.ExpectedStringToSign != r.ReceivedStringToSign {
+		write("expected string to sign", r.ExpectedStringToSign)
+		write("received string to sign", r.ReceivedStringToSign)
 	}
 	return sessionToken.ReplaceAllString(b.String(), "${1}REDACTED")
 }
@@ -230,7 +235,7 @@ func (v *Verifier) authenticate(r *http.Request) *authentication {
 	if refusal != nil {
 		return &authentication{before: refusal}
 	}
-	auth, refusal := parseAuthorization(r.Header)
+	auth, refusal := parseAuthorization(r.Header, isPresigned(r))
 	if refusal != nil {
 		return &authentication{body: body, before: refusal}
 	}

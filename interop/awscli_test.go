@@ -3,6 +3,7 @@ package interop_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +18,13 @@ import (
 
 func TestAWSCLI(t *testing.T) {
 	t.Parallel()
+	needsCLI(t)
+	testClient(t, askWithCLI)
+}
+
+// needsCLI skips the test where there is no AWS CLI.
+func needsCLI(t *testing.T) {
+	t.Helper()
 	version, err := exec.CommandContext(t.Context(), "aws", "--version").Output()
 	if err != nil {
 		if os.Getenv("CI") != "" {
@@ -25,7 +33,37 @@ func TestAWSCLI(t *testing.T) {
 		t.Skipf("needs the AWS CLI: aws --version: %v", err)
 	}
 	t.Logf("%s", version)
-	testClient(t, askWithCLI)
+}
+
+// The CLI, as a child process, finds the server by Env: endpoint, region and keys.
+func TestAWSCLI_env(t *testing.T) {
+	t.Parallel()
+	needsCLI(t)
+	server := start(t)
+	arguments := []string{"cognito-sync", "describe-identity-pool-usage", "--identity-pool-id", poolID}
+	if !knowsEndpointVariables(t) {
+		arguments = append(arguments, "--endpoint-url", server.URL())
+	}
+	cmd := exec.CommandContext(t.Context(), "aws", arguments...)
+	cmd.Env = append(append(os.Environ(), server.Env()...), "PYTHONUTF8=1")
+
+	output, err := cmd.CombinedOutput()
+
+	require.NoError(t, err, "%s", output)
+	require.Equal(t, 1, server.Count())
+	require.Equal(t, 200, server.Requests().Last().StatusCode)
+}
+
+// knowsEndpointVariables reports whether the CLI takes AWS_ENDPOINT_URL_COGNITO_SYNC, as
+// it does since 2.13.0 and 1.29.0.
+func knowsEndpointVariables(t *testing.T) bool {
+	t.Helper()
+	output, err := exec.CommandContext(t.Context(), "aws", "--version").Output()
+	require.NoError(t, err)
+	var major, minor int
+	_, err = fmt.Sscanf(string(output), "aws-cli/%d.%d.", &major, &minor)
+	require.NoError(t, err, "%s", output)
+	return major > 2 || major == 2 && minor >= 13 || major == 1 && minor >= 29
 }
 
 // askWithCLI runs aws cognito-sync describe-identity-pool-usage.

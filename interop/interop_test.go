@@ -132,9 +132,10 @@ func testErrors(t *testing.T, ask asker) {
 		code    string
 		message string // is part of the error's
 	}{
-		{"not authorized", cognitosynctest.NotAuthorized(), "NotAuthorizedException", "not authorized"},
+		{"not authorized", cognitosynctest.NotAuthorized(), "NotAuthorizedException", "These credentials are not valid for accessing this resource"},
 		{"invalid parameter", cognitosynctest.InvalidParameter(), "InvalidParameterException", "'" + poolID + "' at 'identityPoolId'"},
-		{"not found", cognitosynctest.OK(), "ResourceNotFoundException", "IdentityPool '" + poolID + "' not found."},
+		{"not found", cognitosynctest.ResourceNotFound(), "ResourceNotFoundException", "IdentityPool '" + poolID + "' not found."},
+		{"malformed ID", cognitosynctest.OK(), "InvalidParameterException", "1 validation error detected: Value '" + poolID + "'"},
 		{"internal error", cognitosynctest.InternalError(), "InternalErrorException", "Internal error"},
 		{"throttled", cognitosynctest.Throttle(1), "TooManyRequestsException", "Rate exceeded"},
 		{"denied by IAM", cognitosynctest.AccessDenied(), "AccessDeniedException", "is not authorized to perform: cognito-sync:DescribeIdentityPoolUsage"},

@@ -23,20 +23,26 @@ import (
 func TestSDKv1(t *testing.T) {
 	t.Parallel()
 	testClient(t, func(t *testing.T, c call) (*cognitosynctest.Pool, *failure) {
-		out, err := newSDKv1(t, c, client.NoOpRetryer{}).DescribeIdentityPoolUsageWithContext(t.Context(), inputOf(c))
-		if err == nil {
-			require.NotNil(t, out.IdentityPoolUsage)
-			return &cognitosynctest.Pool{
-				IdentityPoolId:    aws.StringValue(out.IdentityPoolUsage.IdentityPoolId),
-				SyncSessionsCount: out.IdentityPoolUsage.SyncSessionsCount,
-				DataStorage:       out.IdentityPoolUsage.DataStorage,
-				LastModifiedDate:  out.IdentityPoolUsage.LastModifiedDate,
-			}, nil
-		}
-		answered, ok := isA[awserr.RequestFailure](err)
-		require.True(t, ok, "%T %v", err, err)
-		return nil, &failure{answered.Code(), answered.Message()}
+		return askSDKv1(t, newSDKv1(t, c, client.NoOpRetryer{}), c)
 	})
+}
+
+// askSDKv1 has the client make the call.
+func askSDKv1(t *testing.T, client *cognitosync.CognitoSync, c call) (*cognitosynctest.Pool, *failure) {
+	t.Helper()
+	out, err := client.DescribeIdentityPoolUsageWithContext(t.Context(), inputOf(c))
+	if err == nil {
+		require.NotNil(t, out.IdentityPoolUsage)
+		return &cognitosynctest.Pool{
+			IdentityPoolId:    aws.StringValue(out.IdentityPoolUsage.IdentityPoolId),
+			SyncSessionsCount: out.IdentityPoolUsage.SyncSessionsCount,
+			DataStorage:       out.IdentityPoolUsage.DataStorage,
+			LastModifiedDate:  out.IdentityPoolUsage.LastModifiedDate,
+		}, nil
+	}
+	answered, ok := isA[awserr.RequestFailure](err)
+	require.True(t, ok, "%T %v", err, err)
+	return nil, &failure{answered.Code(), answered.Message()}
 }
 
 // newSDKv1 returns a client of the AWS SDK for Go v1 that makes calls like c.

@@ -24,7 +24,7 @@ func Example() {
 	var pools usage.Reader = usage.New(server.Config(), func(_ context.Context, o usage.Observation) {
 		fmt.Println("metric:", o.Outcome, o.Attempts)
 	})
-	for _, id := range []string{"us-east-1:1f2e", "us-east-1:none"} {
+	for _, id := range []string{"us-east-1:1f2e", "us-east-1:0000"} {
 		pool, err := pools.Read(context.Background(), id)
 		switch {
 		case errors.Is(err, usage.ErrNotFound):
@@ -39,5 +39,5 @@ func Example() {
 	// metric: ok 2
 	// us-east-1:1f2e holds 4096 in an unknown number of sessions
 	// metric: not_found 1
-	// us-east-1:none does not exist
+	// us-east-1:0000 does not exist
 }

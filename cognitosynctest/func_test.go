@@ -1,0 +1,459 @@
+package cognitosynctest_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	cognitosync "github.com/cognitosync/cognitosync-go"
+	"github.com/cognitosync/cognitosync-go/cognitosynctest"
+)
+
+// A step may depend on the request.
+func TestFunc(t *testing.T) {
+	t.Parallel()
+	inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
+		var seen []cognitosynctest.Request
+		server.Script("", cognitosynctest.Forever(cognitosynctest.Func(func(r cognitosynctest.Request) cognitosynctest.Step {
+			seen = append(seen, r)
+			r.Header.Set("X-Spoiled", "1")
+			switch r.Number % 3 {
+			case 0:
+				return cognitosynctest.InternalError()
+			case 1:
+				return cognitosynctest.Step{}
+			default:
+				return cognitosynctest.OK()
+			}
+		})))
+		client := doer(t, server)
+		for _, want := range []int{200, 200, 500, 200, 200, 500} {
+			assert.Equal(t, want, ask(t, client, server, poolID).status)
+		}
+		require.Len(t, seen, 6)
+		assert.Equal(t, poolID, seen[0].PoolID)
+		assert.Equal(t, "us-east-1", seen[0].Region)
+		assert.Zero(t, seen[0].StatusCode, "there is no response yet")
+		assert.Empty(t, server.Requests()[0].Header.Get("X-Spoiled"))
+		assert.Equal(t, 500, server.Requests().Last().StatusCode)
+
+		// A refused request is not the function's.
+		ask(t, client, server, poolID, func(s *signing) { s.region = "eu-west-1" })
+		assert.Len(t, seen, 6)
+	})
+}
+
+// What is set on the step itself is added to what the function returns.
+func TestFunc_alteredStep(t *testing.T) {
+	t.Parallel()
+	choose := func(step cognitosynctest.Step) cognitosynctest.Step {
+		return cognitosynctest.Func(func(cognitosynctest.Request) cognitosynctest.Step { return step })
+	}
+	inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
+		client := doer(t, server)
+		server.Script("",
+			choose(cognitosynctest.InternalError().WithHeader("A", "1").WithHeader("B", "1")).WithHeader("B", "2").After(1).Drip(1),
+			choose(cognitosynctest.OK().CutAfter(5)),
+			choose(cognitosynctest.OK().StallAfter(7)).CutAfter(5),
+			choose(choose(cognitosynctest.BadGateway())).WithHeader("A", "3"),
+			choose(cognitosynctest.Hangup()),
+			choose(cognitosynctest.RateLimit(1)),
+		)
+		got := ask(t, client, server, poolID)
+		assert.Equal(t, 500, got.status)
+		assert.Equal(t, "1", got.header.Get("A"))
+		assert.Equal(t, "2", got.header.Get("B"))
+		for range 2 {
+			got = ask(t, client, server, poolID)
+			require.ErrorIs(t, got.bodyErr, io.ErrUnexpectedEOF)
+			assert.Equal(t, usage[:5], got.body)
+		}
+		got = ask(t, client, server, poolID)
+		assert.Equal(t, 502, got.status)
+		assert.Equal(t, "3", got.header.Get("A"))
+		require.ErrorIs(t, ask(t, client, server, poolID).err, io.EOF)
+		assert.Equal(t, 200, ask(t, client, server, poolID).status)
+		assert.Equal(t, usage, ask(t, client, server, poolID).body, "what is forever inside is not outside")
+		assert.Equal(t, 7, server.Count(), "one step, one request")
+	})
+}
+
+// Functions may use the server, which is not locked then.
+func TestFunc_usesServer(t *testing.T) {
+	t.Parallel()
+	inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
+		server.Script("", cognitosynctest.Func(func(r cognitosynctest.Request) cognitosynctest.Step {
+			server.RemovePool(r.PoolID)
+			server.Script(r.PoolID, cognitosynctest.Throttle(1))
+			assert.Equal(t, 1, server.Pending())
+			return cognitosynctest.OK()
+		}))
+		client := doer(t, server)
+		assert.Equal(t, 400, ask(t, client, server, poolID).status)
+		assert.Equal(t, 429, ask(t, client, server, poolID).status)
+	})
+}
+
+func TestFunc_severalSteps(t *testing.T) {
+	t.Parallel()
+	server, client := newMemoryServer(t)
+	server.Script("", cognitosynctest.Func(func(cognitosynctest.Request) cognitosynctest.Step { return cognitosynctest.Throttle(2) }))
+	assert.PanicsWithValue(t, "cognitosynctest: a function of Func has returned more than one step", func() {
+		ask(t, client, server, poolID)
+	})
+}
+
+// The service's clock decides, and what was refused does not count.
+func TestRateLimit(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	clock := now
+	inEachShapeAt := func(o *cognitosynctest.Options) {
+		o.Now = func() time.Time { mu.Lock(); defer mu.Unlock(); return clock }
+		o.Pools = []cognitosynctest.Pool{{IdentityPoolId: poolID}}
+	}
+	server := cognitosynctest.NewServer(t, inEachShapeAt)
+	limit := cognitosynctest.RateLimit(2)
+	server.Script(poolID, limit)
+	server.Script(otherID, limit)
+	client := doer(t, server)
+	for _, test := range []struct {
+		after time.Duration
+		id    string
+		want  int
+	}{
+		{0, poolID, 200},
+		{600 * time.Millisecond, otherID, 404}, // accepted, though there is no such pool
+		{0, poolID, 429},
+		{399 * time.Millisecond, poolID, 429},
+		{time.Millisecond, poolID, 200}, // a second after the first
+		{0, otherID, 429},
+		{600 * time.Millisecond, poolID, 200}, // a second after the second
+		{0, poolID, 429},
+		{time.Second, poolID, 200},
+		{0, poolID, 200},
+		{0, poolID, 429},
+	} {
+		mu.Lock()
+		clock = clock.Add(test.after)
+		at := clock
+		mu.Unlock()
+		got := ask(t, client, server, test.id, func(s *signing) { s.at = at })
+		assert.Equal(t, test.want, got.status, at)
+	}
+	assert.Zero(t, server.Pending())
+	assert.Equal(t, 1, server.MaxInFlight())
+
+	assert.PanicsWithValue(t, "cognitosynctest: a rate limit of 0 is none", func() { cognitosynctest.RateLimit(0) })
+}
+
+// A step after one that is never used up is a mistake.
+func TestForever_notTheLast(t *testing.T) {
+	t.Parallel()
+	const text = "cognitosynctest: OK comes after Forever(TooManyRequests) and would never be met"
+	forever, next := cognitosynctest.Forever(cognitosynctest.Throttle(1)), cognitosynctest.OK()
+	assert.PanicsWithValue(t, text, func() { cognitosynctest.Sequence(forever, next) })
+	assert.PanicsWithValue(t, text, func() { cognitosynctest.Forever(cognitosynctest.Sequence(forever, next)) })
+	assert.PanicsWithValue(t, text, func() { cognitosynctest.Repeat(2, next, cognitosynctest.Sequence(forever), next) })
+	assert.Panics(t, func() { cognitosynctest.Repeat(2, forever) })
+	assert.NotPanics(t, func() { cognitosynctest.Repeat(1, forever) })
+	assert.NotPanics(t, func() { cognitosynctest.Sequence(forever, cognitosynctest.Step{}) })
+	assert.NotPanics(t, func() { cognitosynctest.Forever(forever) })
+	server, client := newMemoryServer(t)
+	assert.PanicsWithValue(t, text, func() { server.Script("", forever, next) })
+	assert.PanicsWithValue(t, text, func() { server.ScriptEachCall("", forever, next) })
+	assert.Zero(t, server.Pending(), "nothing was taken over")
+	server.Script("", forever)
+	assert.PanicsWithValue(t, text, func() { server.Script("", next) })
+	assert.Equal(t, 429, ask(t, client, server, poolID).status)
+	assert.PanicsWithValue(t, text, func() { server.Script("", next) })
+	server.Script(poolID, next) // another script
+	assert.Equal(t, 200, ask(t, client, server, poolID).status)
+	assert.Equal(t, 429, ask(t, client, server, poolID).status)
+
+	server.ClearScript("")
+	assert.Equal(t, 200, ask(t, client, server, poolID).status)
+	server.Script("", next)
+	assert.Equal(t, 1, server.Pending())
+	server.ScriptEachCall(poolID, forever)
+	server.ClearScript(poolID)
+	assert.Equal(t, []cognitosynctest.PendingStep{{Step: "OK", Count: 1}}, server.PendingSteps())
+}
+
+// Each kind of step has a name by which a test finds it again.
+func TestServer_PendingSteps(t *testing.T) {
+	t.Parallel()
+	server, client := newMemoryServer(t)
+	steps := map[string]cognitosynctest.Step{
+		"OK": cognitosynctest.OK(), "TooManyRequests": cognitosynctest.Throttle(1), "InternalError": cognitosynctest.InternalError(),
+		"InvalidParameter": cognitosynctest.InvalidParameter(), "NotAuthorized": cognitosynctest.NotAuthorized(),
+		"ResourceNotFound": cognitosynctest.ResourceNotFound(), "AccessDenied": cognitosynctest.AccessDenied(),
+		"ExpiredToken": cognitosynctest.ExpiredToken(), "Error(400, Odd)": cognitosynctest.Error(400, "Odd", "x"),
+		"Reply(299)": cognitosynctest.Reply(299, nil, ""), "BadGateway": cognitosynctest.BadGateway(),
+		"ServiceUnavailable": cognitosynctest.ServiceUnavailable(), "Redirect(307)": cognitosynctest.Redirect(307, "x"),
+		"Oversized": cognitosynctest.Oversized(1), "Endless": cognitosynctest.Endless(), "GzipBomb": cognitosynctest.GzipBomb(1),
+		"Stall": cognitosynctest.Stall(), "Hangup": cognitosynctest.Hangup(), "Reset": cognitosynctest.Reset(),
+		"OK.WithClock(1h0m0s)":                 cognitosynctest.SkewedClock(time.Hour),
+		"OK.After(1s).Drip(1ms).WithHeader(A)": cognitosynctest.OK().After(time.Second).Drip(time.Millisecond).WithHeader("A", "b"),
+		"OK.CutAfter(1).ResetAfter(2)":         cognitosynctest.OK().CutAfter(1).ResetAfter(2),
+		"InternalError.StallAfter(3)":          cognitosynctest.InternalError().StallAfter(3),
+		"Func":                                 cognitosynctest.Func(nil),
+		"RateLimit(3)":                         cognitosynctest.RateLimit(3),
+	}
+	for name, step := range steps {
+		server.Script(name, step)
+		assert.Contains(t, server.PendingSteps(), cognitosynctest.PendingStep{PoolID: name, Step: name, Count: 1})
+	}
+	assert.Equal(t, len(steps), server.Pending())
+	server.Reset()
+	assert.Empty(t, server.PendingSteps())
+
+	server.Script(poolID, cognitosynctest.OK(), cognitosynctest.Throttle(3), cognitosynctest.Forever(cognitosynctest.OK()))
+	server.ScriptEachCall("", cognitosynctest.Throttle(2), cognitosynctest.Forever(cognitosynctest.OK()))
+	ask(t, client, server, poolID)
+	for _, call := range []string{"a", "b", "b", "b", "b"} {
+		r := newRequest(t, t.Context(), server, otherID)
+		r.Header.Set("Amz-Sdk-Invocation-Id", call)
+		sign(t, r)
+		do(client, r)
+	}
+	pending := server.PendingSteps()
+	assert.Equal(t, []cognitosynctest.PendingStep{
+		{Call: "a", Step: "TooManyRequests", Count: 1},
+		{Call: "a", Step: "OK", Count: 1},
+		{PoolID: poolID, Step: "TooManyRequests", Count: 3},
+		{PoolID: poolID, Step: "OK", Count: 1},
+	}, pending)
+	assert.Equal(t, 6, server.Pending())
+	assert.Equal(t, "any pool, call a: TooManyRequests", pending[0].String())
+	assert.Equal(t, poolID+": 3 times TooManyRequests", pending[2].String())
+}
+
+// A script for each call does not remember calls without end, but what they have not
+// met.
+func TestServer_ScriptEachCall_manyCalls(t *testing.T) {
+	t.Parallel()
+	const kept = 1 << 12
+	server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.InMemory, o.KeepRequests = true, -1 })
+	server.ScriptEachCall("", cognitosynctest.Throttle(1), cognitosynctest.InternalError(), cognitosynctest.OK())
+	client := server.Config().HTTPClient
+	attempt := func(call string) int {
+		r := newRequest(t, t.Context(), server, otherID)
+		r.Header.Set("Amz-Sdk-Invocation-Id", call)
+		sign(t, r)
+		return do(client, r).status
+	}
+	assert.Equal(t, 429, attempt("first"))
+	assert.Equal(t, 500, attempt("first"))
+	for i := range kept - 1 {
+		attempt(fmt.Sprint(i))
+	}
+	assert.Equal(t, 404, attempt("first"), "it is still known")
+	assert.Equal(t, 2*(kept-1), server.Pending())
+	assert.Equal(t, 429, attempt("one more"))
+	assert.Equal(t, 429, attempt("first"), "it is a new one")
+	assert.Equal(t, 2*(kept+1), server.Pending(), "the oldest is forgotten, not what it did not meet")
+}
+
+func TestServer_MaxInFlight(t *testing.T) {
+	t.Parallel()
+	inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
+		client := doer(t, server)
+		for _, step := range []cognitosynctest.Step{
+			cognitosynctest.OK(), cognitosynctest.OK().CutAfter(3), cognitosynctest.Reset(), cognitosynctest.Hangup(), cognitosynctest.Endless().CutAfter(1e5),
+			cognitosynctest.ServiceUnavailable(), cognitosynctest.Reply(204, nil, ""), cognitosynctest.OK().ResetAfter(3), cognitosynctest.OK(),
+		} {
+			server.Script("", step)
+			ask(t, client, server, poolID)
+		}
+		assert.Equal(t, 1, server.MaxInFlight(), "one after the other")
+
+		var together sync.WaitGroup
+		together.Add(3)
+		server.Script("", cognitosynctest.Repeat(3, cognitosynctest.Func(func(cognitosynctest.Request) cognitosynctest.Step {
+			together.Done()
+			together.Wait()
+			return cognitosynctest.OK()
+		})))
+		var calls sync.WaitGroup
+		for range 3 {
+			r := newRequest(t, t.Context(), server, poolID)
+			sign(t, r)
+			calls.Add(1)
+			go func() { defer calls.Done(); do(client, r) }()
+		}
+		calls.Wait()
+		assert.Equal(t, 3, server.MaxInFlight())
+		server.Reset()
+		assert.Zero(t, server.MaxInFlight())
+		ask(t, client, server, poolID)
+		assert.Equal(t, 1, server.MaxInFlight())
+	})
+}
+
+// A response that is not read is in flight until it is closed.
+func TestServer_MaxInFlight_unread(t *testing.T) {
+	t.Parallel()
+	server, client := newMemoryServer(t)
+	r := newRequest(t, t.Context(), server, poolID)
+	sign(t, r)
+	response, err := client.Do(r)
+	require.NoError(t, err)
+	ask(t, client, server, poolID)
+	assert.Equal(t, 2, server.MaxInFlight())
+	require.NoError(t, response.Body.Close())
+	server.Reset()
+	assert.Zero(t, server.MaxInFlight())
+}
+
+// A child process finds the server by its environment, whatever that of the parent is.
+func TestServer_Env(t *testing.T) {
+	t.Parallel()
+	keys := cognitosynctest.Credentials{AccessKeyID: "AKIDCHILD", SecretAccessKey: "secret"}
+	server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) {
+		o.Region, o.Credentials, o.PathPrefix = "eu-west-1", []cognitosynctest.Credentials{keys}, "/v1"
+	})
+	env := map[string]string{}
+	for _, variable := range server.Env() {
+		name, value, _ := strings.Cut(variable, "=")
+		env[name] = value
+	}
+	for _, name := range []string{"NO_PROXY", "no_proxy"} {
+		assert.Equal(t, strings.TrimPrefix(os.Getenv(name)+",127.0.0.1,::1,localhost", ","), env[name])
+		delete(env, name)
+	}
+	assert.Equal(t, map[string]string{
+		"AWS_ENDPOINT_URL_COGNITO_SYNC":       server.URL(),
+		"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
+		"AWS_REGION":                          "eu-west-1",
+		"AWS_DEFAULT_REGION":                  "eu-west-1",
+		"AWS_ACCESS_KEY_ID":                   "AKIDCHILD",
+		"AWS_SECRET_ACCESS_KEY":               "secret",
+		"AWS_SESSION_TOKEN":                   "", // not the parent's
+		"AWS_EC2_METADATA_DISABLED":           "true",
+	}, env)
+
+	memory, _ := newMemoryServer(t)
+	assert.PanicsWithValue(t, "cognitosynctest: no other process can reach a server in memory", func() { memory.Env() })
+}
+
+// Credentials that expire are renewed once, and the call succeeds.
+func TestRenewingProvider(t *testing.T) {
+	t.Parallel()
+	old := cognitosynctest.Credentials{AccessKeyID: "AKIDOLD", SecretAccessKey: "old", SessionToken: "old", Expired: true}
+	fresh := cognitosynctest.Credentials{AccessKeyID: "AKIDFRESH", SecretAccessKey: "fresh", SessionToken: "fresh"}
+	inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
+		server.SetCredentials(old)
+		server.SetCredentials(fresh)
+		cfg := server.Config()
+		cfg.Credentials = cognitosynctest.RenewingProvider(old, fresh)
+		client := cognitosync.NewFromConfig(cfg)
+		for range 2 {
+			_, err := client.DescribeIdentityPoolUsage(t.Context(), &cognitosync.DescribeIdentityPoolUsageInput{IdentityPoolId: aws.String(poolID)})
+			require.NoError(t, err)
+		}
+		var keys []string
+		for _, r := range server.Requests() {
+			_, key, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
+			key, _, _ = strings.Cut(key, "/")
+			keys = append(keys, key+" "+r.ErrorCode)
+		}
+		assert.Equal(t, []string{"AKIDOLD ExpiredTokenException", "AKIDFRESH ", "AKIDFRESH "}, keys)
+	})
+
+	provider := cognitosynctest.RenewingProvider(old, fresh)
+	for _, want := range []string{"AKIDOLD", "AKIDFRESH", "AKIDFRESH"} {
+		for range 2 {
+			credentials, err := provider.Retrieve(t.Context())
+			require.NoError(t, err)
+			assert.Equal(t, want, credentials.AccessKeyID)
+		}
+		provider.Invalidate()
+	}
+	assert.PanicsWithValue(t, "cognitosynctest: RenewingProvider needs credentials", func() { cognitosynctest.RenewingProvider() })
+}
+
+// The retryer that does not wait decides as the one that clients use by default.
+func TestNoWaitRetryer(t *testing.T) {
+	t.Parallel()
+	retryer, standard := cognitosynctest.NoWaitRetryer(), retry.NewStandard()
+	assert.Equal(t, standard.MaxAttempts(), retryer.MaxAttempts())
+	decided := map[bool]int{}
+	for _, step := range []cognitosynctest.Step{
+		cognitosynctest.TooManyRequests(), cognitosynctest.InternalError(), cognitosynctest.InvalidParameter(), cognitosynctest.NotAuthorized(),
+		cognitosynctest.ResourceNotFound(), cognitosynctest.AccessDenied(), cognitosynctest.BadGateway(), cognitosynctest.ServiceUnavailable(),
+		cognitosynctest.Hangup(), cognitosynctest.Reset(), cognitosynctest.OK().CutAfter(3), cognitosynctest.Error(400, "Throttling", "x"),
+		cognitosynctest.Redirect(307, "https://example.com"),
+	} {
+		server, _ := newMemoryServer(t)
+		server.Script("", cognitosynctest.Forever(step))
+		_, err := describe(t, server.Config(), poolID, func(o *cognitosync.Options) { o.Retryer = aws.NopRetryer{} })
+		require.Error(t, err)
+		assert.Equal(t, standard.IsErrorRetryable(err), retryer.IsErrorRetryable(err), err)
+		decided[retryer.IsErrorRetryable(err)]++
+	}
+	assert.Equal(t, map[bool]int{true: 8, false: 5}, decided)
+	assert.False(t, retryer.IsErrorRetryable(errors.New("x")))
+	assert.True(t, retryer.IsErrorRetryable(syscall.ECONNRESET))
+	for attempt := range 3 {
+		delay, err := retryer.RetryDelay(attempt+1, errors.New("x"))
+		require.NoError(t, err)
+		assert.Zero(t, delay)
+	}
+	assert.Equal(t, 7, cognitosynctest.NoWaitRetryer(func(o *retry.StandardOptions) { o.MaxAttempts = 7 }).MaxAttempts())
+}
+
+func TestStart_options(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		option func(*cognitosynctest.Options)
+		err    string
+	}{
+		{func(o *cognitosynctest.Options) { o.TLS, o.InMemory = true, true }, "a server in memory has no use for TLS"},
+		{func(o *cognitosynctest.Options) { o.Addr, o.InMemory = "127.0.0.1:0", true }, "a server in memory has no use for Addr"},
+		{func(o *cognitosynctest.Options) { o.PathPrefix, o.AWSHosts = "/x", true }, "AWS's host names have no PathPrefix"},
+		{func(o *cognitosynctest.Options) { o.PathPrefix = "x" }, `the PathPrefix "x" is not the path of a URL`},
+		{func(o *cognitosynctest.Options) { o.PathPrefix = "/x?y" }, `the PathPrefix "/x?y" is not the path of a URL`},
+		{func(o *cognitosynctest.Options) { o.PathPrefix = "/%zz" }, `the PathPrefix "/%zz" is not the path of a URL`},
+		{func(o *cognitosynctest.Options) { o.PathPrefix = "/a b" }, `the PathPrefix "/a b" is not the path of a URL`},
+	} {
+		server, err := cognitosynctest.Start(test.option)
+		assert.Nil(t, server)
+		assert.EqualError(t, err, "cognitosynctest: "+test.err)
+	}
+	server, err := cognitosynctest.Start(func(o *cognitosynctest.Options) { o.Addr = "256.0.0.1:0" })
+	assert.Nil(t, server)
+	require.Error(t, err)
+}
+
+// A server listens where it is told to, and tells where it is reached.
+func TestServer_Addr(t *testing.T) {
+	t.Parallel()
+	for _, addr := range []string{"127.0.0.1:0", "127.0.0.2:0", ":0"} {
+		for _, secure := range []bool{false, true} {
+			server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.Addr, o.TLS = addr, secure })
+			want := "://127.0.0.1:"
+			if addr == "127.0.0.2:0" {
+				want = "://127.0.0.2:"
+			}
+			assert.Contains(t, server.URL(), want)
+			assert.Equal(t, http.StatusNotFound, ask(t, doer(t, server), server, otherID).status)
+		}
+	}
+	first := cognitosynctest.NewServer(t)
+	tb := &testTB{}
+	assert.Nil(t, cognitosynctest.NewServer(tb, func(o *cognitosynctest.Options) { o.Addr = strings.TrimPrefix(first.URL(), "http://") }))
+	assert.Contains(t, tb.fatal, "cognitosynctest: listen tcp ")
+}

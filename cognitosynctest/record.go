@@ -1,0 +1,33 @@
+package cognitosynctest
+
+// A record keeps the latest requests.
+type record struct {
+	limit  int       // 0: all are kept; less: none
+	kept   []Request // once there are limit: a ring
+	oldest int       // in the ring
+	count  int       // of all that were added
+}
+
+func (r *record) add(request Request) {
+	r.count++
+	switch {
+	case r.limit == 0 || len(r.kept) < r.limit:
+		r.kept = append(r.kept, request)
+	case r.limit > 0:
+		r.kept[r.oldest] = request
+		r.oldest = (r.oldest + 1) % r.limit
+	}
+}
+
+// all returns copies of the kept requests, the oldest first.
+func (r *record) all() Requests {
+	requests := make(Requests, 0, len(r.kept))
+	for _, part := range [][]Request{r.kept[r.oldest:], r.kept[:r.oldest]} {
+		for i := range part {
+			requests = append(requests, part[i].clone())
+		}
+	}
+	return requests
+}
+
+func (r *record) clear() { *r = record{limit: r.limit} }
