@@ -95,7 +95,7 @@ func TestClient(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, &cognitosync.IdentityPoolUsage{DataStorage: aws.Int64(0), IdentityPoolId: aws.String("us-east-1:unknown")}, got.IdentityPoolUsage)
 
-		got, err = tr.callPool(t.Context(), "us-east-1:none")
+		got, err = tr.callPool(t.Context(), "us-east-1:0000")
 		assert.Nil(t, got)
 		var notFound *cognitosync.ResourceNotFoundException
 		require.ErrorAs(t, err, &notFound)

@@ -141,7 +141,7 @@ func Example_errors() {
 	server.Script(examplePool, cognitosynctest.Repeat(3, cognitosynctest.OK().CutAfter(10)))
 
 	client := cognitosync.NewFromConfig(server.Config())
-	for _, id := range []string{"us-east-1:none", "us-east-1:odd", examplePool, "us-east-1/none"} {
+	for _, id := range []string{"us-east-1:0000", "us-east-1:odd", examplePool, "us-east-1/none"} {
 		_, err := client.DescribeIdentityPoolUsage(context.Background(), &cognitosync.DescribeIdentityPoolUsageInput{
 			IdentityPoolId: aws.String(id),
 		})
@@ -163,7 +163,7 @@ func Example_errors() {
 		}
 	}
 	// Output:
-	// no such pool: IdentityPool 'us-east-1:none' not found.
+	// no such pool: IdentityPool 'us-east-1:0000' not found.
 	// the service said no: OddException
 	// no whole answer came, after attempts: 3
 	// nothing was sent
@@ -336,7 +336,7 @@ func ExampleDescribeIdentityPoolUsageFunc() {
 	mock := cognitosync.DescribeIdentityPoolUsageFunc(func(
 		_ context.Context, in *cognitosync.DescribeIdentityPoolUsageInput, _ ...func(*cognitosync.Options),
 	) (*cognitosync.DescribeIdentityPoolUsageOutput, error) {
-		if *in.IdentityPoolId == "us-east-1:none" {
+		if *in.IdentityPoolId == "us-east-1:0000" {
 			return nil, &cognitosync.ResourceNotFoundException{Message: aws.String("no such pool")}
 		}
 		return &cognitosync.DescribeIdentityPoolUsageOutput{
@@ -344,7 +344,7 @@ func ExampleDescribeIdentityPoolUsageFunc() {
 		}, nil
 	})
 	fmt.Println(isEmpty(context.Background(), mock, "us-east-1:1f2e"))
-	fmt.Println(isEmpty(context.Background(), mock, "us-east-1:none"))
+	fmt.Println(isEmpty(context.Background(), mock, "us-east-1:0000"))
 	// Output:
 	// true <nil>
 	// false ResourceNotFoundException: no such pool

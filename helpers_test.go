@@ -120,7 +120,9 @@ func setupServer(t *testing.T, path string, server *cognitosynctest.Server, optF
 // their real names.
 func setupWorld(t *testing.T, path, region string, optFns ...func(*cognitosync.Options)) *trial {
 	t.Helper()
-	server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.AnyRegion, o.InMemory = true, true })
+	server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) {
+		o.AnyRegion, o.InMemory, o.Hosts = true, true, []string{"127.0.0.1:4566"}
+	})
 	world := func(o *cognitosync.Options) { o.Region, o.BaseEndpoint = region, nil }
 	return setupServer(t, path, server, append([]func(*cognitosync.Options){world}, optFns...)...)
 }

@@ -180,8 +180,9 @@ func TestErrorBodyIsCut(t *testing.T) {
 		code    string
 		message string
 	}{
-		{"with a code", cognitosynctest.ResourceNotFound().CutAfter(5), "ResourceNotFoundException", `{"mes`},
-		{"before the body", cognitosynctest.ResourceNotFound().CutAfter(0), "ResourceNotFoundException", ""},
+		{"with a message header", cognitosynctest.ResourceNotFound().CutAfter(5), "ResourceNotFoundException", "IdentityPool '" + poolID + "' not found."},
+		{"with a code", cutAnswer(`{"message":"lost"}`).CutAfter(5), "ResourceNotFoundException", `{"mes`},
+		{"before the body", cutAnswer(`{"message":"lost"}`).CutAfter(0), "ResourceNotFoundException", ""},
 		{"without a code", cognitosynctest.Reply(404, nil, "no such page").CutAfter(7), "UnknownError", "no such"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -197,6 +198,11 @@ func TestErrorBodyIsCut(t *testing.T) {
 			})
 		})
 	}
+}
+
+// cutAnswer is a 404 whose code is in a header and whose message is only in the body.
+func cutAnswer(body string) cognitosynctest.Step {
+	return cognitosynctest.Reply(http.StatusNotFound, http.Header{"X-Amzn-Errortype": {"ResourceNotFoundException"}}, body)
 }
 
 // TestRequestID finds the id under each of the names that it travels under.

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/url"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -554,8 +553,7 @@ func TestDurations(t *testing.T) {
 				})
 				o.EndpointResolverV2 = resolverFunc(func(p cognitosync.EndpointParameters) (smithyendpoints.Endpoint, error) {
 					time.Sleep(300 * time.Millisecond)
-					found, err := url.Parse(*p.Endpoint)
-					return smithyendpoints.Endpoint{URI: *found}, err
+					return cognitosync.NewDefaultEndpointResolverV2().ResolveEndpoint(t.Context(), p)
 				})
 				o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) {
 					o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 4 * time.Second, nil })
