@@ -22,8 +22,9 @@ Serves a fake Amazon Cognito Sync with the one operation DescribeIdentityPoolUsa
 checks signatures as AWS does, answers from a table of pools, and plays scripted faults.
 
 Standard output has lines of JSON: first one with endpoint, region and keys, then one for
-each request with what it asked for and what it got. Standard error has the same for
-people, and at the end the steps that were never met. It ends with Ctrl-C or SIGTERM.
+each request with what it asked for and what it got. Standard error has the first of them
+for people and, at the end, a report if steps were never met or requests were refused for
+their signature. The command ends with Ctrl-C or SIGTERM.
 
 Flags:
 
