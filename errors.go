@@ -405,6 +405,17 @@ func contextError(ctx context.Context) error {
 	return &causeError{err: err, cause: cause}
 }
 
+// ownError returns the error of a step that ctx may have ended. Some code, net/http for
+// one, then returns the cause of ctx in place of its error. The cause may be the error of
+// another call, which must not pass for this one's.
+func ownError(ctx context.Context, err error) error {
+	cause := context.Cause(ctx)
+	if cause == nil || errors.Is(err, ctx.Err()) || !errors.Is(err, cause) {
+		return err
+	}
+	return contextError(ctx)
+}
+
 // causeError is the error of a context with its cause. The cause may be the error of
 // another call, as with errgroup: errors.As must not take that call's timeout or response
 // for this one's.
