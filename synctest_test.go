@@ -5,6 +5,7 @@ package cognitosync_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -718,6 +719,300 @@ func TestRenewalIsCanceled(t *testing.T) {
 				assert.Equal(t, "ExpiredTokenException", cognitosync.InspectError(err).Code)
 			}
 			assert.Equal(t, 2, tr.requests())
+		})
+	})
+}
+
+// A person is a provider that takes a minute, as one does who types a code.
+type person struct{ asked atomic.Int32 }
+
+func (p *person) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	p.asked.Add(1)
+	select {
+	case <-ctx.Done():
+		return aws.Credentials{}, ctx.Err()
+	case <-time.After(time.Minute):
+		return cognitosynctest.DefaultCredentials().Provider().Retrieve(ctx)
+	}
+}
+
+// TestCredentialsOfAPerson waits for them as long as it takes, asks once for each
+// attempt, and gives the attempt all of its own time.
+func TestCredentialsOfAPerson(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name     string
+		cached   bool
+		deadline time.Duration // of the caller; 0: none
+		step     cognitosynctest.Step
+		asked    int32
+		requests int
+		elapsed  time.Duration
+	}{
+		{"provider", false, 0, cognitosynctest.OK(), 1, 1, time.Minute},
+		{"provider, deadline", false, time.Hour, cognitosynctest.OK(), 1, 1, time.Minute},
+		{"cache", true, 0, cognitosynctest.OK(), 1, 1, time.Minute},
+		{"a slow response then", false, 0, cognitosynctest.OK().After(14 * time.Second), 1, 1, 74 * time.Second},
+		{"two attempts", false, 0, cognitosynctest.TooManyRequests().WithHeader("Retry-After", "1"), 2, 2, 121 * time.Second},
+		{"two attempts, cache", true, 0, cognitosynctest.TooManyRequests().WithHeader("Retry-After", "1"), 1, 2, 61 * time.Second},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			inFakeTime(t, func(t *testing.T, tr *trial) {
+				someone := &person{}
+				var provider aws.CredentialsProvider = someone
+				if test.cached {
+					provider = aws.NewCredentialsCache(provider)
+				}
+				ctx := t.Context()
+				if test.deadline > 0 {
+					limited, cancel := context.WithTimeout(ctx, test.deadline)
+					defer cancel()
+					ctx = limited
+				}
+				tr.script(test.step)
+				started := time.Now()
+
+				output, err := tr.call(ctx, func(o *cognitosync.Options) { o.Credentials = provider })
+
+				require.NoError(t, err)
+				require.NotNil(t, output)
+				assertWithin(t, test.elapsed, test.elapsed+time.Second, time.Since(started))
+				assert.Equal(t, test.asked, someone.asked.Load())
+				assert.Equal(t, test.requests, tr.requests())
+				assert.Equal(t, test.requests, tr.server.Requests().Last().Attempt)
+			})
+		})
+	}
+}
+
+// TestManyCallsWaitForAPerson has 60 calls wait for one code. None of them costs the
+// quota anything: afterwards there is enough for all retries that a client has.
+func TestManyCallsWaitForAPerson(t *testing.T) {
+	t.Parallel()
+	someone := &person{}
+	inFakeTime(t, func(t *testing.T, tr *trial) {
+		const calls = 60
+		wait := func(ctx context.Context) []error {
+			errs := make([]error, calls)
+			var done sync.WaitGroup
+			for i := range calls {
+				done.Add(1)
+				go func() {
+					defer done.Done()
+					_, errs[i] = tr.call(ctx)
+				}()
+			}
+			done.Wait()
+			return errs
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Second)
+		defer cancel()
+		for _, err := range wait(ctx) { // too short for a person
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			requireAs[*v4.SigningError](t, err)
+		}
+		for _, err := range wait(t.Context()) {
+			require.NoError(t, err)
+		}
+		assert.Equal(t, calls, tr.requests())
+
+		cognitosync.SetSleep(tr.client, doNotSleep)
+		tr.script(cognitosynctest.Forever(cognitosynctest.InternalError()))
+		for range 500 / (2 * retryCost) {
+			require.Equal(t, 3, cognitosync.InspectError(tr.fails(t, t.Context())).Attempts)
+		}
+	}, func(o *cognitosync.Options) { o.Credentials = aws.NewCredentialsCache(someone) })
+}
+
+// A deafProvider does not hear that its context is done, from a call of it on.
+type deafProvider struct {
+	deafFrom int32
+	calls    atomic.Int32
+	end      chan struct{} // of the test
+}
+
+func (p *deafProvider) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	if p.calls.Add(1) >= p.deafFrom {
+		<-p.end
+		return aws.Credentials{}, errors.New("too late")
+	}
+	return expiredCredentials.Provider().Retrieve(ctx)
+}
+
+// TestDeafProvider ends calls in time though their provider does not.
+func TestDeafProvider(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name     string
+		deafFrom int32
+		cached   bool
+		deadline time.Duration // 0: none
+		elapsed  time.Duration
+	}{
+		{"no deadline", 1, false, 0, 5 * time.Minute},
+		{"deadline", 1, false, time.Second, time.Second},
+		{"late deadline", 1, false, time.Hour, time.Hour},
+		{"cache", 1, true, 0, 5 * time.Minute},
+		{"cache, deadline", 1, true, time.Second, time.Second},
+		{"renewal", 2, false, 0, 5 * time.Minute},
+		{"renewal, deadline", 2, false, time.Second, time.Second},
+		{"renewal of a cache", 2, true, 0, 5 * time.Minute},
+		{"renewal of a cache, deadline", 2, true, time.Second, time.Second},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				synctest.Test(t, func(t *testing.T) {
+					deaf := &deafProvider{deafFrom: test.deafFrom, end: make(chan struct{})}
+					defer close(deaf.end)
+					var provider aws.CredentialsProvider = deaf
+					if test.cached {
+						provider = aws.NewCredentialsCache(deaf)
+					}
+					tr := newRotationTrial(t, path, provider, func(o *cognitosynctest.Options) { o.InMemory = true })
+					ctx := t.Context()
+					if test.deadline > 0 {
+						limited, cancel := context.WithTimeoutCause(ctx, test.deadline, errOwnCause)
+						defer cancel()
+						ctx = limited
+					}
+					started := time.Now()
+
+					err := tr.fails(t, ctx)
+
+					assert.Equal(t, test.elapsed, time.Since(started))
+					switch {
+					case test.deafFrom > 1:
+						assert.Equal(t, "ExpiredTokenException", cognitosync.InspectError(err).Code)
+						assert.Equal(t, 1, tr.requests())
+					case test.deadline > 0:
+						requireAs[*v4.SigningError](t, err)
+						assert.ErrorIs(t, err, context.DeadlineExceeded)
+						assert.Zero(t, tr.requests())
+					default:
+						requireAs[*v4.SigningError](t, err)
+						assert.Zero(t, tr.requests())
+					}
+					if test.deadline == 0 {
+						assert.ErrorContains(t, err, "no credentials within 5m0s")
+						assert.NotErrorIs(t, err, context.Canceled)
+					}
+					assert.False(t, isA[*cognitosync.AttemptTimeoutError](err))
+					assert.False(t, cognitosync.InspectError(err).Retryable)
+				})
+			})
+		})
+	}
+}
+
+// An invalidated is a cache that counts how often it was emptied.
+type invalidated struct {
+	*aws.CredentialsCache
+	times atomic.Int32
+}
+
+func (c *invalidated) Invalidate() {
+	c.times.Add(1)
+	c.CredentialsCache.Invalidate()
+}
+
+// TestAlwaysExpired has a service refuse all credentials. Those that were renewed a
+// moment ago are not thrown away again.
+func TestAlwaysExpired(t *testing.T) {
+	t.Parallel()
+	numbered := func(prefix string) aws.CredentialsProvider {
+		var made atomic.Int32
+		return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: fmt.Sprint(prefix, made.Add(1)), SecretAccessKey: "secret"}, nil
+		})
+	}
+	for _, test := range []struct {
+		name   string
+		source func(prefix string) aws.CredentialsProvider
+	}{
+		{"others each time", numbered},
+		{"always the same", func(string) aws.CredentialsProvider { return cognitosynctest.DefaultCredentials().Provider() }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				synctest.Test(t, func(t *testing.T) {
+					refusing := clienttest.Respond(http.StatusForbidden, nil, `{"__type":"ExpiredTokenException"}`)
+					ours := &invalidated{CredentialsCache: aws.NewCredentialsCache(test.source("A"))}
+					theirs := &invalidated{CredentialsCache: aws.NewCredentialsCache(test.source("B"))} // of single calls
+					client := newClient(configOf(refusing), path, func(o *cognitosync.Options) { o.Credentials = ours })
+					call := func(cache *invalidated) {
+						_, err := describe(t.Context(), t, client, poolID, func(o *cognitosync.Options) { o.Credentials = cache })
+						require.Equal(t, "ExpiredTokenException", cognitosync.InspectError(err).Code)
+					}
+					for minute := range int32(3) {
+						var done sync.WaitGroup
+						for range 100 {
+							done.Add(1)
+							go func() {
+								defer done.Done()
+								call(ours)
+							}()
+						}
+						done.Wait()
+						for range 50 {
+							call(theirs)
+							call(ours)
+						}
+						assert.Equal(t, minute+1, ours.times.Load())
+						if test.name == "others each time" { // else both have the same
+							assert.Equal(t, minute+1, theirs.times.Load())
+						}
+						time.Sleep(time.Minute)
+					}
+				})
+			})
+		})
+	}
+}
+
+// TestManyCallsRenewUncached has 300 calls meet an expiry with a provider that takes ten
+// seconds and keeps nothing: one renewal serves them all.
+func TestManyCallsRenewUncached(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		synctest.Test(t, func(t *testing.T) {
+			const calls = 300
+			var asked atomic.Int32
+			var arrived sync.WaitGroup
+			arrived.Add(calls)
+			tr := newRotationTrial(t, path, aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+				if asked.Add(1) <= calls {
+					return expiredCredentials.Provider().Retrieve(ctx)
+				}
+				time.Sleep(10 * time.Second)
+				return freshCredentials.Provider().Retrieve(ctx)
+			}), func(o *cognitosynctest.Options) {
+				o.InMemory = true
+				o.OnRequest = func(r cognitosynctest.Request) {
+					if r.Attempt == 1 {
+						arrived.Done()
+						arrived.Wait()
+					}
+				}
+			})
+			started := time.Now()
+			errs := make([]error, calls)
+			var done sync.WaitGroup
+			for i := range calls {
+				done.Add(1)
+				go func() {
+					defer done.Done()
+					_, errs[i] = tr.call(t.Context(), func(o *cognitosync.Options) { o.AttemptTimeout = cognitosync.DefaultAttemptTimeout })
+				}()
+			}
+			done.Wait()
+			for _, err := range errs {
+				require.NoError(t, err)
+			}
+			assert.Equal(t, 10*time.Second, time.Since(started))
+			assert.EqualValues(t, calls+1, asked.Load())
 		})
 	})
 }
