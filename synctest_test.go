@@ -4,12 +4,17 @@ package cognitosync_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -23,6 +28,7 @@ import (
 	"github.com/aws/smithy-go"
 	smithyendpoints "github.com/aws/smithy-go/endpoints"
 	smithytime "github.com/aws/smithy-go/time"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -1015,4 +1021,216 @@ func TestManyCallsRenewUncached(t *testing.T) {
 			assert.EqualValues(t, calls+1, asked.Load())
 		})
 	})
+}
+
+// A foreverBody is a body that ignores the request's context: it blocks, or its reads
+// return nothing.
+type foreverBody struct {
+	block chan struct{} // nil: reads return nothing
+	text  string
+}
+
+func (b *foreverBody) Read(p []byte) (int, error) {
+	if b.text != "" {
+		n := copy(p, b.text)
+		b.text = b.text[n:]
+		return n, nil
+	}
+	if b.block != nil {
+		<-b.block
+	} else {
+		time.Sleep(time.Second) // of fake time, which must pass
+	}
+	return 0, nil
+}
+
+func (b *foreverBody) Close() error { return nil }
+
+// TestWhateverTheClientDoes ends calls in time whose HTTP client ignores the context in
+// one way or another.
+func TestWhateverTheClientDoes(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		do   func(end chan struct{}, req *http.Request) *http.Response
+	}{
+		{"no response", func(end chan struct{}, _ *http.Request) *http.Response {
+			<-end
+			return nil
+		}},
+		{"blocked body", func(end chan struct{}, req *http.Request) *http.Response {
+			resp := clienttest.Response(req, http.StatusOK, nil, "")
+			resp.Body = &foreverBody{block: end}
+			return resp
+		}},
+		{"blocked body of known length", func(end chan struct{}, req *http.Request) *http.Response {
+			resp := clienttest.Response(req, http.StatusOK, nil, stubBody)
+			resp.Body = &foreverBody{block: end, text: stubBody[:10]}
+			return resp
+		}},
+		{"reads of nothing", func(_ chan struct{}, req *http.Request) *http.Response {
+			resp := clienttest.Response(req, http.StatusOK, nil, "")
+			resp.Body = &foreverBody{}
+			return resp
+		}},
+		{"whitespace without end", func(_ chan struct{}, req *http.Request) *http.Response {
+			resp := clienttest.Response(req, http.StatusOK, nil, "")
+			resp.Body = io.NopCloser(slowly{strings.NewReader(strings.Repeat(" ", 1<<20))})
+			return resp
+		}},
+	} {
+		for _, ended := range []struct {
+			name    string
+			timeout time.Duration // of an attempt
+			limit   time.Duration // of the caller
+			elapsed time.Duration
+		}{
+			{"by the attempt's timeout", 15 * time.Second, time.Hour, 45 * time.Second},
+			{"by the caller's deadline", -1, 20 * time.Second, 20 * time.Second},
+			{"by either", 15 * time.Second, 20 * time.Second, 20 * time.Second},
+		} {
+			t.Run(test.name+" "+ended.name, func(t *testing.T) {
+				t.Parallel()
+				bothPaths(t, func(t *testing.T, path string) {
+					synctest.Test(t, func(t *testing.T) {
+						end := make(chan struct{})
+						defer time.Sleep(2 * time.Second) // a read that nobody waits for any more
+						defer close(end)
+						client := newClient(configOf(clienttest.Doer(func(req *http.Request) (*http.Response, error) {
+							if resp := test.do(end, req); resp != nil {
+								return resp, nil
+							}
+							return nil, errBroken
+						})), path, func(o *cognitosync.Options) { o.AttemptTimeout = ended.timeout })
+						ctx, cancel := context.WithTimeoutCause(t.Context(), ended.limit, errOwnCause)
+						defer cancel()
+						started := time.Now()
+
+						output, err := describe(ctx, t, client, poolID)
+
+						requireFailure(t, output, err)
+						assertWithin(t, ended.elapsed, ended.elapsed, time.Since(started))
+						if ended.elapsed < ended.limit {
+							requireAttemptTimeout(t, err, ended.timeout)
+						} else {
+							assert.ErrorIs(t, err, context.DeadlineExceeded)
+							assert.ErrorIs(t, err, errOwnCause)
+							requireAs[*smithy.CanceledError](t, err)
+						}
+					})
+				})
+			})
+		}
+	}
+}
+
+// slowly is a reader that takes a second for each byte.
+type slowly struct{ io.Reader }
+
+func (s slowly) Read(p []byte) (int, error) {
+	time.Sleep(time.Second)
+	return s.Reader.Read(p[:1])
+}
+
+// TestReadsOfNothing fails on a body that yields nothing for ever, in no time.
+func TestReadsOfNothing(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		client := newClient(configOf(clienttest.Doer(func(req *http.Request) (*http.Response, error) {
+			resp := clienttest.Response(req, http.StatusOK, nil, "")
+			resp.Body = io.NopCloser(nothing{})
+			return resp, nil
+		})), path)
+		output, err := describe(t.Context(), t, client, poolID)
+		requireFailure(t, output, err)
+		assert.ErrorIs(t, err, io.ErrNoProgress)
+		requireAs[*smithyhttp.RequestSendError](t, err)
+	})
+}
+
+type nothing struct{}
+
+func (nothing) Read([]byte) (int, error) { return 0, nil }
+
+// A forgetful connection loses all that is sent, once its network has forgotten it.
+type forgetful struct {
+	net.Conn
+	forgotten *atomic.Bool
+}
+
+func (c forgetful) Write(p []byte) (int, error) {
+	if c.forgotten.Load() {
+		return len(p), nil
+	}
+	return c.Conn.Write(p)
+}
+
+// TestForgottenConnection has a network forget an HTTP/2 connection that is in use. The
+// client notices within half a minute, whatever its timeouts, and dials anew.
+func TestForgottenConnection(t *testing.T) {
+	t.Parallel()
+	certificate := httptest.NewUnstartedServer(nil)
+	certificate.StartTLS()
+	defer certificate.Close()
+	roots := certificate.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+
+	for _, test := range []struct {
+		name    string
+		timeout time.Duration
+		limit   time.Duration
+	}{
+		{"default timeout", cognitosync.DefaultAttemptTimeout, 16 * time.Second},
+		{"no timeout", -1, 16 * time.Second},
+		{"long timeout", time.Hour, 16 * time.Second},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				synctest.Test(t, func(t *testing.T) {
+					listener := newPipeListener()
+					var protocols clienttest.Notes
+					server := &http.Server{
+						TLSConfig: certificate.TLS.Clone(),
+						ErrorLog:  log.New(io.Discard, "", 0),
+						Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+							protocols.Add("%s", r.Proto)
+							_, _ = io.WriteString(w, stubBody)
+						}),
+					}
+					server.TLSConfig.NextProtos = []string{"h2"}
+					go func() { _ = server.ServeTLS(listener, "", "") }()
+					defer server.Close()
+
+					var dials atomic.Int32
+					var network *atomic.Bool // of the latest connection
+					buildable := awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) {
+						tr.Proxy = nil
+						tr.TLSClientConfig = &tls.Config{RootCAs: roots, ServerName: "example.com", MinVersion: tls.VersionTLS12}
+						tr.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+							dials.Add(1)
+							conn, err := listener.dial(ctx, "", "")
+							network = new(atomic.Bool)
+							return forgetful{conn, network}, err
+						}
+					})
+					client := newClient(configOf(buildable), path, func(o *cognitosync.Options) { o.AttemptTimeout = test.timeout })
+					for range 2 {
+						_, err := describe(t.Context(), t, client, poolID)
+						require.NoError(t, err)
+					}
+					require.EqualValues(t, 1, dials.Load())
+					network.Store(true)
+					started := time.Now()
+
+					output, err := describe(t.Context(), t, client, poolID)
+
+					require.NoError(t, err)
+					require.NotNil(t, output)
+					assert.LessOrEqual(t, time.Since(started), test.limit)
+					assert.EqualValues(t, 2, dials.Load())
+					assert.Equal(t, []string{"HTTP/2.0", "HTTP/2.0", "HTTP/2.0"}, protocols.Take())
+				})
+			})
+		})
+	}
 }
