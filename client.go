@@ -93,7 +93,11 @@ func (c *Client) newSettings(options *Options) *settings {
 	if !options.routesLike(base.options) {
 		s.router = newRouter(options.routing())
 	}
-	if !same(options.Retryer, base.options.Retryer) {
+	switch {
+	case same(options.Retryer, base.options.Retryer):
+	case options.limitsRetryerOf(base.options):
+		s.retryers = base.retryers.limited(options.RetryMaxAttempts)
+	default:
 		s.retryers = newRegionalRetryers(s.router.home, options.Retryer, options.regionalRetryer())
 	}
 	if !options.identifiesLike(base.options) {

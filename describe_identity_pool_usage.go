@@ -65,6 +65,7 @@ func (c *Client) DescribeIdentityPoolUsage(
 		run = call.runStack
 	}
 	output, metadata, err := run(ctx)
+	err = ownError(ctx, err)
 
 	call.journal.endCall(ctx, begun, call.finalRecord(err))
 	if err != nil {
@@ -130,6 +131,7 @@ type call struct {
 	endpoint     *endpoint        // nil until resolved
 	invocationID string           // all attempts have it
 	maxAttempts  int              // 0: unlimited
+	try          tryFunc          // makes each attempt
 	clock        signingClock     // of the next attempt
 	renewed      *aws.Credentials // of the next attempt, in place of the provider's
 	hasRenewed   bool             // the credentials have been renewed in this call
@@ -185,15 +187,15 @@ func (c *call) run(ctx context.Context) (*DescribeIdentityPoolUsageOutput, middl
 	if err := c.newInvocationID(); err != nil {
 		return nil, middleware.Metadata{}, err
 	}
-	last, err := c.runAttempts(ctx, (*call).try)
+	last, err := c.runAttempts(ctx, (*call).tryDirectly)
 	if err != nil {
 		return nil, middleware.Metadata{}, err
 	}
 	return last.output, last.metadata, nil
 }
 
-// try makes an attempt in a straight line of steps.
-func (c *call) try(ctx context.Context, a *attempt) (*DescribeIdentityPoolUsageOutput, error) {
+// tryDirectly makes an attempt in a straight line of steps.
+func (c *call) tryDirectly(ctx context.Context, a *attempt) (*DescribeIdentityPoolUsageOutput, error) {
 	if err := c.retrieveCredentials(ctx, a); err != nil {
 		return nil, err
 	}
@@ -294,14 +296,12 @@ type tryFunc func(*call, context.Context, *attempt) (*DescribeIdentityPoolUsageO
 func (c *call) runAttempts(ctx context.Context, try tryFunc) (*attempt, error) {
 	retryer := c.settings.retryers.of(c.region)
 	c.maxAttempts = retryer.MaxAttempts()
+	c.try = try
 	err := retryLoop{
 		retryer:     retryer,
 		maxAttempts: c.maxAttempts,
 		sleep:       c.client.sleep,
-		attempt: func(ctx context.Context, number int) attempted {
-			return c.runAttempt(ctx, c.newAttempt(number), try)
-		},
-		observer: c,
+		attempts:    c,
 	}.run(ctx)
 	return c.last, err
 }
@@ -318,11 +318,13 @@ func (c *call) newAttempt(number int) *attempt {
 
 // runAttempt makes one attempt in the time it has, and corrects what its failure shows to
 // be wrong with the clock or the credentials.
-func (c *call) runAttempt(ctx context.Context, a *attempt, try tryFunc) attempted {
+func (c *call) runAttempt(ctx context.Context, number int) attempted {
+	a := c.newAttempt(number)
 	started := time.Now()
 	attemptCtx, span := c.journal.startAttempt(ctx, a.number)
 	attemptCtx = a.limit.start(attemptCtx, c.settings.options.AttemptTimeout)
-	a.output, a.err = try(c, attemptCtx, a)
+	a.output, a.err = c.try(c, attemptCtx, a)
+	a.err = ownError(ctx, a.err)
 	a.limit.stop()
 	a.elapsed = time.Since(started)
 	c.journal.endSpan(span, c.record(a))
@@ -385,10 +387,10 @@ func operationURL(identityPoolID string) *url.URL {
 	// All but letters, digits and "-._~" is escaped, as the protocol wants it. Of
 	// what QueryEscape does, only the space is another matter.
 	escaped := strings.ReplaceAll(url.QueryEscape(identityPoolID), "+", "%20")
-	return &url.URL{
-		Path:    "/identitypools/" + identityPoolID,
-		RawPath: "/identitypools/" + escaped,
-	}
+	const directory = "/identitypools/"
+	both := directory + identityPoolID + directory + escaped // one allocation
+	end := len(directory) + len(identityPoolID)
+	return &url.URL{Path: both[:end], RawPath: both[end:]}
 }
 
 // attemptOfMax returns which of how many attempts this is, as the service expects it.

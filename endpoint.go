@@ -237,14 +237,16 @@ func (r *router) resolvedEndpoint(ctx context.Context, region string) (*endpoint
 	params := EndpointParameters{
 		UseFIPS:      aws.Bool(r.fips || r.options.UseFIPSEndpoint == aws.FIPSEndpointStateEnabled),
 		UseDualStack: aws.Bool(r.options.UseDualStackEndpoint == aws.DualStackEndpointStateEnabled),
-		Endpoint:     r.baseEndpoint,
+	}
+	if r.baseEndpoint != nil {
+		params.Endpoint = aws.String(*r.baseEndpoint) // the client's own is not the resolver's to change
 	}
 	if region != "" {
 		params.Region = aws.String(region)
 	}
 	resolved, err := r.resolver.ResolveEndpoint(ctx, params)
 	if err != nil {
-		return nil, &ConfigurationError{Setting: r.endpointSetting(), Err: fmt.Errorf("resolve endpoint: %w", err)}
+		return nil, &ConfigurationError{Setting: r.endpointSetting(), Err: &resolverError{err}}
 	}
 
 	found := &endpoint{url: resolved.URI, headers: resolved.Headers, setting: r.endpointSetting()}
@@ -261,6 +263,15 @@ func (r *router) resolvedEndpoint(ctx context.Context, region string) (*endpoint
 	}
 	return found, nil
 }
+
+// resolverError is an error of a resolver. Its text repeats no more of a URL than scheme
+// and host.
+type resolverError struct{ err error }
+
+func (e *resolverError) Error() string {
+	return "resolve endpoint: " + endpoints.WithoutSecrets(e.err.Error())
+}
+func (e *resolverError) Unwrap() error { return e.err }
 
 // schemeSigV4 is smithy's name for the only way this service is signed for.
 const schemeSigV4 = "aws.auth#sigv4"
@@ -292,7 +303,7 @@ func (r *router) legacyEndpoint(region string) (*endpoint, error) {
 	}
 	resolved, err := r.legacy(region, options)
 	if err != nil {
-		return nil, &ConfigurationError{Setting: "EndpointResolver", Err: fmt.Errorf("resolve endpoint: %w", err)}
+		return nil, &ConfigurationError{Setting: "EndpointResolver", Err: &resolverError{err}}
 	}
 	uri, err := url.Parse(resolved.URL)
 	if err != nil { // whose text is the whole URL, with what may be secret in it

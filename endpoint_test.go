@@ -545,3 +545,138 @@ func TestHostileRegions(t *testing.T) {
 		})
 	}
 }
+
+// secretEndpoints are endpoints to which nothing may be sent, because what is secret in
+// them would be sent along, or was not meant to be part of them. All contain "hunter2".
+var secretEndpoints = []struct{ name, url string }{
+	{"password", "https://user:hunter2@host.test"},
+	{"user", "https://hunter2@host.test/path"},
+	{"query", "https://host.test/?token=hunter2"},
+	{"fragment", "https://host.test/#hunter2"},
+	{"password with a slash", "https://user:hunter2/x@host.test"},
+	{"password with a space", "https://user:hunter2 x@host.test"},
+	{"password with a percent sign", "https://user:hunter2%zz@host.test"},
+	{"password with a line break", "https://user:hunter2\nx@host.test"},
+	{"password as the port", "https://host.test:hunter2"},
+	{"broken host", "https://[hunter2"},
+	{"no scheme", "hunter2:x@host.test"},
+	{"unknown scheme", "ftp://user:hunter2@host.test/hunter2"},
+}
+
+// TestEndpointSecrets gives such endpoints in all ways that there are: nothing is sent,
+// and no error, log or span repeats more of them than scheme and host.
+func TestEndpointSecrets(t *testing.T) {
+	t.Parallel()
+	deprecated := func(s string) (aws.Endpoint, error) {
+		if _, err := url.Parse(s); err != nil {
+			return aws.Endpoint{}, fmt.Errorf("cannot resolve: %w", err)
+		}
+		return aws.Endpoint{URL: s}, nil
+	}
+	for _, way := range []struct {
+		name    string
+		setting string
+		give    func(endpoint string, cfg *aws.Config, o *cognitosync.Options)
+	}{
+		{"BaseEndpoint", "BaseEndpoint", func(endpoint string, _ *aws.Config, o *cognitosync.Options) { o.BaseEndpoint = &endpoint }},
+		{"aws.Config", "BaseEndpoint", func(endpoint string, cfg *aws.Config, _ *cognitosync.Options) { cfg.BaseEndpoint = &endpoint }},
+		{"EndpointResolver", "EndpointResolver", func(endpoint string, cfg *aws.Config, _ *cognitosync.Options) {
+			cfg.EndpointResolver = aws.EndpointResolverFunc(func(_, _ string) (aws.Endpoint, error) { return deprecated(endpoint) })
+		}},
+		{"EndpointResolverWithOptions", "EndpointResolver", func(endpoint string, cfg *aws.Config, _ *cognitosync.Options) {
+			cfg.EndpointResolverWithOptions = aws.EndpointResolverWithOptionsFunc(func(_, _ string, _ ...any) (aws.Endpoint, error) { return deprecated(endpoint) })
+		}},
+		{"EndpointResolver without a check", "EndpointResolver", func(endpoint string, cfg *aws.Config, _ *cognitosync.Options) {
+			cfg.EndpointResolver = aws.EndpointResolverFunc(func(_, _ string) (aws.Endpoint, error) { return aws.Endpoint{URL: endpoint}, nil })
+		}},
+		{"EndpointResolverV2", "EndpointResolverV2", func(endpoint string, _ *aws.Config, o *cognitosync.Options) {
+			o.EndpointResolverV2 = resolverFunc(func(cognitosync.EndpointParameters) (smithyendpoints.Endpoint, error) {
+				uri, err := url.Parse(endpoint)
+				if err != nil {
+					return smithyendpoints.Endpoint{}, err
+				}
+				return smithyendpoints.Endpoint{URI: *uri}, nil
+			})
+		}},
+		{"EndpointResolverV2 that puts all into the host", "EndpointResolverV2", func(endpoint string, _ *aws.Config, o *cognitosync.Options) {
+			_, host, _ := strings.Cut("://"+endpoint, "://")
+			o.EndpointResolverV2 = resolveTo(strings.TrimPrefix(host, "https://"))
+		}},
+		{"EndpointResolverV2 that quotes it", "EndpointResolverV2", func(endpoint string, _ *aws.Config, o *cognitosync.Options) {
+			o.EndpointResolverV2 = resolverFunc(func(cognitosync.EndpointParameters) (smithyendpoints.Endpoint, error) {
+				if !strings.Contains(endpoint, "://") {
+					return smithyendpoints.Endpoint{}, errBroken
+				}
+				return smithyendpoints.Endpoint{}, fmt.Errorf("cannot use %q: %w", endpoint, errBroken)
+			})
+		}},
+	} {
+		for _, endpoint := range secretEndpoints {
+			t.Run(way.name+"/"+endpoint.name, func(t *testing.T) {
+				t.Parallel()
+				bothPaths(t, func(t *testing.T, path string) {
+					httpClient, dials := dialCounter()
+					cfg, told := configOf(httpClient), newWitness()
+					var options cognitosync.Options
+					way.give(endpoint.url, &cfg, &options)
+					client := newClient(cfg, path, told.watch, func(o *cognitosync.Options) {
+						if options.BaseEndpoint != nil {
+							o.BaseEndpoint = options.BaseEndpoint
+						}
+						if options.EndpointResolverV2 != nil {
+							o.EndpointResolverV2 = options.EndpointResolverV2
+						}
+					})
+
+					output, err := describe(t.Context(), t, client, poolID)
+
+					requireFailure(t, output, err)
+					assert.Equal(t, way.setting, requireAs[*cognitosync.ConfigurationError](t, err).Setting)
+					assert.Zero(t, cognitosync.InspectError(err).Attempts)
+					assert.Zero(t, dials.Load())
+					told.assertSilent(t, err, "hunter2")
+				})
+			})
+		}
+	}
+}
+
+// TestBaseEndpointIsTheClients writes through every pointer to it that a client hands out.
+func TestBaseEndpointIsTheClients(t *testing.T) {
+	t.Parallel()
+	const elsewhere = "http://elsewhere.test"
+	bothPaths(t, func(t *testing.T, path string) {
+		server := cognitosynctest.NewServer(t)
+		server.SetPool(poolUsage)
+		given := aws.ToString(server.Config().BaseEndpoint)
+		cfg := server.Config()
+		cfg.BaseEndpoint = &given
+		client := newClient(cfg, path, func(o *cognitosync.Options) {
+			o.EndpointResolverV2 = writingResolver{cognitosync.NewDefaultEndpointResolverV2(), elsewhere}
+		})
+		given = elsewhere
+		*client.Options().BaseEndpoint = elsewhere
+		options := client.Options()
+		*options.Copy().BaseEndpoint = elsewhere
+		assert.Equal(t, aws.ToString(server.Config().BaseEndpoint), *options.BaseEndpoint)
+		for range 2 {
+			_, err := describe(t.Context(), t, client, poolID)
+			require.NoError(t, err)
+		}
+		_, err := describe(t.Context(), t, client, poolID, func(o *cognitosync.Options) { *o.BaseEndpoint = elsewhere })
+		require.Error(t, err, "that is the call's own")
+		_, err = describe(t.Context(), t, client, poolID)
+		require.NoError(t, err)
+	})
+}
+
+// A writingResolver resolves, and then writes to the parameters.
+type writingResolver struct {
+	cognitosync.EndpointResolverV2
+	text string
+}
+
+func (r writingResolver) ResolveEndpoint(ctx context.Context, params cognitosync.EndpointParameters) (smithyendpoints.Endpoint, error) {
+	defer func() { *params.Endpoint = r.text }()
+	return r.EndpointResolverV2.ResolveEndpoint(ctx, params)
+}

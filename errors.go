@@ -299,8 +299,8 @@ func ofService[T error](err error) (found T, ok bool) {
 	case *v4.SigningError: // of the provider
 	case *renewalError: // partly of the provider
 		return ofService[T](err.failure)
-	case *causeError: // of another call, perhaps
-		return found, false
+	case *causeError: // the cause may be of another call
+		return ofService[T](err.err)
 	case interface{ Unwrap() error }:
 		return ofService[T](err.Unwrap())
 	case interface{ Unwrap() []error }:
@@ -403,6 +403,23 @@ func contextError(ctx context.Context) error {
 		return err
 	}
 	return &causeError{err: err, cause: cause}
+}
+
+// ownError returns the error of a step that ctx may have ended, with the cause of ctx. Some
+// code returns the cause in place of ctx.Err(). It may be the error of another call, which
+// must not pass for this one's.
+func ownError(ctx context.Context, err error) error {
+	cause := context.Cause(ctx)
+	if err == nil || cause == nil {
+		return err
+	}
+	switch canceled, caused := errors.Is(err, ctx.Err()), errors.Is(err, cause); {
+	case caused && !canceled:
+		return contextError(ctx)
+	case canceled && !caused:
+		return &causeError{err: err, cause: cause}
+	}
+	return err
 }
 
 // causeError is the error of a context with its cause. The cause may be the error of

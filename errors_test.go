@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"reflect"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/middleware"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -222,4 +225,130 @@ func TestNilErrors(t *testing.T) {
 			require.NotPanics(t, func() { _ = cognitosync.IsDenied(err) })
 		})
 	}
+}
+
+// TestCauseIsAnotherCalls has a group cancel its other calls with the error of the first,
+// as errgroup does. The others are canceled: they have not timed out, been throttled or
+// denied.
+func TestCauseIsAnotherCalls(t *testing.T) {
+	t.Parallel()
+	timeout := newSibling(t, func(o *cognitosync.Options) { o.AttemptTimeout = shortTimeout }, cognitosynctest.Forever(cognitosynctest.Stall()))
+	throttled := newSibling(t, nil, cognitosynctest.Forever(cognitosynctest.TooManyRequests()))
+	for _, cause := range []struct {
+		name string
+		err  error
+	}{
+		{"timeout", timeout},
+		{"timeout, wrapped", fmt.Errorf("pool 1: %w", timeout)},
+		{"bare timeout", &cognitosync.AttemptTimeoutError{AttemptTimeout: time.Second}},
+		{"throttled", throttled},
+	} {
+		for _, place := range causePlaces {
+			t.Run(cause.name+" "+place.name, func(t *testing.T) {
+				t.Parallel()
+				bothPaths(t, func(t *testing.T, path string) {
+					ctx, cancel := context.WithCancelCause(t.Context())
+					tr := setup(t, path)
+					tr.script(cognitosynctest.Forever(cognitosynctest.Stall()))
+					output, err := tr.call(ctx, func(o *cognitosync.Options) { place.set(o, func() { cancel(cause.err) }) })
+					requireFailure(t, output, err)
+					assert.ErrorIs(t, err, context.Canceled)
+					assert.False(t, isA[*cognitosync.AttemptTimeoutError](err))
+					assert.False(t, isA[*cognitosync.TooManyRequestsException](err))
+					details := cognitosync.InspectError(err)
+					assert.Empty(t, details.Code)
+					assert.NotEqual(t, http.StatusTooManyRequests, details.StatusCode)
+					assert.False(t, details.Retryable)
+					assert.LessOrEqual(t, details.Attempts, 1)
+					assert.ErrorIs(t, err, cause.err, "why it was canceled is still to be seen")
+				})
+			})
+		}
+	}
+}
+
+// newSibling returns how another call failed.
+func newSibling(t *testing.T, option func(*cognitosync.Options), step cognitosynctest.Step) error {
+	tr := setup(t, direct)
+	tr.script(step)
+	if option == nil {
+		return tr.fails(t, t.Context())
+	}
+	return tr.fails(t, t.Context(), option)
+}
+
+// causePlaces are where a call may be when its context ends. Some code there returns the
+// cause of the context in place of its error.
+var causePlaces = []struct {
+	name string
+	set  func(o *cognitosync.Options, cancel func())
+}{
+	{"in the transport", func(o *cognitosync.Options, cancel func()) {
+		o.HTTPClient = &http.Client{Transport: clienttest.Doer(func(req *http.Request) (*http.Response, error) {
+			cancel()
+			<-req.Context().Done()
+			return nil, context.Cause(req.Context())
+		})}
+	}},
+	{"in the HTTP client", func(o *cognitosync.Options, cancel func()) {
+		o.HTTPClient = clienttest.Doer(func(req *http.Request) (*http.Response, error) {
+			cancel()
+			return nil, fmt.Errorf("send: %w", context.Cause(req.Context()))
+		})
+	}},
+	{"in the body", func(o *cognitosync.Options, cancel func()) {
+		o.HTTPClient = clienttest.Doer(func(req *http.Request) (*http.Response, error) {
+			resp := clienttest.Response(req, http.StatusOK, nil, "")
+			resp.Body = io.NopCloser(readerFunc(func([]byte) (int, error) {
+				cancel()
+				return 0, context.Cause(req.Context())
+			}))
+			return resp, nil
+		})
+	}},
+	{"in the provider", func(o *cognitosync.Options, cancel func()) {
+		o.Credentials = aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+			cancel()
+			return aws.Credentials{}, fmt.Errorf("assume role: %w", context.Cause(ctx))
+		})
+	}},
+	{"in the cached provider", func(o *cognitosync.Options, cancel func()) {
+		o.Credentials = aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			cancel()
+			return aws.Credentials{}, errBroken
+		}))
+	}},
+	{"in the signer", func(o *cognitosync.Options, cancel func()) { o.HTTPSignerV4 = causeSigner{cancel} }},
+	{"in middleware before the attempts", func(o *cognitosync.Options, cancel func()) {
+		o.APIOptions = append(o.APIOptions, func(s *middleware.Stack) error {
+			return s.Initialize.Add(middleware.InitializeMiddlewareFunc("Wait", func(ctx context.Context, _ middleware.InitializeInput, _ middleware.InitializeHandler) (
+				out middleware.InitializeOutput, metadata middleware.Metadata, err error,
+			) {
+				cancel()
+				return out, metadata, context.Cause(ctx)
+			}), middleware.After)
+		})
+	}},
+	{"in middleware of an attempt", func(o *cognitosync.Options, cancel func()) {
+		o.APIOptions = append(o.APIOptions, func(s *middleware.Stack) error {
+			return s.Finalize.Add(middleware.FinalizeMiddlewareFunc("Wait", func(ctx context.Context, _ middleware.FinalizeInput, _ middleware.FinalizeHandler) (
+				out middleware.FinalizeOutput, metadata middleware.Metadata, err error,
+			) {
+				cancel()
+				return out, metadata, context.Cause(ctx)
+			}), middleware.After)
+		})
+	}},
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// A causeSigner fails with the cause of its context.
+type causeSigner struct{ cancel func() }
+
+func (s causeSigner) SignHTTP(ctx context.Context, _ aws.Credentials, _ *http.Request, _, _, _ string, _ time.Time, _ ...func(*v4.SignerOptions)) error {
+	s.cancel()
+	return context.Cause(ctx)
 }

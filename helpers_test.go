@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -17,6 +18,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
@@ -482,3 +485,61 @@ func tireless() aws.Retryer {
 
 // A contextKey is a key of the caller's.
 type contextKey struct{}
+
+// A witness sees all that a client tells: logs of every kind, spans and metrics.
+type witness struct {
+	log     clienttest.Notes
+	records clienttest.Records
+	spans   clienttest.Spans
+	meters  clienttest.Meters
+}
+
+func newWitness() *witness { return &witness{records: clienttest.Records{Level: slog.LevelDebug}} }
+
+// watch has a client tell the witness everything.
+func (w *witness) watch(o *cognitosync.Options) {
+	o.ClientLogMode, o.Logger, o.StructuredLogger = allLogModes, &w.log, slog.New(&w.records)
+	o.TracerProvider, o.MeterProvider = &w.spans, &w.meters
+}
+
+// told returns what the witness has seen and what err says, and forgets the former.
+func (w *witness) told(err error) map[string]string {
+	details := cognitosync.InspectError(err)
+	told := map[string]string{
+		"log":            strings.Join(w.log.Take(), "\n"),
+		"structured log": fmt.Sprint(w.records.Take()),
+		"spans":          w.spans.Text(),
+		"metrics":        fmt.Sprint(w.meters.Take()),
+		"details":        fmt.Sprint(details.Code, " ", details.Message, " ", details.RequestID),
+	}
+	if err != nil {
+		told["error"] = err.Error()
+	}
+	return told
+}
+
+// assertSilent checks that none of the secrets was told, and that no log has a control
+// character.
+func (w *witness) assertSilent(t *testing.T, err error, secrets ...string) {
+	t.Helper()
+	for where, text := range w.told(err) {
+		for _, secret := range secrets {
+			assert.NotContains(t, text, secret, where)
+		}
+		if where == "log" || where == "structured log" {
+			assertLoggable(t, text)
+		}
+	}
+}
+
+// assertLoggable checks that a log entry can be printed on a terminal.
+func assertLoggable(t *testing.T, text string) {
+	t.Helper()
+	assert.True(t, utf8.ValidString(text), "%q", text)
+	for _, r := range strings.ReplaceAll(text, "\r\n", "\n") {
+		if r != '\n' && r != '\t' && !unicode.IsPrint(r) {
+			assert.Fail(t, "not printable", "%q in %q", r, text)
+			return
+		}
+	}
+}

@@ -378,6 +378,13 @@ func (o *Options) limitAttempts(base *Options) {
 	}
 }
 
+// limitsRetryerOf reports whether both have the default retryer of one client, and differ
+// only in the number of attempts.
+func (o *Options) limitsRetryerOf(base *Options) bool {
+	return o.hasDefaultRetryer() && base.hasDefaultRetryer() && o.defaultRetryMode == base.defaultRetryMode &&
+		o.RetryMaxAttempts > 0 && o.RetryMaxAttempts != base.RetryMaxAttempts
+}
+
 // regionalRetryer returns a function that makes another retryer like the default one, or
 // nil if the retryer is the caller's.
 func (o *Options) regionalRetryer() func() aws.Retryer {

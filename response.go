@@ -170,16 +170,16 @@ func (c *call) wrapResponseError(resp *http.Response, err error) error {
 // noteRequestID puts the request ID where GetRequestIDMetadata of the SDK looks for it.
 func noteRequestID(metadata *middleware.Metadata, resp *http.Response) {
 	if id := requestID(resp); id != "" {
-		awsmiddleware.SetRequestIDMetadata(metadata, id)
+		awsmiddleware.SetRequestIDMetadata(metadata, redact.Printable(id, maxCode))
 	}
 }
 
-// requestID returns the ID the service gave the request, or "". Which header
+// requestID returns the ID the service gave the request as it came, or "". Which header
 // carries it depends on what stands in front of the service.
 func requestID(resp *http.Response) string {
 	for _, name := range [...]string{"X-Amzn-Requestid", "X-Amz-Request-Id", "X-Amz-Requestid"} {
 		if id := resp.Header.Get(name); id != "" {
-			return redact.Printable(id, maxCode)
+			return id
 		}
 	}
 	return ""

@@ -47,6 +47,10 @@ type regionalRetryers struct {
 	first  aws.RetryerV2      // of home
 	create func() aws.Retryer // nil: first serves all
 
+	// What a call has in place of these that changes nothing but how many attempts it makes.
+	client      *regionalRetryers
+	maxAttempts int
+
 	mu     sync.Mutex
 	others map[string]aws.RetryerV2
 }
@@ -58,8 +62,16 @@ func newRegionalRetryers(home string, first aws.Retryer, create func() aws.Retry
 	return &regionalRetryers{home: home, first: asRetryerV2(first), create: create}
 }
 
+// limited returns retryers with the same quotas and rates, and another limit.
+func (r *regionalRetryers) limited(maxAttempts int) *regionalRetryers {
+	return &regionalRetryers{client: r, maxAttempts: maxAttempts}
+}
+
 func (r *regionalRetryers) of(region string) aws.RetryerV2 {
-	if r.create == nil || region == r.home {
+	switch {
+	case r.client != nil:
+		return asRetryerV2(retry.AddWithMaxAttempts(r.client.of(region), r.maxAttempts))
+	case r.create == nil || region == r.home:
 		return r.first
 	}
 	r.mu.Lock()
@@ -185,9 +197,9 @@ type retryLoop struct {
 	retryer     aws.RetryerV2
 	maxAttempts int // 0: unlimited
 	sleep       func(context.Context, time.Duration) error
-	attempt     func(ctx context.Context, number int) attempted
-	observer    interface {
-		decided(ctx context.Context, d decision) // what follows each attempt
+	attempts    interface {
+		runAttempt(ctx context.Context, number int) attempted
+		decided(ctx context.Context, d decision) // is told what follows each attempt
 	}
 }
 
@@ -203,7 +215,7 @@ func (l retryLoop) run(ctx context.Context) error {
 		if err != nil {
 			return withLast(err, last)
 		}
-		a := l.attempt(ctx, number)
+		a := l.attempts.runAttempt(ctx, number)
 		failure := a.err
 		if err := errors.Join(releaseRetry(failure), releaseAttempt(failure)); err != nil && failure != nil {
 			failure = fmt.Errorf("%w; release token: %w", failure, err)
@@ -224,7 +236,7 @@ func (l retryLoop) run(ctx context.Context) error {
 		if d.retried() {
 			releaseRetry, err = l.takeRetryToken(ctx, number, a, failure, &d)
 		}
-		l.observer.decided(ctx, d)
+		l.attempts.decided(ctx, d)
 
 		switch d.verdict {
 		case verdictDone:

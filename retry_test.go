@@ -424,3 +424,56 @@ func TestRetryerOfTheCaller(t *testing.T) {
 		assert.Equal(t, 5, tr.requests())
 	})
 }
+
+// TestQuotaOfARegion has one region fail until there is no quota left for it, which is
+// nothing to the others; unless the retryer is the caller's.
+func TestQuotaOfARegion(t *testing.T) {
+	t.Parallel()
+	const failing, healthy = "eu-west-1:1", "ap-southeast-2:1"
+	for _, test := range []struct {
+		name    string
+		client  func(*cognitosync.Options)
+		call    func(*cognitosync.Options)
+		retried bool // in the healthy region
+	}{
+		{"default", nil, nil, true},
+		{"limit of the client", func(o *cognitosync.Options) { o.RetryMaxAttempts = 4 }, nil, true},
+		{"limit of the calls", nil, func(o *cognitosync.Options) { o.RetryMaxAttempts = 4 }, true},
+		{"retryer of the caller", func(o *cognitosync.Options) { o.Retryer = retry.NewStandard() }, nil, false},
+		{"wrapped by the caller", func(o *cognitosync.Options) { o.Retryer = retry.AddWithMaxAttempts(o.Retryer, 4) }, nil, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				options := []func(*cognitosync.Options){usePoolRegion}
+				if test.client != nil {
+					options = append(options, test.client)
+				}
+				var optFns []func(*cognitosync.Options)
+				if test.call != nil {
+					optFns = append(optFns, test.call)
+				}
+				tr := setupWorld(t, path, "us-east-1", options...)
+				tr.server.SetPool(cognitosynctest.Pool{IdentityPoolId: healthy})
+				tr.server.Script(failing, cognitosynctest.Forever(cognitosynctest.InternalError()))
+				var err error
+				for range 100 {
+					_, err = tr.callPool(t.Context(), failing, optFns...)
+				}
+				requireAs[ratelimit.QuotaExceededError](t, err)
+				assert.Equal(t, 1, cognitosync.InspectError(err).Attempts)
+
+				tr.server.Script(healthy, cognitosynctest.InternalError())
+				_, err = tr.callPool(t.Context(), healthy, optFns...)
+				if test.retried {
+					assert.NoError(t, err)
+				} else {
+					requireAs[ratelimit.QuotaExceededError](t, err)
+				}
+
+				_, err = tr.callPool(t.Context(), failing, func(o *cognitosync.Options) { o.Region = "eu-west-1" })
+				requireAs[ratelimit.QuotaExceededError](t, err)
+			})
+		})
+	}
+}

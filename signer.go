@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,6 +14,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+
+	"github.com/cognitosync/cognitosync-go/internal/foreign"
 )
 
 // HTTPSignerV4 signs a request with AWS Signature Version 4 by setting its
@@ -57,12 +60,50 @@ func credentialSources(provider aws.CredentialsProvider) []aws.CredentialSource 
 }
 
 // retrieveCredentials gets the credentials of one attempt from the provider.
-func retrieveCredentials(ctx context.Context, provider aws.CredentialsProvider) (aws.Credentials, error) {
-	credentials, err := provider.Retrieve(ctx)
+func retrieveCredentials(ctx context.Context, provider aws.CredentialsProvider) (credentials aws.Credentials, err error) {
+	if cache, ok := provider.(*aws.CredentialsCache); ok {
+		credentials, err = cache.Retrieve(ctx) // returns when ctx is done, whatever it caches
+	} else {
+		credentials, err = retrieveInTime(ctx, provider)
+	}
 	if err != nil {
 		return aws.Credentials{}, &v4.SigningError{Err: fmt.Errorf("retrieve credentials: %w", retrievalError(ctx, err))}
 	}
 	return credentials, checkKeys(credentials)
+}
+
+// retrieved is what a provider has returned.
+type retrieved struct {
+	outcome     foreign.Outcome
+	credentials aws.Credentials
+	err         error
+}
+
+func (r *retrieved) from(ctx context.Context, provider aws.CredentialsProvider) {
+	r.outcome.Of(func() { r.credentials, r.err = provider.Retrieve(ctx) })
+}
+
+// retrieveInTime returns what the provider returns, or an error when ctx is done: a
+// provider may ignore it, so it runs on a goroutine of its own.
+func retrieveInTime(ctx context.Context, provider aws.CredentialsProvider) (aws.Credentials, error) {
+	results := make(chan retrieved) // unbuffered: nobody waits for what comes too late
+	go func() {
+		var r retrieved
+		defer func() {
+			select {
+			case results <- r:
+			case <-ctx.Done():
+			}
+		}()
+		r.from(ctx, provider)
+	}()
+	select {
+	case r := <-results:
+		r.outcome.Repeat()
+		return r.credentials, r.err
+	case <-ctx.Done():
+		return aws.Credentials{}, contextError(ctx)
+	}
 }
 
 // The headers that identify a call, and which of how many attempts a request is.
@@ -120,19 +161,23 @@ const renewalInterval = time.Minute
 // that meet the expiry together, and those that come a moment later.
 type renewals struct {
 	mu     sync.Mutex
-	latest *renewal // running or done; nil until there is one
+	recent []*renewal // the oldest first
 }
+
+// maxRecentRenewals is how many are remembered: more than one, for a call may bring
+// credentials of its own.
+const maxRecentRenewals = 16
 
 // renewal replaces credentials that the service has refused.
 type renewal struct {
 	used    aws.Credentials
-	cancel  context.CancelFunc
-	waiting int // calls; guarded by the mutex of renewals
+	ctx     context.Context
+	cancel  context.CancelFunc // called when nobody waits any more
+	waiting int                // calls; guarded by the mutex of renewals
 
-	done        chan struct{} // closed when what follows is set
-	credentials aws.Credentials
-	err         error
-	at          time.Time
+	done chan struct{} // closed when what follows is set
+	retrieved
+	at time.Time
 }
 
 // renew returns credentials to use in place of used, which may be the same if the
@@ -142,25 +187,35 @@ func (r *renewals) renew(ctx context.Context, provider aws.CredentialsProvider, 
 	defer r.leave(shared)
 	select {
 	case <-shared.done:
-		return shared.credentials, shared.err
+	case <-shared.ctx.Done():
 	case <-ctx.Done():
 		return aws.Credentials{}, contextError(ctx)
 	}
+	if shared.running() { // the provider ignores its context
+		return aws.Credentials{}, errRetrievalTimeout
+	}
+	shared.outcome.Repeat()
+	return shared.credentials, shared.err
 }
 
 // join returns the renewal that concerns used, and starts it if there is none.
 func (r *renewals) join(ctx context.Context, provider aws.CredentialsProvider, used aws.Credentials) *renewal {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.latest != nil && r.latest.concerns(used) {
-		r.latest.waiting++
-		return r.latest
+	for _, shared := range r.recent {
+		if shared.concerns(used) {
+			shared.waiting++
+			return shared
+		}
+	}
+	if len(r.recent) == maxRecentRenewals {
+		r.recent = slices.Delete(r.recent, 0, 1)
 	}
 	// It is for all who wait, so that it outlives the call that began it.
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), maxRetrievalTime, errRetrievalTimeout)
-	started := &renewal{used: used, cancel: cancel, waiting: 1, done: make(chan struct{})}
-	r.latest = started
-	go started.run(ctx, provider)
+	started := &renewal{used: used, ctx: ctx, cancel: cancel, waiting: 1, done: make(chan struct{})}
+	r.recent = append(r.recent, started)
+	go started.run(provider)
 	return started
 }
 
@@ -170,8 +225,8 @@ func (r *renewals) leave(shared *renewal) {
 	defer r.mu.Unlock()
 	if shared.waiting--; shared.waiting == 0 {
 		shared.cancel()
-		if r.latest == shared && shared.running() {
-			r.latest = nil
+		if shared.running() {
+			r.recent = slices.DeleteFunc(r.recent, func(n *renewal) bool { return n == shared })
 		}
 	}
 }
@@ -191,20 +246,19 @@ func (n *renewal) concerns(used aws.Credentials) bool {
 	if n.running() {
 		return sameKeys(n.used, used)
 	}
-	return n.err == nil && time.Since(n.at) < renewalInterval &&
-		(sameKeys(n.used, used) && !sameKeys(n.credentials, used) || sameKeys(n.credentials, used))
+	return n.err == nil && n.credentials.HasKeys() && time.Since(n.at) < renewalInterval &&
+		(sameKeys(n.used, used) || sameKeys(n.credentials, used))
 }
 
-func (n *renewal) run(ctx context.Context, provider aws.CredentialsProvider) {
-	defer n.cancel()
+func (n *renewal) run(provider aws.CredentialsProvider) {
 	defer close(n.done)
-	n.credentials, n.err = provider.Retrieve(ctx)
+	n.from(n.ctx, provider)
 	if cache, ok := provider.(interface{ Invalidate() }); ok && n.err == nil && sameKeys(n.credentials, n.used) {
 		cache.Invalidate()
-		n.credentials, n.err = provider.Retrieve(ctx)
+		n.from(n.ctx, provider)
 	}
 	if n.err != nil {
-		n.err = retrievalError(ctx, n.err)
+		n.err = retrievalError(n.ctx, n.err)
 	}
 	n.at = time.Now()
 }
@@ -280,6 +334,9 @@ func (o *clockOffset) correct(clock signingClock, measured time.Duration, known 
 			measured = 0 // AWS tolerates it
 		}
 		return signingClock{offset: measured, refusal: failure}, &clockSkewError{failure}
+	case refused == nil && clock.offset != 0 && clockSkewCodes[code] && code != codeAccessDenied:
+		// Perhaps it was right once, or a gateway's after all: the client's own may be better.
+		return signingClock{refusal: failure}, &clockSkewError{failure}
 	}
 	return clock, failure
 }

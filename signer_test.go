@@ -28,7 +28,8 @@ type timekeeper struct {
 	mu       sync.Mutex
 	offset   time.Duration // of its clock
 	drift    time.Duration // that is added to the offset by each request
-	code     string        // of a refusal
+	codes    []string      // of the next refusals, whatever is signed
+	code     string        // of all others
 	age      string        // the Age header
 	date     *string       // in place of the Date header; "" for none
 	refusing bool          // whatever is signed
@@ -71,7 +72,12 @@ func (k *timekeeper) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		verifier.Now = func() time.Time { return signed }
 	}
 	refusal := verifier.Verify(r)
+	header.Set("X-Amzn-RequestId", fmt.Sprintf("request-%d", len(k.signed)))
 	switch {
+	case len(k.codes) > 0:
+		header.Set("X-Amzn-ErrorType", k.codes[0])
+		k.codes = k.codes[1:]
+		w.WriteHeader(http.StatusForbidden)
 	case k.failing:
 		w.WriteHeader(http.StatusInternalServerError)
 	case k.refusing || refusal != nil:
@@ -268,6 +274,121 @@ func TestClockSkewHeals(t *testing.T) {
 					tr.succeeds(t)
 					assert.Equal(t, signed, keeper.requests())
 				}
+			})
+		})
+	}
+}
+
+// wrongDate has something on the way write a time of its own into every response.
+func wrongDate(offset time.Duration) func(*timekeeper) {
+	date := time.Now().Add(offset).UTC().Format(http.TimeFormat)
+	return func(k *timekeeper) { k.date = &date }
+}
+
+// TestClockSkewOfAGateway denies a call where a gateway's Date is wrong. Nothing is
+// learned from it: the call fails with what was wrong with it, and later calls succeed.
+func TestClockSkewOfAGateway(t *testing.T) {
+	t.Parallel()
+	const denied, refused = "AccessDeniedException", "InvalidSignatureException"
+	for _, learned := range []time.Duration{0, -time.Hour} { // before
+		for _, test := range []struct {
+			name  string
+			codes []string
+			code  string // of the call
+		}{
+			{"denied again", []string{denied, denied}, denied},
+			{"then refused for the signature", []string{denied, refused}, denied},
+			{"then refused for the time", []string{denied, "RequestTimeTooSkewed"}, denied},
+			{"signature refused again", []string{refused, refused}, refused},
+			{"then refused by the service", []string{denied}, denied},
+		} {
+			t.Run(fmt.Sprintf("%s after %v", test.name, learned), func(t *testing.T) {
+				t.Parallel()
+				bothPaths(t, func(t *testing.T, path string) {
+					keeper, tr := newTimekeeper(t, path)
+					keeper.set(func(k *timekeeper) { k.offset = learned })
+					tr.succeeds(t)
+					keeper.requests()
+					keeper.set(wrongDate(2 * time.Hour))
+					keeper.set(func(k *timekeeper) { k.codes = test.codes })
+
+					err := tr.fails(t, t.Context())
+
+					details := cognitosync.InspectError(err)
+					assert.Equal(t, test.code, details.Code)
+					assert.Equal(t, "request-1", details.RequestID, "of the first refusal")
+					assert.Equal(t, 2, details.Attempts)
+					assert.False(t, details.Retryable)
+					assert.Equal(t, []time.Duration{learned, 2 * time.Hour}, keeper.requests())
+					for range 3 {
+						tr.succeeds(t)
+					}
+					assert.Equal(t, slices.Repeat([]time.Duration{learned}, 3), keeper.requests())
+				})
+			})
+		}
+	}
+}
+
+// TestClockSkewAcceptedByAFailure learns from a response that is no success, but shows
+// that the signature was accepted.
+func TestClockSkewAcceptedByAFailure(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		code    string
+		learned time.Duration
+	}{
+		{"ResourceNotFoundException", time.Hour},
+		{"InvalidParameterException", time.Hour},
+		{"NotAuthorizedException", time.Hour},
+		{"AccessDeniedException", time.Hour},
+		{"OddException", 0},
+	} {
+		t.Run(test.code, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				keeper, tr := newTimekeeper(t, path)
+				keeper.set(func(k *timekeeper) {
+					k.offset, k.codes = time.Hour, []string{"InvalidSignatureException", test.code}
+				})
+				err := tr.fails(t, t.Context())
+				assert.Equal(t, test.code, cognitosync.InspectError(err).Code)
+				assert.Equal(t, []time.Duration{0, time.Hour}, keeper.requests())
+				tr.succeeds(t)
+				assert.Equal(t, test.learned, keeper.requests()[0])
+			})
+		})
+	}
+}
+
+// TestClockSkewIsDoubted has the service refuse what the client has learned, while
+// nothing on the way tells the right time: the client's own clock is tried.
+func TestClockSkewIsDoubted(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		change func(*timekeeper)
+	}{
+		{"no Date", func(k *timekeeper) { k.date = new(string) }},
+		{"cached answer", func(k *timekeeper) { k.age = "1" }},
+		{"a gateway's Date", wrongDate(time.Hour)},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				keeper, tr := newTimekeeper(t, path)
+				keeper.set(func(k *timekeeper) { k.offset = time.Hour })
+				tr.succeeds(t)
+				keeper.requests()
+				keeper.set(test.change)
+				keeper.set(func(k *timekeeper) { k.offset = 0 })
+				tr.succeeds(t)
+				tr.succeeds(t)
+				assert.Equal(t, []time.Duration{time.Hour, 0, 0}, keeper.requests())
+
+				keeper.set(func(k *timekeeper) { k.refusing, k.date = true, new(string) })
+				tr.fails(t, t.Context())
+				assert.Equal(t, []time.Duration{0}, keeper.requests(), "it is not doubted any more")
 			})
 		})
 	}
@@ -570,6 +691,77 @@ func TestProviderErrorThatPasses(t *testing.T) {
 		assert.Equal(t, 1, tr.requests())
 		assert.Equal(t, 2, tr.server.Requests().Last().Attempt)
 	})
+}
+
+// TestProviderPanics has a panic of a provider end up where the call was made, so that it
+// can be recovered there.
+func TestProviderPanics(t *testing.T) {
+	t.Parallel()
+	for _, calls := range []int32{0, 1} { // before
+		t.Run(fmt.Sprintf("after %d", calls), func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				var made atomic.Int32
+				tr := newRotationTrial(t, path, aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+					if made.Add(1) > calls {
+						panic(errBroken)
+					}
+					return expiredCredentials.Provider().Retrieve(ctx)
+				}))
+				defer func() {
+					err, _ := recover().(error)
+					assert.ErrorIs(t, err, errBroken)
+					assert.EqualValues(t, calls, tr.requests())
+				}()
+				_, _ = tr.client.DescribeIdentityPoolUsage(t.Context(), poolInput(poolID)) // it does not return
+				assert.Fail(t, "no panic")
+			})
+		})
+	}
+}
+
+// TestUnsendableKeys refuses keys that cannot be in a header, whenever they come.
+func TestUnsendableKeys(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		keys cognitosynctest.Credentials
+	}{
+		{"access key", cognitosynctest.Credentials{AccessKeyID: "AKID\n", SecretAccessKey: "confidential-1", SessionToken: "token"}},
+		{"secret key", cognitosynctest.Credentials{AccessKeyID: "AKID", SecretAccessKey: "confidential-1\r\n", SessionToken: "token"}},
+		{"token", cognitosynctest.Credentials{AccessKeyID: "AKID", SecretAccessKey: "confidential-1", SessionToken: "tok\x00en"}},
+		{"token of two lines", cognitosynctest.Credentials{AccessKeyID: "AKID", SecretAccessKey: "confidential-1", SessionToken: "to\u0085ken"}},
+		{"no keys", cognitosynctest.Credentials{}},
+	} {
+		for _, before := range []struct {
+			name     string
+			set      []any
+			step     cognitosynctest.Step
+			requests int
+			attempts int // the one that finds the keys wrong counts when others were made
+		}{
+			{"at first", nil, cognitosynctest.OK(), 0, 0},
+			{"in the second attempt", []any{freshCredentials}, cognitosynctest.InternalError(), 1, 2},
+			{"as a renewal", []any{freshCredentials}, cognitosynctest.ExpiredToken(), 1, 1},
+		} {
+			t.Run(test.name+" "+before.name, func(t *testing.T) {
+				t.Parallel()
+				bothPaths(t, func(t *testing.T, path string) {
+					source := &rotation{sets: append(slices.Clone(before.set), test.keys)}
+					tr := newRotationTrial(t, path, source)
+					tr.script(before.step)
+
+					err := tr.fails(t, t.Context())
+
+					assert.Equal(t, "Credentials", requireAs[*cognitosync.ConfigurationError](t, err).Setting)
+					assert.NotContains(t, err.Error(), "confidential")
+					assert.Equal(t, before.requests, tr.requests())
+					assert.Equal(t, before.attempts, cognitosync.InspectError(err).Attempts)
+					assert.False(t, cognitosync.InspectError(err).Retryable)
+				})
+			})
+		}
+	}
 }
 
 type passingError struct{}

@@ -4,10 +4,16 @@ package cognitosync_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"fmt"
+	"io"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -21,6 +27,7 @@ import (
 	"github.com/aws/smithy-go"
 	smithyendpoints "github.com/aws/smithy-go/endpoints"
 	smithytime "github.com/aws/smithy-go/time"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -714,4 +721,546 @@ func TestRenewalIsCanceled(t *testing.T) {
 			assert.Equal(t, 2, tr.requests())
 		})
 	})
+}
+
+// A person is a provider that takes a minute, as one does who types a code.
+type person struct{ asked atomic.Int32 }
+
+func (p *person) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	p.asked.Add(1)
+	select {
+	case <-ctx.Done():
+		return aws.Credentials{}, ctx.Err()
+	case <-time.After(time.Minute):
+		return cognitosynctest.DefaultCredentials().Provider().Retrieve(ctx)
+	}
+}
+
+// TestCredentialsOfAPerson waits for them as long as it takes, asks once for each
+// attempt, and gives the attempt all of its own time.
+func TestCredentialsOfAPerson(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name     string
+		cached   bool
+		deadline time.Duration // of the caller; 0: none
+		step     cognitosynctest.Step
+		asked    int32
+		requests int
+		elapsed  time.Duration
+	}{
+		{"provider", false, 0, cognitosynctest.OK(), 1, 1, time.Minute},
+		{"provider, deadline", false, time.Hour, cognitosynctest.OK(), 1, 1, time.Minute},
+		{"cache", true, 0, cognitosynctest.OK(), 1, 1, time.Minute},
+		{"a slow response then", false, 0, cognitosynctest.OK().After(14 * time.Second), 1, 1, 74 * time.Second},
+		{"two attempts", false, 0, cognitosynctest.TooManyRequests().WithHeader("Retry-After", "1"), 2, 2, 121 * time.Second},
+		{"two attempts, cache", true, 0, cognitosynctest.TooManyRequests().WithHeader("Retry-After", "1"), 1, 2, 61 * time.Second},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			inFakeTime(t, func(t *testing.T, tr *trial) {
+				someone := &person{}
+				var provider aws.CredentialsProvider = someone
+				if test.cached {
+					provider = aws.NewCredentialsCache(provider)
+				}
+				ctx := t.Context()
+				if test.deadline > 0 {
+					limited, cancel := context.WithTimeout(ctx, test.deadline)
+					defer cancel()
+					ctx = limited
+				}
+				tr.script(test.step)
+				started := time.Now()
+
+				output, err := tr.call(ctx, func(o *cognitosync.Options) { o.Credentials = provider })
+
+				require.NoError(t, err)
+				require.NotNil(t, output)
+				assertWithin(t, test.elapsed, test.elapsed+time.Second, time.Since(started))
+				assert.Equal(t, test.asked, someone.asked.Load())
+				assert.Equal(t, test.requests, tr.requests())
+				assert.Equal(t, test.requests, tr.server.Requests().Last().Attempt)
+			})
+		})
+	}
+}
+
+// TestManyCallsWaitForAPerson has 60 calls wait for one code. None of them costs the
+// quota anything: afterwards there is enough for all retries that a client has.
+func TestManyCallsWaitForAPerson(t *testing.T) {
+	t.Parallel()
+	someone := &person{}
+	inFakeTime(t, func(t *testing.T, tr *trial) {
+		const calls = 60
+		wait := func(ctx context.Context) []error {
+			errs := make([]error, calls)
+			var done sync.WaitGroup
+			for i := range calls {
+				done.Add(1)
+				go func() {
+					defer done.Done()
+					_, errs[i] = tr.call(ctx)
+				}()
+			}
+			done.Wait()
+			return errs
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Second)
+		defer cancel()
+		for _, err := range wait(ctx) { // too short for a person
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			requireAs[*v4.SigningError](t, err)
+		}
+		for _, err := range wait(t.Context()) {
+			require.NoError(t, err)
+		}
+		assert.Equal(t, calls, tr.requests())
+
+		cognitosync.SetSleep(tr.client, doNotSleep)
+		tr.script(cognitosynctest.Forever(cognitosynctest.InternalError()))
+		for range 500 / (2 * retryCost) {
+			require.Equal(t, 3, cognitosync.InspectError(tr.fails(t, t.Context())).Attempts)
+		}
+	}, func(o *cognitosync.Options) { o.Credentials = aws.NewCredentialsCache(someone) })
+}
+
+// A deafProvider does not hear that its context is done, from a call of it on.
+type deafProvider struct {
+	deafFrom int32
+	calls    atomic.Int32
+	end      chan struct{} // of the test
+}
+
+func (p *deafProvider) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	if p.calls.Add(1) >= p.deafFrom {
+		<-p.end
+		return aws.Credentials{}, errors.New("too late")
+	}
+	return expiredCredentials.Provider().Retrieve(ctx)
+}
+
+// TestDeafProvider ends calls in time though their provider does not.
+func TestDeafProvider(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name     string
+		deafFrom int32
+		cached   bool
+		deadline time.Duration // 0: none
+		elapsed  time.Duration
+	}{
+		{"no deadline", 1, false, 0, 5 * time.Minute},
+		{"deadline", 1, false, time.Second, time.Second},
+		{"late deadline", 1, false, time.Hour, time.Hour},
+		{"cache", 1, true, 0, 5 * time.Minute},
+		{"cache, deadline", 1, true, time.Second, time.Second},
+		{"renewal", 2, false, 0, 5 * time.Minute},
+		{"renewal, deadline", 2, false, time.Second, time.Second},
+		{"renewal of a cache", 2, true, 0, 5 * time.Minute},
+		{"renewal of a cache, deadline", 2, true, time.Second, time.Second},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				synctest.Test(t, func(t *testing.T) {
+					deaf := &deafProvider{deafFrom: test.deafFrom, end: make(chan struct{})}
+					defer close(deaf.end)
+					var provider aws.CredentialsProvider = deaf
+					if test.cached {
+						provider = aws.NewCredentialsCache(deaf)
+					}
+					tr := newRotationTrial(t, path, provider, func(o *cognitosynctest.Options) { o.InMemory = true })
+					ctx := t.Context()
+					if test.deadline > 0 {
+						limited, cancel := context.WithTimeoutCause(ctx, test.deadline, errOwnCause)
+						defer cancel()
+						ctx = limited
+					}
+					started := time.Now()
+
+					err := tr.fails(t, ctx)
+
+					assert.Equal(t, test.elapsed, time.Since(started))
+					switch {
+					case test.deafFrom > 1:
+						assert.Equal(t, "ExpiredTokenException", cognitosync.InspectError(err).Code)
+						assert.Equal(t, 1, tr.requests())
+					case test.deadline > 0:
+						requireAs[*v4.SigningError](t, err)
+						assert.ErrorIs(t, err, context.DeadlineExceeded)
+						assert.Zero(t, tr.requests())
+					default:
+						requireAs[*v4.SigningError](t, err)
+						assert.Zero(t, tr.requests())
+					}
+					if test.deadline == 0 {
+						assert.ErrorContains(t, err, "no credentials within 5m0s")
+						assert.NotErrorIs(t, err, context.Canceled)
+					}
+					assert.False(t, isA[*cognitosync.AttemptTimeoutError](err))
+					assert.False(t, cognitosync.InspectError(err).Retryable)
+				})
+			})
+		})
+	}
+}
+
+// An invalidated is a cache that counts how often it was emptied.
+type invalidated struct {
+	*aws.CredentialsCache
+	times atomic.Int32
+}
+
+func (c *invalidated) Invalidate() {
+	c.times.Add(1)
+	c.CredentialsCache.Invalidate()
+}
+
+// TestAlwaysExpired has a service refuse all credentials. Those that were renewed a
+// moment ago are not thrown away again.
+func TestAlwaysExpired(t *testing.T) {
+	t.Parallel()
+	numbered := func(prefix string) aws.CredentialsProvider {
+		var made atomic.Int32
+		return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: fmt.Sprint(prefix, made.Add(1)), SecretAccessKey: "secret"}, nil
+		})
+	}
+	for _, test := range []struct {
+		name   string
+		source func(prefix string) aws.CredentialsProvider
+	}{
+		{"others each time", numbered},
+		{"always the same", func(string) aws.CredentialsProvider { return cognitosynctest.DefaultCredentials().Provider() }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				synctest.Test(t, func(t *testing.T) {
+					refusing := clienttest.Respond(http.StatusForbidden, nil, `{"__type":"ExpiredTokenException"}`)
+					ours := &invalidated{CredentialsCache: aws.NewCredentialsCache(test.source("A"))}
+					theirs := &invalidated{CredentialsCache: aws.NewCredentialsCache(test.source("B"))} // of single calls
+					client := newClient(configOf(refusing), path, func(o *cognitosync.Options) { o.Credentials = ours })
+					call := func(cache *invalidated) {
+						_, err := describe(t.Context(), t, client, poolID, func(o *cognitosync.Options) { o.Credentials = cache })
+						require.Equal(t, "ExpiredTokenException", cognitosync.InspectError(err).Code)
+					}
+					for minute := range int32(3) {
+						var done sync.WaitGroup
+						for range 100 {
+							done.Add(1)
+							go func() {
+								defer done.Done()
+								call(ours)
+							}()
+						}
+						done.Wait()
+						for range 50 {
+							call(theirs)
+							call(ours)
+						}
+						assert.Equal(t, minute+1, ours.times.Load())
+						if test.name == "others each time" { // else both have the same
+							assert.Equal(t, minute+1, theirs.times.Load())
+						}
+						time.Sleep(time.Minute)
+					}
+				})
+			})
+		})
+	}
+}
+
+// TestManyCallsRenewUncached has 300 calls meet an expiry with a provider that takes ten
+// seconds and keeps nothing: one renewal serves them all.
+func TestManyCallsRenewUncached(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		synctest.Test(t, func(t *testing.T) {
+			const calls = 300
+			var asked atomic.Int32
+			var arrived sync.WaitGroup
+			arrived.Add(calls)
+			tr := newRotationTrial(t, path, aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+				if asked.Add(1) <= calls {
+					return expiredCredentials.Provider().Retrieve(ctx)
+				}
+				time.Sleep(10 * time.Second)
+				return freshCredentials.Provider().Retrieve(ctx)
+			}), func(o *cognitosynctest.Options) {
+				o.InMemory = true
+				o.OnRequest = func(r cognitosynctest.Request) {
+					if r.Attempt == 1 {
+						arrived.Done()
+						arrived.Wait()
+					}
+				}
+			})
+			started := time.Now()
+			errs := make([]error, calls)
+			var done sync.WaitGroup
+			for i := range calls {
+				done.Add(1)
+				go func() {
+					defer done.Done()
+					_, errs[i] = tr.call(t.Context(), func(o *cognitosync.Options) { o.AttemptTimeout = cognitosync.DefaultAttemptTimeout })
+				}()
+			}
+			done.Wait()
+			for _, err := range errs {
+				require.NoError(t, err)
+			}
+			assert.Equal(t, 10*time.Second, time.Since(started))
+			assert.EqualValues(t, calls+1, asked.Load())
+		})
+	})
+}
+
+// A foreverBody is a body that ignores the request's context: it blocks, or its reads
+// return nothing.
+type foreverBody struct {
+	block chan struct{} // nil: reads return nothing
+	text  string
+}
+
+func (b *foreverBody) Read(p []byte) (int, error) {
+	if b.text != "" {
+		n := copy(p, b.text)
+		b.text = b.text[n:]
+		return n, nil
+	}
+	if b.block != nil {
+		<-b.block
+	} else {
+		time.Sleep(time.Second) // of fake time, which must pass
+	}
+	return 0, nil
+}
+
+func (b *foreverBody) Close() error { return nil }
+
+// TestWhateverTheClientDoes ends calls in time whose HTTP client ignores the context in
+// one way or another.
+func TestWhateverTheClientDoes(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		do   func(end chan struct{}, req *http.Request) *http.Response
+	}{
+		{"no response", func(end chan struct{}, _ *http.Request) *http.Response {
+			<-end
+			return nil
+		}},
+		{"blocked body", func(end chan struct{}, req *http.Request) *http.Response {
+			resp := clienttest.Response(req, http.StatusOK, nil, "")
+			resp.Body = &foreverBody{block: end}
+			return resp
+		}},
+		{"blocked body of known length", func(end chan struct{}, req *http.Request) *http.Response {
+			resp := clienttest.Response(req, http.StatusOK, nil, stubBody)
+			resp.Body = &foreverBody{block: end, text: stubBody[:10]}
+			return resp
+		}},
+		{"reads of nothing", func(_ chan struct{}, req *http.Request) *http.Response {
+			resp := clienttest.Response(req, http.StatusOK, nil, "")
+			resp.Body = &foreverBody{}
+			return resp
+		}},
+		{"whitespace without end", func(_ chan struct{}, req *http.Request) *http.Response {
+			resp := clienttest.Response(req, http.StatusOK, nil, "")
+			resp.Body = io.NopCloser(slowly{strings.NewReader(strings.Repeat(" ", 1<<20))})
+			return resp
+		}},
+	} {
+		for _, ended := range []struct {
+			name    string
+			timeout time.Duration // of an attempt
+			limit   time.Duration // of the caller
+			elapsed time.Duration
+		}{
+			{"by the attempt's timeout", 15 * time.Second, time.Hour, 45 * time.Second},
+			{"by the caller's deadline", -1, 20 * time.Second, 20 * time.Second},
+			{"by either", 15 * time.Second, 20 * time.Second, 20 * time.Second},
+		} {
+			t.Run(test.name+" "+ended.name, func(t *testing.T) {
+				t.Parallel()
+				bothPaths(t, func(t *testing.T, path string) {
+					synctest.Test(t, func(t *testing.T) {
+						end := make(chan struct{})
+						defer time.Sleep(2 * time.Second) // a read that nobody waits for any more
+						defer close(end)
+						client := newClient(configOf(clienttest.Doer(func(req *http.Request) (*http.Response, error) {
+							if resp := test.do(end, req); resp != nil {
+								return resp, nil
+							}
+							return nil, errBroken
+						})), path, func(o *cognitosync.Options) { o.AttemptTimeout = ended.timeout })
+						ctx, cancel := context.WithTimeoutCause(t.Context(), ended.limit, errOwnCause)
+						defer cancel()
+						started := time.Now()
+
+						output, err := describe(ctx, t, client, poolID)
+
+						requireFailure(t, output, err)
+						assertWithin(t, ended.elapsed, ended.elapsed, time.Since(started))
+						if ended.elapsed < ended.limit {
+							requireAttemptTimeout(t, err, ended.timeout)
+						} else {
+							assert.ErrorIs(t, err, context.DeadlineExceeded)
+							assert.ErrorIs(t, err, errOwnCause)
+							requireAs[*smithy.CanceledError](t, err)
+						}
+					})
+				})
+			})
+		}
+	}
+}
+
+// slowly is a reader that takes a second for each byte.
+type slowly struct{ io.Reader }
+
+func (s slowly) Read(p []byte) (int, error) {
+	time.Sleep(time.Second)
+	return s.Reader.Read(p[:1])
+}
+
+// TestReadsOfNothing fails on a body that yields nothing for ever, in no time.
+func TestReadsOfNothing(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		client := newClient(configOf(clienttest.Doer(func(req *http.Request) (*http.Response, error) {
+			resp := clienttest.Response(req, http.StatusOK, nil, "")
+			resp.Body = io.NopCloser(nothing{})
+			return resp, nil
+		})), path)
+		output, err := describe(t.Context(), t, client, poolID)
+		requireFailure(t, output, err)
+		assert.ErrorIs(t, err, io.ErrNoProgress)
+		requireAs[*smithyhttp.RequestSendError](t, err)
+	})
+}
+
+type nothing struct{}
+
+func (nothing) Read([]byte) (int, error) { return 0, nil }
+
+// A forgetful connection loses all that is sent, once its network has forgotten it.
+type forgetful struct {
+	net.Conn
+	forgotten *atomic.Bool
+}
+
+func (c forgetful) Write(p []byte) (int, error) {
+	if c.forgotten.Load() {
+		return len(p), nil
+	}
+	return c.Conn.Write(p)
+}
+
+// TestForgottenConnection has a network forget an HTTP/2 connection that is in use. The
+// client notices within half a minute, whatever its timeouts, and dials anew.
+func TestForgottenConnection(t *testing.T) {
+	t.Parallel()
+	certificate := httptest.NewUnstartedServer(nil)
+	certificate.StartTLS()
+	defer certificate.Close()
+	roots := certificate.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+
+	for _, test := range []struct {
+		name    string
+		timeout time.Duration
+		limit   time.Duration
+	}{
+		{"default timeout", cognitosync.DefaultAttemptTimeout, 16 * time.Second},
+		{"no timeout", -1, 16 * time.Second},
+		{"long timeout", time.Hour, 16 * time.Second},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				synctest.Test(t, func(t *testing.T) {
+					listener := newPipeListener()
+					var protocols clienttest.Notes
+					server := &http.Server{
+						TLSConfig: certificate.TLS.Clone(),
+						ErrorLog:  log.New(io.Discard, "", 0),
+						Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+							protocols.Add("%s", r.Proto)
+							_, _ = io.WriteString(w, stubBody)
+						}),
+					}
+					server.TLSConfig.NextProtos = []string{"h2"}
+					go func() { _ = server.ServeTLS(listener, "", "") }()
+					defer server.Close()
+
+					var dials atomic.Int32
+					var network *atomic.Bool // of the latest connection
+					buildable := awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) {
+						tr.Proxy = nil
+						tr.TLSClientConfig = &tls.Config{RootCAs: roots, ServerName: "example.com", MinVersion: tls.VersionTLS12}
+						tr.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+							dials.Add(1)
+							conn, err := listener.dial(ctx, "", "")
+							network = new(atomic.Bool)
+							return forgetful{conn, network}, err
+						}
+					})
+					client := newClient(configOf(buildable), path, func(o *cognitosync.Options) { o.AttemptTimeout = test.timeout })
+					for range 2 {
+						_, err := describe(t.Context(), t, client, poolID)
+						require.NoError(t, err)
+					}
+					require.EqualValues(t, 1, dials.Load())
+					network.Store(true)
+					started := time.Now()
+
+					output, err := describe(t.Context(), t, client, poolID)
+
+					require.NoError(t, err)
+					require.NotNil(t, output)
+					assert.LessOrEqual(t, time.Since(started), test.limit)
+					assert.EqualValues(t, 2, dials.Load())
+					assert.Equal(t, []string{"HTTP/2.0", "HTTP/2.0", "HTTP/2.0"}, protocols.Take())
+				})
+			})
+		})
+	}
+}
+
+// TestRateOfARegion has one region throttle a client in adaptive mode. Calls in another
+// are not held back for it.
+func TestRateOfARegion(t *testing.T) {
+	t.Parallel()
+	for _, limited := range []bool{false, true} { // with a limit of each call's own
+		t.Run(fmt.Sprintf("limited=%v", limited), func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				synctest.Test(t, func(t *testing.T) {
+					tr := setupWorld(t, path, "us-east-1", usePoolRegion, func(o *cognitosync.Options) { o.RetryMode = aws.RetryModeAdaptive })
+					const throttled, free = "eu-west-1:1", "ap-southeast-2:1"
+					for _, pool := range []string{throttled, free} {
+						tr.server.SetPool(cognitosynctest.Pool{IdentityPoolId: pool})
+					}
+					tr.server.Script(throttled, cognitosynctest.Throttle(2))
+					elapsed := func(pool string) time.Duration {
+						started := time.Now()
+						_, err := tr.callPool(t.Context(), pool, func(o *cognitosync.Options) {
+							if limited {
+								o.RetryMaxAttempts = 5
+							}
+						})
+						require.NoError(t, err)
+						return time.Since(started)
+					}
+					assert.NotZero(t, elapsed(throttled), "the client does not sleep, but the rate holds it back")
+					for range 20 {
+						assert.Zero(t, elapsed(free))
+					}
+					assert.NotZero(t, elapsed(throttled))
+				})
+			})
+		})
+	}
 }

@@ -135,7 +135,9 @@ func (j *journal) attemptEnded(ctx context.Context, r record) {
 		j.logf(ctx, logging.Debug, "%s/%s attempt %d of %d failed, %s, delay %v: %v",
 			ServiceID, operationName, r.attempt, r.maxAttempts, r.reason, r.delay, r.err)
 	}
-	j.instruments.attempt(ctx, r.elapsed, r.err)
+	if j.instruments.attempts != nil {
+		j.instruments.attempt(ctx, r.elapsed, j.exceptionType(r.err))
+	}
 	j.logRecord(ctx, "cognitosync attempt", r)
 }
 
@@ -161,7 +163,7 @@ func (j *journal) logRecord(ctx context.Context, message string, r record) {
 		attrs = append(attrs, slog.Int("status", r.status), slog.String("request_id", j.secrets.Line(r.requestID, maxCode)))
 	}
 	if code := apiErrorCode(r.err); code != "" {
-		attrs = append(attrs, slog.String("code", code))
+		attrs = append(attrs, slog.String("code", j.secrets.Line(code, maxCode)))
 	}
 	attrs = append(attrs,
 		slog.Duration("duration", r.elapsed),
@@ -253,10 +255,10 @@ func (j *journal) endSpan(span tracing.Span, r record) {
 		span.SetStatus(tracing.SpanStatusOK)
 	} else {
 		span.SetStatus(tracing.SpanStatusError)
-		span.SetProperty("exception.type", exceptionType(r.err))
+		span.SetProperty("exception.type", j.exceptionType(r.err))
 		span.SetProperty("exception.message", j.secrets.Line(r.err.Error(), maxErrorText))
 		if api, ok := ofService[smithy.APIError](r.err); ok {
-			span.SetProperty("api.error_code", api.ErrorCode())
+			span.SetProperty("api.error_code", j.secrets.Line(api.ErrorCode(), maxCode))
 			span.SetProperty("api.error_message", j.secrets.Quote(api.ErrorMessage(), maxMessage))
 			span.SetProperty("api.error_fault", api.ErrorFault().String())
 		}
@@ -264,10 +266,13 @@ func (j *journal) endSpan(span tracing.Span, r record) {
 	span.End()
 }
 
-// exceptionType names an error: by the service's code, or by its Go type.
-func exceptionType(err error) string {
+// exceptionType names an error: by the service's code, or by its Go type. nil has no name.
+func (j *journal) exceptionType(err error) string {
+	if err == nil {
+		return ""
+	}
 	if code := apiErrorCode(err); code != "" {
-		return code
+		return j.secrets.Line(code, maxCode)
 	}
 	return fmt.Sprintf("%T", err)
 }
@@ -337,16 +342,13 @@ func startTimer(ctx context.Context, histogram metrics.Float64Histogram) (stop f
 	return func() { histogram.Record(ctx, time.Since(started).Seconds(), ofOperation) }
 }
 
-// attempt counts an attempt.
-func (in *instruments) attempt(ctx context.Context, elapsed time.Duration, err error) {
-	if in.attempts == nil {
-		return
-	}
+// attempt counts an attempt, which has failed if it has an exception.
+func (in *instruments) attempt(ctx context.Context, elapsed time.Duration, exception string) {
 	in.attempts.Add(ctx, 1, ofOperation)
 	in.attemptDuration.Record(ctx, elapsed.Seconds(), ofOperation)
-	if err != nil {
+	if exception != "" {
 		in.errors.Add(ctx, 1, ofOperation, func(o *metrics.RecordMetricOptions) {
-			o.Properties.Set("exception.type", exceptionType(err))
+			o.Properties.Set("exception.type", exception)
 		})
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/metrics"
 	"github.com/aws/smithy-go/middleware"
@@ -873,6 +875,192 @@ func TestProvidersThatRecordNothing(t *testing.T) {
 		} {
 			_, err := tr.call(t.Context(), option)
 			require.NoError(t, err)
+		}
+	})
+}
+
+// attemptCredentials have keys of the usual length, which differ for each attempt.
+func attemptCredentials(attempt int32) cognitosynctest.Credentials {
+	digits := strings.Repeat(fmt.Sprint(attempt), 3)
+	return cognitosynctest.Credentials{
+		AccessKeyID:     "ASIAEXAMPLE" + digits,
+		SecretAccessKey: "wJalr" + digits + "XUtnFEMI/K7MDENG+bPxRfiCY" + digits + "EXAMPLE",
+		SessionToken:    "IQoJb3" + strings.Repeat("Jp"+digits+"/Z2lu+X2", 40) + "==",
+	}
+}
+
+// confidentialParts returns all runs of 12 letters and digits of the keys of an attempt.
+func confidentialParts(attempt int32) []string {
+	credentials := attemptCredentials(attempt)
+	var parts []string
+	for _, key := range []string{credentials.SecretAccessKey, credentials.SessionToken[:60]} {
+		key = strings.NewReplacer("/", "", "+", "", "=", "").Replace(key)
+		for i := 0; i+12 <= len(key); i++ {
+			parts = append(parts, key[i:i+12])
+		}
+	}
+	return parts
+}
+
+// TestKeysOfEveryAttempt has the second response repeat the keys of the first attempt,
+// which was signed with others.
+func TestKeysOfEveryAttempt(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		var attempt atomic.Int32
+		told := newWitness()
+		client := newClient(configOf(clienttest.Doer(func(req *http.Request) (*http.Response, error) {
+			var b strings.Builder
+			for n := range attempt.Load() {
+				c := attemptCredentials(n + 1)
+				fmt.Fprintf(&b, "%s %s ", c.SecretAccessKey, c.SessionToken)
+			}
+			code := b.String()
+			if attempt.Load() == 1 {
+				code = "ExpiredTokenException" // so that the client asks for other credentials
+			}
+			return clienttest.Response(req, http.StatusBadRequest, http.Header{
+				"X-Amzn-Requestid": {b.String()}, "X-Amzn-Errortype": {code},
+			}, `{"message":`+jsonText(b.String())+`}`), nil
+		})), path, told.watch, func(o *cognitosync.Options) {
+			o.Credentials = aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+				return attemptCredentials(attempt.Add(1)).Provider().Retrieve(ctx)
+			})
+		})
+		_, err := describe(t.Context(), t, client, poolID)
+		require.Error(t, err)
+		require.EqualValues(t, 2, attempt.Load())
+		assert.Contains(t, err.Error(), "REDACTED")
+		told.assertSilent(t, err, append(confidentialParts(1), confidentialParts(2)...)...)
+	})
+}
+
+// TestSecretsWherever has the token turn up wherever a response can have it, also where a
+// text is cut.
+func TestSecretsWherever(t *testing.T) {
+	t.Parallel()
+	credentials := attemptCredentials(1)
+	token, key := credentials.SessionToken, credentials.SecretAccessKey
+	cut := func(limit int) string { return strings.Repeat("x", limit-20) + " " + key + token }
+	for _, test := range []struct {
+		name   string
+		status int
+		header http.Header
+		body   string
+	}{
+		{"request ID", 400, http.Header{"X-Amzn-Requestid": {token}}, ""},
+		{"request ID that is cut", 400, http.Header{"X-Amzn-Requestid": {cut(256)}}, ""},
+		{"request ID, escaped and cut", 400, http.Header{"X-Amz-Request-Id": {strings.Repeat("x", 240) + url.QueryEscape(url.QueryEscape(token))}}, ""},
+		{"Location", 302, http.Header{"Location": {"https://" + strings.NewReplacer("/", ".", "+", "-", "=", "").Replace(token) + ".test/"}}, ""},
+		{"Location that is cut", 302, http.Header{"Location": {"https://" + strings.Repeat("x", 240) + "." + strings.NewReplacer("/", ".", "+", "-", "=", "").Replace(token) + ".test/"}}, ""},
+		{"Set-Cookie", 400, http.Header{"Set-Cookie": {"session=short1; Path=/", "other=" + token}, "set-cookie": {"third=short1"}}, ""},
+		{"message that is cut", 400, nil, `{"__type":"X","message":` + jsonText(cut(2<<10)) + `}`},
+		{"page that is cut", 400, nil, cut(512)},
+		{"code that is cut", 400, http.Header{"X-Amzn-Errortype": {cut(256)}}, ""},
+		{"success that is none", 200, nil, cut(512)},
+		{"success with a wrong number", 200, nil, `{"IdentityPoolUsage":{"DataStorage":"` + key + `"}}`},
+		{"without padding", 400, nil, strings.TrimRight(token, "=")},
+		{"folded", 400, nil, strings.Join(strings.SplitAfter(key+token, "J"), "\r\n ")},
+		{"space for plus", 400, nil, strings.ReplaceAll(token, "+", " ")},
+		{"escaped twice", 400, nil, url.QueryEscape(url.QueryEscape(token))},
+		{"padded entities", 400, nil, strings.NewReplacer("/", "&#0047;", "+", "&#x0002b;").Replace(token)},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				told := newWitness()
+				client := newClient(configOf(clienttest.Respond(test.status, test.header, test.body)), path, told.watch,
+					func(o *cognitosync.Options) { o.Credentials = credentials.Provider() })
+				_, err := describe(t.Context(), t, client, poolID)
+				require.Error(t, err)
+				texts := err.Error()
+				var malformed *smithy.DeserializationError
+				if errors.As(err, &malformed) {
+					texts += string(malformed.Snapshot)
+				}
+				for _, part := range append(confidentialParts(1), "short1") {
+					assert.NotContains(t, texts, part)
+				}
+				told.assertSilent(t, err, append(confidentialParts(1), "short1")...)
+			})
+		})
+	}
+}
+
+// TestLongHonestBody logs 64 KiB of what looks like the beginning of secrets, as it is.
+func TestLongHonestBody(t *testing.T) {
+	t.Parallel()
+	body := strings.Repeat("authorization:AWS4-HMAC-SHA256 ", 64<<10/31)
+	bothPaths(t, func(t *testing.T, path string) {
+		var log clienttest.Notes
+		client := newClient(configOf(clienttest.Respond(http.StatusForbidden, nil, body)), path, func(o *cognitosync.Options) {
+			o.ClientLogMode, o.Logger = aws.LogResponseWithBody, &log
+		})
+		_, err := describe(t.Context(), t, client, poolID)
+		require.Error(t, err)
+		assert.Contains(t, strings.Join(log.Take(), "\n"), "Response body\n"+body)
+	})
+}
+
+// TestProcessTellsItsSecrets has a credential_process print a line before its JSON: the
+// error that the SDK makes of it quotes both keys.
+func TestProcessTellsItsSecrets(t *testing.T) {
+	t.Parallel()
+	credentials := attemptCredentials(7)
+	output := "warning: old version\n" + `{"Version":1,"AccessKeyId":"ASIAEXAMPLE","SecretAccessKey":"` + credentials.SecretAccessKey +
+		`","SessionToken":"` + credentials.SessionToken + `"}`
+	failures := []error{
+		fmt.Errorf("parse failed of process output: %s, error: invalid character 'w'", output),
+		fmt.Errorf("parse failed of process output: %q", output),
+		fmt.Errorf("exit status 1: AWS_SECRET_ACCESS_KEY=%s aws_session_token = %s", credentials.SecretAccessKey, credentials.SessionToken),
+	}
+	for i, failure := range failures {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				told := newWitness()
+				tr := setup(t, path, told.watch)
+				for _, first := range []*rotation{{sets: []any{failure}}, {sets: []any{expiredCredentials, failure}}} { // and as a renewal
+					tr.server.SetCredentials(expiredCredentials)
+					err := tr.fails(t, t.Context(), func(o *cognitosync.Options) { o.Credentials = first })
+					assert.Contains(t, err.Error(), "REDACTED")
+					told.assertSilent(t, err, confidentialParts(7)...)
+				}
+			})
+		})
+	}
+}
+
+// TestNothingControlsATerminal has all that comes from outside contain control and format
+// characters. No logger sees them, not even from middleware that logs.
+func TestNothingControlsATerminal(t *testing.T) {
+	t.Parallel()
+	const dirty = "a\x1b[31mb\x00c\x07d\u202ee\u2066f\u200bg\x7fh\u0085i\xffj\rk"
+	bothPaths(t, func(t *testing.T, path string) {
+		told := newWitness()
+		client := newClient(configOf(clienttest.Doer(func(req *http.Request) (*http.Response, error) {
+			resp := clienttest.Response(req, http.StatusForbidden, http.Header{
+				"X-Amzn-Requestid": {dirty}, "X-Amzn-Errortype": {dirty}, "X-Other": {dirty}, dirty: {dirty},
+			}, dirty+`{"message":`+jsonText(dirty)+`}`)
+			resp.Status = "403 " + dirty
+			return resp, nil
+		})), path, told.watch, func(o *cognitosync.Options) {
+			if path == stack {
+				o.APIOptions = append(o.APIOptions, func(s *middleware.Stack) error {
+					return s.Finalize.Add(middleware.FinalizeMiddlewareFunc("Log", func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
+						middleware.FinalizeOutput, middleware.Metadata, error,
+					) {
+						middleware.GetLogger(ctx).Logf(logging.Warn, "from middleware: %s %s", dirty, cognitosynctest.DefaultCredentials().SecretAccessKey)
+						return next.HandleFinalize(ctx, in)
+					}), middleware.After)
+				})
+			}
+		})
+		for _, id := range []string{poolID, "pool" + dirty, "pool\u202e"} {
+			_, err := describe(t.Context(), t, client, id)
+			require.Error(t, err)
+			assertLoggable(t, err.Error())
+			told.assertSilent(t, err, "\x1b", "\x00", "\x07", "\u202e", cognitosynctest.DefaultCredentials().SecretAccessKey)
 		}
 	})
 }

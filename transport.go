@@ -33,6 +33,8 @@ func retrievalError(ctx context.Context, err error) error {
 	switch cause := context.Cause(ctx); {
 	case cause == nil || !errors.Is(cause, errRetrievalTimeout):
 		return err
+	case errors.Is(err, cause):
+		return cause
 	case errors.Is(err, ctx.Err()):
 		return fmt.Errorf("%w: %s", cause, err.Error()) // which is only what cause did to it
 	default:

@@ -1,15 +1,18 @@
 package cognitosync_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/x509"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -643,5 +646,168 @@ func TestIdleConnectionClosed(t *testing.T) {
 				assert.Empty(t, tr.naps.all())
 			})
 		})
+	}
+}
+
+// TestSwitchedProtocols has a server answer 101 and say nothing more, for ever, as a
+// tunnel does.
+func TestSwitchedProtocols(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, listener.Close()) })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+					_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\nX-Amzn-RequestId: id-1\r\n\r\n")
+				}
+				_, _ = io.Copy(io.Discard, conn) // until the client goes
+			}()
+		}
+	}()
+	for _, client := range httpClients {
+		t.Run(client.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				tr := setup(t, path, func(o *cognitosync.Options) {
+					o.BaseEndpoint, o.HTTPClient = aws.String("http://"+listener.Addr().String()), client.make()
+				})
+				details := cognitosync.InspectError(tr.fails(t, t.Context())) // nothing else would end it
+				assert.Equal(t, http.StatusSwitchingProtocols, details.StatusCode)
+				assert.Equal(t, "UnknownError", details.Code)
+				assert.Equal(t, "id-1", details.RequestID)
+				assert.Equal(t, 1, details.Attempts)
+			})
+		})
+	}
+}
+
+// proxyPassword is what no error and no log may contain, nor what it is in base64.
+const proxyPassword = "hunter2-of-the-proxy"
+
+// newProxy starts a proxy that does the same with every connection, once it has read a
+// request.
+func newProxy(t *testing.T, serve func(conn net.Conn, req *http.Request)) (host string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, listener.Close()) })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				if req, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+					serve(conn, req)
+				}
+			}()
+		}
+	}()
+	return listener.Addr().String()
+}
+
+// TestProxy has proxies, as HTTP_PROXY and HTTPS_PROXY name them, fail in all ways.
+func TestProxy(t *testing.T) {
+	t.Parallel()
+	say := func(text string) func(net.Conn, *http.Request) {
+		return func(conn net.Conn, _ *http.Request) { _, _ = io.WriteString(conn, text) }
+	}
+	for _, test := range []struct {
+		name     string
+		serve    func(net.Conn, *http.Request)
+		attempts map[string]int    // by scheme of the endpoint
+		contains map[string]string // of the error
+	}{
+		{
+			"407", say("HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n"),
+			map[string]int{"http": 1, "https": 3}, map[string]string{"http": "UnknownError", "https": "Proxy Authentication Required"},
+		},
+		{
+			"407 that repeats what it was sent", func(conn net.Conn, req *http.Request) {
+				authorization := req.Header.Get("Proxy-Authorization")
+				_, _ = fmt.Fprintf(conn, "HTTP/1.1 407 Proxy-Authorization: %s\r\nX-Echo: Proxy-Authorization: %s\r\nX-Amzn-Errormessage: Proxy-Authorization: %s\r\nConnection: close\r\n\r\nProxy-Authorization: %s, http://user:%s@proxy.test/",
+					authorization, authorization, authorization, authorization, proxyPassword)
+			},
+			map[string]int{"http": 1, "https": 3}, map[string]string{"http": "REDACTED", "https": "REDACTED"},
+		},
+		{"dies", func(net.Conn, *http.Request) {}, map[string]int{"http": 3, "https": 3}, map[string]string{"http": "EOF", "https": "EOF"}},
+		{
+			"dies after it has connected", say("HTTP/1.1 200 OK\r\n\r\n"),
+			map[string]int{"https": 3}, map[string]string{"https": "EOF"},
+		},
+		{"resets", func(conn net.Conn, _ *http.Request) { _ = reset(conn) }, map[string]int{"http": 3, "https": 3}, map[string]string{"http": "reset", "https": "reset"}},
+		{"no HTTP", say("SSH-2.0-OpenSSH_9.9\r\n"), map[string]int{"http": 3, "https": 3}, map[string]string{"http": "malformed", "https": "malformed"}},
+		{
+			"switches protocols", say("HTTP/1.1 101 Switching Protocols\r\n\r\n"),
+			map[string]int{"http": 1, "https": 3}, map[string]string{"http": "UnknownError", "https": "Switching"},
+		},
+	} {
+		for scheme, attempts := range test.attempts {
+			t.Run(test.name+" "+scheme, func(t *testing.T) {
+				t.Parallel()
+				bothPaths(t, func(t *testing.T, path string) {
+					host := newProxy(t, test.serve)
+					told := newWitness()
+					tr := setup(t, path, told.watch, throughProxy(t, scheme+"://service.test", "http://user:"+proxyPassword+"@"+host))
+					err := tr.fails(t, t.Context())
+					assert.Equal(t, attempts, cognitosync.InspectError(err).Attempts)
+					assert.ErrorContains(t, err, test.contains[scheme])
+					encoded := base64.StdEncoding.EncodeToString([]byte("user:" + proxyPassword))
+					told.assertSilent(t, err, proxyPassword, encoded, encoded[:16])
+				})
+			})
+		}
+	}
+}
+
+// TestProxyAddress has proxies that cannot be reached, whose addresses are malformed for
+// the most part.
+func TestProxyAddress(t *testing.T) {
+	t.Parallel()
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, closed.Close())
+	for _, test := range []struct{ name, address, contains string }{
+		{"refuses", "http://user:" + proxyPassword + "@" + closed.Addr().String(), "refused"},
+		{"slash in the password", "http://user:" + proxyPassword + "/x@" + closed.Addr().String(), "the address of the proxy is not valid"},
+		{"space in the password", "http://user:" + proxyPassword + " x@" + closed.Addr().String(), "the address of the proxy is not valid"},
+		{"no scheme", "user:" + proxyPassword + "/x@" + closed.Addr().String(), "the address of the proxy is not valid"},
+		{"no number as the port", "http://user:" + proxyPassword + "@127.0.0.1:x", "the address of the proxy is not valid"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				told := newWitness()
+				tr := setup(t, path, told.watch, throughProxy(t, "https://service.test", test.address))
+				err := tr.fails(t, t.Context())
+				assert.ErrorContains(t, err, test.contains)
+				told.assertSilent(t, err, proxyPassword)
+			})
+		})
+	}
+}
+
+// throughProxy has a client send through the proxy that an environment variable would
+// name so. net/http reads the variables only once in a process.
+func throughProxy(t *testing.T, endpoint, address string) func(*cognitosync.Options) {
+	transport := &http.Transport{Proxy: func(*http.Request) (*url.URL, error) {
+		proxy, err := url.Parse(address)
+		if err != nil || proxy.Host == "" {
+			return nil, fmt.Errorf("invalid proxy address %q: %v", address, err) // as net/http does
+		}
+		return proxy, nil
+	}}
+	t.Cleanup(transport.CloseIdleConnections)
+	return func(o *cognitosync.Options) {
+		o.BaseEndpoint, o.HTTPClient = aws.String(endpoint), &http.Client{Transport: transport}
 	}
 }

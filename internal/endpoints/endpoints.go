@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // hostPrefix is what the service's host names begin with.
@@ -68,7 +69,7 @@ func Unusable(u *url.URL) string {
 		return "the scheme must be http or https"
 	case u.Hostname() == "":
 		return "it has no host"
-	case strings.ContainsAny(u.Host, `@/\?# `):
+	case !isHost(u.Host):
 		return "the host is not valid"
 	case u.User != nil:
 		return "it has user information"
@@ -85,16 +86,94 @@ func Unusable(u *url.URL) string {
 	return ""
 }
 
+// isHost reports whether host, with or without a port, is one in a URL as well, and can
+// be printed.
+func isHost(host string) bool {
+	u, err := url.Parse((&url.URL{Host: host}).String())
+	return err == nil && u.Host == host && !strings.ContainsFunc(host, isUnprintable)
+}
+
+func isUnprintable(r rune) bool { return !unicode.IsPrint(r) }
+
 // Origin returns the scheme and the host of u, cut to 256 bytes: what an error can
-// quote of a URL that may contain a password or a token.
+// quote of a URL that may contain a password or a token. What is not certain to be a
+// scheme or a host is left out.
 func Origin(u *url.URL) string {
-	host := u.Host[strings.LastIndexByte(u.Host, '@')+1:] // what is before it belongs in u.User
+	if strings.Contains(u.Opaque, "@") { // "user:password@host" has the scheme "user"
+		return ""
+	}
 	origin := u.Scheme + ":"
-	if host != "" {
-		origin += "//" + host
+	if u.Host != "" && isHost(u.Host) {
+		origin += "//" + u.Host
 	}
 	return origin[:min(len(origin), 256)]
 }
+
+// WithoutSecrets returns text with nothing left of the URLs in it but scheme and host, for
+// an error of a resolver, which may quote what it was given.
+func WithoutSecrets(text string) string {
+	var b strings.Builder
+	for {
+		start, end := findURL(text)
+		if start < 0 {
+			break
+		}
+		quoted := text[start:end]
+		scheme, _, _ := strings.Cut(quoted, "://")
+		b.WriteString(text[:start])
+		text = text[end:]
+		u, err := url.Parse(quoted)
+		if err != nil {
+			b.WriteString(scheme + "://...")
+			text = withoutReason(text, err)
+			continue
+		}
+		b.WriteString(Origin(u))
+	}
+	return b.String() + text
+}
+
+// withoutReason removes from text why a URL cannot be parsed, for that quotes a part of it.
+func withoutReason(text string, err error) string {
+	var parsing *url.Error
+	if errors.As(err, &parsing) {
+		return strings.ReplaceAll(text, parsing.Err.Error(), "not a valid URL")
+	}
+	return text
+}
+
+// findURL returns where the first URL in text starts and ends; start is negative if
+// there is none. One in quotes ends with them. Any other ends with a space, but if it has
+// an "@" only after that: there may be spaces in a password.
+func findURL(text string) (start, end int) {
+	colon := strings.Index(text, "://")
+	if colon < 0 {
+		return -1, -1
+	}
+	start = colon
+	for start > 0 && isSchemeByte(text[start-1]) {
+		start--
+	}
+	if start > 0 && strings.IndexByte("\"'`", text[start-1]) >= 0 {
+		if length := strings.IndexByte(text[start:], text[start-1]); length >= 0 {
+			return start, start + length
+		}
+	}
+	const ends = " \t\r\n\"'`<>"
+	end = len(text)
+	if length := strings.IndexAny(text[start:], ends); length >= 0 {
+		end = start + length
+	}
+	if at := strings.LastIndexByte(text, '@'); at >= end && !strings.Contains(text[start:end], "@") {
+		end = len(text)
+		if length := strings.IndexAny(text[at:], ends); length >= 0 {
+			end = at + length
+		}
+	}
+	return start, end
+}
+
+func isSchemeByte(b byte) bool { return isHostByte(b) || b == '+' || b == '.' }
 
 // RealRegion returns the region that a pseudo region such as "fips-us-west-2" or
 // "us-gov-west-1-fips" stands for, and reports whether it asks for FIPS.

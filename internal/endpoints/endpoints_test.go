@@ -132,7 +132,8 @@ func TestResolveErrors(t *testing.T) {
 		{"password with a slash", endpoint("https://user:hunter2/@host.test"), "custom endpoint: not a valid URL"},
 		{"password with a space", endpoint("https://user:hunter2 @host.test"), "custom endpoint: not a valid URL"},
 		{"bracket", endpoint("https://[hunter2"), "custom endpoint: not a valid URL"},
-		{"invisible character", endpoint("ftp://host\u202e.test"), `custom endpoint "ftp://host\u202e.test": the scheme must be http or https`},
+		{"invisible character", endpoint("ftp://host\u202e.test"), `custom endpoint "ftp:": the scheme must be http or https`},
+		{"user but no scheme", endpoint("hunter2:x@host.test"), `custom endpoint "": the scheme must be http or https`},
 		{"long host", endpoint("ftp://" + strings.Repeat("a", 1000)),
 			`custom endpoint "ftp://` + strings.Repeat("a", 250) + `": the scheme must be http or https`},
 	} {
@@ -172,18 +173,55 @@ func TestUnusable(t *testing.T) {
 		want, origin string
 	}{
 		{url.URL{Scheme: "https", Host: "host.test", Path: "/a b"}, "", "https://host.test"},
-		{url.URL{Scheme: "https", Host: "user:hunter2@host.test"}, "the host is not valid", "https://host.test"},
-		{url.URL{Scheme: "https", Host: "host.test/path"}, "the host is not valid", "https://host.test/path"},
-		{url.URL{Scheme: "https", Host: "host.test?"}, "the host is not valid", "https://host.test?"},
-		{url.URL{Scheme: "https", Host: "a b"}, "the host is not valid", "https://a b"},
+		{url.URL{Scheme: "https", Host: "user:hunter2@host.test"}, "the host is not valid", "https:"},
+		{url.URL{Scheme: "https", Host: "host.test/path"}, "the host is not valid", "https:"},
+		{url.URL{Scheme: "https", Host: "host.test?"}, "the host is not valid", "https:"},
+		{url.URL{Scheme: "https", Host: "a b"}, "the host is not valid", "https:"},
+		{url.URL{Scheme: "https", Host: "host.test?token=hunter2@x"}, "the host is not valid", "https:"},
+		{url.URL{Scheme: "https", Host: "host:hunter2"}, "the host is not valid", "https:"},
+		{url.URL{Scheme: "https", Host: "host\x1b[31m"}, "the host is not valid", "https:"},
+		{url.URL{Scheme: "https", Host: "host\u202e.test"}, "the host is not valid", "https:"},
+		{url.URL{Scheme: "https", Host: "[fe80::1%en0]:443"}, "", "https://[fe80::1%en0]:443"},
+		{url.URL{Scheme: "https", Host: "münchen.test"}, "", "https://münchen.test"},
+		{url.URL{Scheme: "user", Opaque: "hunter2@host.test"}, "the scheme must be http or https", ""},
 		{url.URL{Scheme: "https", Host: ":443"}, "it has no host", "https://:443"},
 		{url.URL{Scheme: "https", Host: "host.test", RawQuery: "a"}, "it has a query", "https://host.test"},
 		{url.URL{}, "the scheme must be http or https", ":"},
 	} {
-		t.Run(test.origin, func(t *testing.T) {
+		t.Run(test.url.Scheme+" "+test.url.Host, func(t *testing.T) {
 			t.Parallel()
 			assert.Equal(t, test.want, endpoints.Unusable(&test.url))
 			assert.Equal(t, test.origin, endpoints.Origin(&test.url))
+		})
+	}
+}
+
+// TestWithoutSecrets has the errors of resolvers.
+func TestWithoutSecrets(t *testing.T) {
+	t.Parallel()
+	parse := func(s string) string {
+		_, err := url.Parse(s)
+		require.Error(t, err)
+		return err.Error()
+	}
+	for _, test := range []struct{ text, want string }{
+		{"", ""},
+		{"no endpoint for eu-west-1", "no endpoint for eu-west-1"},
+		{"a://", "a:"},
+		{`Get "https://user:hunter2@host.test/hunter2?token=hunter2#hunter2": refused`, `Get "https://host.test": refused`},
+		{"bad endpoint https://user:hunter2@host.test: refused", "bad endpoint https://host.test: refused"},
+		{"bad endpoint https://user:hun hunter2@host.test: refused", "bad endpoint https://... refused"},
+		{"https://host.test/hunter2, 'http://other.test/hunter2'", "https://host.test 'http://other.test'"},
+		{parse("https://user:hunter2/@host.test"), `parse "https://...": not a valid URL`},
+		{parse("https://user:hunter2 @host.test"), `parse "https://...": not a valid URL`},
+		{parse("https://host.test/hunter2%zz"), `parse "https://...": not a valid URL`},
+		{"not: " + parse("https://host.test:hunter2"), `not: parse "https://...": not a valid URL`},
+	} {
+		t.Run(test.text, func(t *testing.T) {
+			t.Parallel()
+			got := endpoints.WithoutSecrets(test.text)
+			assert.Equal(t, test.want, got)
+			assert.NotContains(t, got, "hunter2")
 		})
 	}
 }

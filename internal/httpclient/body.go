@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/cognitosync/cognitosync-go/internal/foreign"
 )
 
 // ReadBody reads the body of resp to its end, so that the connection can be used
@@ -33,7 +35,7 @@ func ReadBody(ctx context.Context, resp *http.Response, limit int64, tooLarge er
 	go p.readAll(ctx, resp, limit, tooLarge)
 	select {
 	case <-p.done:
-		p.outcome.repeat()
+		p.outcome.Repeat()
 	case <-ctx.Done():
 		p.closeAfterGrace(resp.Body)
 	}
@@ -76,9 +78,9 @@ func isInMemory(body io.ReadCloser) bool {
 
 // progress is what a goroutine has read so far of a body that may ignore the context.
 type progress struct {
-	done    chan struct{} // closed at the end of the goroutine
-	outcome outcome       // to be read after that
-	close   sync.Once     // closes the body
+	done    chan struct{}   // closed at the end of the goroutine
+	outcome foreign.Outcome // to be read after that
+	close   sync.Once       // closes the body
 
 	mu       sync.Mutex
 	body     []byte // the goroutine writes only beyond its length
@@ -89,13 +91,13 @@ type progress struct {
 // readAll reads and closes the body of resp.
 func (p *progress) readAll(ctx context.Context, resp *http.Response, limit int64, tooLarge error) {
 	defer close(p.done)
-	defer func() { p.outcome.note(recover()) }()
-	defer p.closeBody(resp.Body)
-	body, err := readAll(ctx, resp, limit, tooLarge, p)
-	p.mu.Lock()
-	p.body, p.err, p.finished = body, err, true
-	p.mu.Unlock()
-	p.outcome.returned = true
+	p.outcome.Of(func() {
+		defer p.closeBody(resp.Body)
+		body, err := readAll(ctx, resp, limit, tooLarge, p)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.body, p.err, p.finished = body, err, true
+	})
 }
 
 // set notes what has been read. p is nil when nobody else looks at it.

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/cognitosync/cognitosync-go/internal/foreign"
 )
 
 // Do sends req and returns the response, whose body is never nil. Every error has a
@@ -46,19 +48,17 @@ func doInTime(client Doer, req *http.Request) (*http.Response, error) {
 	go func() {
 		var r result
 		defer func() {
-			r.outcome.note(recover())
 			select {
 			case results <- r:
 			case <-ctx.Done():
 				closeBody(ctx, r.resp)
 			}
 		}()
-		r.resp, r.err = client.Do(req) //nolint:bodyclose // whoever takes the result closes it
-		r.outcome.returned = true
+		r.outcome.Of(func() { r.resp, r.err = client.Do(req) }) //nolint:bodyclose // whoever takes the result closes it
 	}()
 	select {
 	case r := <-results:
-		r.outcome.repeat()
+		r.outcome.Repeat()
 		return complete(ctx, r.resp, r.err)
 	case <-ctx.Done():
 		return nil, context.Cause(ctx) // as net/http does
@@ -69,7 +69,7 @@ func doInTime(client Doer, req *http.Request) (*http.Response, error) {
 type result struct {
 	resp    *http.Response
 	err     error
-	outcome outcome
+	outcome foreign.Outcome
 }
 
 // complete returns either an error or a response with a body, which is what clients

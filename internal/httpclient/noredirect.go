@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 )
 
 // noRedirectClient does what an http.Client does, except for following redirects. That
@@ -58,11 +59,32 @@ func (c *noRedirectClient) Do(req *http.Request) (*http.Response, error) {
 // in memory.
 func roundTrip(transport http.RoundTripper, req *http.Request) (*http.Response, error) {
 	resp, err := transport.RoundTrip(req)
-	if err != nil && isHTTPOverTLS(err) {
+	switch {
+	case err == nil:
+	case isHTTPOverTLS(err):
 		err = http.ErrSchemeMismatch // which says more, as http.Client knows
+	case quotesProxy(transport, req, err):
+		err = &proxyError{err}
 	}
 	return complete(req.Context(), resp, err)
 }
+
+// quotesProxy reports whether err is of transport's Proxy function and may contain a
+// password: http.ProxyFromEnvironment quotes an address that it cannot parse.
+func quotesProxy(transport http.RoundTripper, req *http.Request, err error) bool {
+	standard, ok := transport.(*http.Transport)
+	if !ok || standard.Proxy == nil || !strings.Contains(err.Error(), "@") {
+		return false
+	}
+	_, proxyErr := standard.Proxy(req)
+	return proxyErr != nil && proxyErr.Error() == err.Error()
+}
+
+// proxyError has a text that does not repeat the proxy's address.
+type proxyError struct{ err error }
+
+func (*proxyError) Error() string   { return "the address of the proxy is not valid" }
+func (e *proxyError) Unwrap() error { return e.err }
 
 // isHTTPOverTLS reports whether the server responded in plain HTTP.
 func isHTTPOverTLS(err error) bool {

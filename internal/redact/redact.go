@@ -2,8 +2,8 @@
 // part of an error, and makes such text safe to print.
 //
 // It removes what is part of a key of the call (see [Secrets.Text]), and what must be a
-// key because of the name before it, such as the value of "SecretAccessKey". The work is
-// linear in the length of the text.
+// key because of the name before it, such as the value of "SecretAccessKey", or because of
+// its place in a URL. The work is linear in the length of the text.
 package redact
 
 import (
@@ -57,7 +57,7 @@ func (s *Secrets) Add(keys ...string) {
 //
 // It also removes signatures, the parameters of AWS4-HMAC-SHA256, and anything that looks
 // like a key after a name such as SecretAccessKey, session_token or "Authorization:
-// Bearer", whether or not it is a key of the call.
+// Bearer", and user and password in a URL, whether or not it is a key of the call.
 //
 // It does not find a key that is transformed in another way: in another letter case,
 // encoded again (in base64, for example), or in pieces of fewer than 12 letters and

@@ -245,6 +245,13 @@ func TestNamedValues(t *testing.T) {
 		{"Bearer", "Authorization: Bearer abc.123DEF456, x", "Authorization: Bearer abc.123DEF456, x"},
 		{"Bearer token", `"authorization":"bearer aBcDeF12"`, `"authorization":"bearer REDACTED"`},
 		{"Basic", "Proxy-Authorization:[Basic dXNlcjpwYXNzMQ==]", "Proxy-Authorization:[Basic REDACTED]"},
+		{"Basic without a digit", "Proxy-Authorization: Basic dXNlcjpwdw==", "Proxy-Authorization: Basic REDACTED"},
+		{"password of a URL", `proxyconnect tcp: "http://user:hunter2@proxy.test:8080/"`, `proxyconnect tcp: "http://REDACTED@proxy.test:8080/"`},
+		{"password with escapes", "http://user:p%2Fa%3Fss@proxy.test", "http://REDACTED@proxy.test"},
+		{"password with an at sign", "http://user:p@ss@proxy.test and a@b", "http://REDACTED@proxy.test and a@b"},
+		{"URL in JSON", `{"proxy":"http:\/\/user:pw@proxy.test\/"}`, `{"proxy":"http:\/\/REDACTED@proxy.test\/"}`},
+		{"URL in a query", "?proxy=http%3A%2F%2Fuser%3Apw%40proxy.test", "?proxy=http%3A%2F%2FREDACTED%40proxy.test"},
+		{"token as the user of a URL", "https://0123456789abcdef0123@host.test/", "https://REDACTED@host.test/"},
 		{"Bearer words", "Authorization: Bearer confidential-word", "Authorization: Bearer REDACTED"},
 
 		{"signature", "Signature=" + signature + " is wrong", "Signature=REDACTED is wrong"},
@@ -302,6 +309,8 @@ func TestHonestTexts(t *testing.T) {
 		"RequestID: 0a1b2c3d-4e5f-6a7b-8c9d-0e1f2a3b4c5d",
 		"100 % of \\ & &; &#; &#x; &#xzz; &#99999999999999999999; %zz \\u00 \\",
 		"C:\\new\\users\\token",
+		"ssh://git@host.test/path, https://host.test:443/@scope?a@b, https://[::1]:80 a@b, mailto:alice@host.test",
+		`{"url":"http://host.test:80","mail":"a@b"}, <a href='http://host:80'>a@b</a>`,
 		"日本語 \u2028 \xff\x00\x1b",
 		strings.Repeat("wJalrXUtnFE!", 3), // 11 letters of a key, but not the next one
 	} {
@@ -470,9 +479,9 @@ func TestHeader(t *testing.T) {
 	assert.Nil(t, redact.Header(nil))
 }
 
-// maxSteps is what a search may cost at most for each byte of a text: of three finders
-// one step each, of the search for escapes two, and of each of them one when it hides.
-const maxSteps = 8
+// maxSteps is what a search may cost at most for each byte of a text: of four finders
+// one step each, of the search for escapes two, and of each finder one when it hides.
+const maxSteps = 10
 
 // TestLinear has texts of 1 MiB that are to make the search slow.
 func TestLinear(t *testing.T) {
@@ -509,6 +518,8 @@ func TestLinear(t *testing.T) {
 		{"one letter escaped", "%61"},
 		{"letter and space", "a "},
 		{"signs", "/!"},
+		{"at signs", "://a:@@@@@@@@@@@@@@@@@@@@@@@"},
+		{"password of a URL", "://a:b@"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

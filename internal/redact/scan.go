@@ -81,6 +81,7 @@ func (s *scan) run(index *keyIndex) {
 		plain    = keyFinder{scan: s, index: index}
 		resolved = keyFinder{scan: s, index: index}
 		values   = valueFinder{scan: s}
+		users    = userFinder{scan: s}
 		escaped  = strings.ContainsAny(s.text, `%\&`)
 		buffer   [128]char
 		pending  = buffer[:0] // resolved so far; the last may be the beginning of an escape
@@ -89,6 +90,7 @@ func (s *scan) run(index *keyIndex) {
 		for _, c := range pending[:n] {
 			resolved.next(c)
 			values.next(c)
+			users.next(c)
 		}
 		pending = pending[:copy(pending, pending[n:])]
 	}

@@ -10,9 +10,12 @@ const (
 	// key is a secret key or a token. It has 16 characters or more, with a digit, or 40
 	// without: "token: InvalidIdentityTokenException" is not one.
 	key
-	// credentials follow "Authorization: Basic" or "Authorization: Bearer". They have 8
-	// characters or more, with a digit, or 16 without: "authentication required" are not.
+	// credentials follow "Authorization: Bearer". They have 8 characters or more, with a
+	// digit, or 16 without: "authentication required" are not.
 	credentials
+	// basic credentials follow "Authorization: Basic". A short password has no digit in
+	// base64, but capital letters after small ones.
+	basic
 	// hash is a signature, or the hash it is computed from.
 	hash
 	// parameters follow AWS4-HMAC-SHA256: "Credential=..., SignedHeaders=..., Signature=...".
@@ -30,7 +33,7 @@ var names = [...]struct {
 	{"secret:", key},
 	{"token:", key}, // also of SessionToken and X-Amz-Security-Token
 	{"password:", key},
-	{"authorization:basic", credentials},
+	{"authorization:basic", basic},
 	{"authorization:bearer", credentials},
 	{"signature:", hash},
 	{"aws4request", hash}, // the end of the credential scope, which the hash follows in a string to sign
@@ -58,6 +61,8 @@ type value struct {
 	size       int  // in characters; of parameters, the size of the last
 	equals     bool // the last of the parameters has a "="
 	digit      bool // there is a digit
+	small      bool // the last character is a small letter
+	mixed      bool // there is a capital letter after a small one
 }
 
 func (f *valueFinder) next(c char) {
@@ -127,6 +132,8 @@ func (f *valueFinder) readValue(c char) {
 		v.end = c.end
 		v.size++
 		v.digit = v.digit || isDigit(c.b)
+		v.mixed = v.mixed || v.small && isUpper(c.b)
+		v.small = isLower(c.b)
 	case c.b == '.' && v.isSecret(): // between the parts of a JSON Web Token
 	default:
 		f.finish()
@@ -169,6 +176,8 @@ func (v *value) isSecret() bool {
 		return v.size >= 16 && v.digit || v.size >= 40
 	case credentials:
 		return v.size >= 8 && v.digit || v.size >= 16
+	case basic:
+		return v.size >= 8 && (v.digit || v.mixed) || v.size >= 16
 	case hash:
 		return v.size >= 16
 	case parameters:
@@ -176,6 +185,58 @@ func (v *value) isSecret() bool {
 	default:
 		return false
 	}
+}
+
+// A userFinder hides the user information of URLs in the characters it is given:
+// "user:password" in "http://user:password@host". A name alone is only hidden if it looks
+// like a key: "ssh://git@host" tells nothing.
+type userFinder struct {
+	scan *scan
+
+	scheme     int // how many characters of "://" come last; 3: what follows may be a user
+	start, end int
+	size       int
+	digit      bool
+	password   bool // there is a ":"
+}
+
+func (f *userFinder) next(c char) {
+	f.scan.steps++
+	if f.scheme < len("://") {
+		f.readScheme(c)
+		return
+	}
+	// An escaped slash may be part of a password, but a quote ends what it is in.
+	escaped := c.end > c.start+1 && f.scan.text[c.start] == '%'
+	switch {
+	case c.b == '@':
+		if f.password || f.digit && f.size >= 16 {
+			f.scan.hide(f.start, f.end)
+			f.start = c.start // which is part of the password if there is another "@"
+		}
+	case c.b <= ' ', strings.IndexByte("\"'`<>", c.b) >= 0, strings.IndexByte("/?#", c.b) >= 0 && !escaped:
+		f.scheme = 0
+		return
+	case c.b == ':':
+		f.password = true
+	case isDigit(c.b):
+		f.digit = true
+	}
+	f.end = c.end
+	f.size++
+}
+
+func (f *userFinder) readScheme(c char) {
+	switch c.b {
+	case "://"[f.scheme]:
+		f.scheme++
+	case ':':
+		f.scheme = 1
+	default:
+		f.scheme = 0
+	}
+	f.start, f.end = c.end, c.end
+	f.size, f.digit, f.password = 0, false, false
 }
 
 // isBeforeValue reports whether b may stand between a name and its value.
