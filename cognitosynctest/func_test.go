@@ -303,6 +303,20 @@ func TestServer_MaxInFlight(t *testing.T) {
 	})
 }
 
+// A request that is sent as soon as the response to another is complete is not in flight
+// with that, also on another connection.
+func TestServer_MaxInFlight_next(t *testing.T) {
+	t.Parallel()
+	server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) {
+		o.Pools = []cognitosynctest.Pool{{IdentityPoolId: poolID}}
+	})
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	for range 500 {
+		require.Equal(t, 200, ask(t, client, server, poolID).status)
+	}
+	assert.Equal(t, 1, server.MaxInFlight())
+}
+
 // A response that is not read is in flight until it is closed.
 func TestServer_MaxInFlight_unread(t *testing.T) {
 	t.Parallel()
