@@ -1228,39 +1228,3 @@ func TestForgottenConnection(t *testing.T) {
 		})
 	}
 }
-
-// TestRateOfARegion has one region throttle a client in adaptive mode. Calls in another
-// are not held back for it.
-func TestRateOfARegion(t *testing.T) {
-	t.Parallel()
-	for _, limited := range []bool{false, true} { // with a limit of each call's own
-		t.Run(fmt.Sprintf("limited=%v", limited), func(t *testing.T) {
-			t.Parallel()
-			bothPaths(t, func(t *testing.T, path string) {
-				synctest.Test(t, func(t *testing.T) {
-					tr := setupWorld(t, path, "us-east-1", usePoolRegion, func(o *cognitosync.Options) { o.RetryMode = aws.RetryModeAdaptive })
-					const throttled, free = "eu-west-1:1", "ap-southeast-2:1"
-					for _, pool := range []string{throttled, free} {
-						tr.server.SetPool(cognitosynctest.Pool{IdentityPoolId: pool})
-					}
-					tr.server.Script(throttled, cognitosynctest.Throttle(2))
-					elapsed := func(pool string) time.Duration {
-						started := time.Now()
-						_, err := tr.callPool(t.Context(), pool, func(o *cognitosync.Options) {
-							if limited {
-								o.RetryMaxAttempts = 5
-							}
-						})
-						require.NoError(t, err)
-						return time.Since(started)
-					}
-					assert.NotZero(t, elapsed(throttled), "the client does not sleep, but the rate holds it back")
-					for range 20 {
-						assert.Zero(t, elapsed(free))
-					}
-					assert.NotZero(t, elapsed(throttled))
-				})
-			})
-		})
-	}
-}
