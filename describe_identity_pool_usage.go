@@ -18,6 +18,7 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 	smithyrand "github.com/aws/smithy-go/rand"
+	"github.com/aws/smithy-go/tracing"
 )
 
 // DescribeIdentityPoolUsage returns how many sync sessions and how much data an
@@ -136,6 +137,8 @@ type call struct {
 	last         *attempt         // nil before the first
 	first        attempt          // which most calls have no other than
 	unnumbered   []*attempt       // made without the Retry step, which middleware has replaced
+	checked      bool             // the endpoint has been resolved, or the call refused
+	refusal      error            // why nothing may be sent, though middleware may have a result
 }
 
 // attempt is one attempt of a call: it begins empty and ends with an output or an error.
@@ -293,6 +296,9 @@ type tryFunc func(*call, context.Context, *attempt) (*DescribeIdentityPoolUsageO
 // there was none.
 func (c *call) runAttempts(ctx context.Context, try tryFunc) (*attempt, error) {
 	retryer := c.settings.retryers.of(c.region)
+	if c.refusal != nil {
+		retryer = refusingRetryer{retryer, c.refusal}
+	}
 	c.maxAttempts = retryer.MaxAttempts()
 	err := retryLoop{
 		retryer:     retryer,
@@ -320,7 +326,10 @@ func (c *call) newAttempt(number int) *attempt {
 // be wrong with the clock or the credentials.
 func (c *call) runAttempt(ctx context.Context, a *attempt, try tryFunc) attempted {
 	started := time.Now()
-	attemptCtx, span := c.journal.startAttempt(ctx, a.number)
+	attemptCtx, span := ctx, tracing.Span(nil)
+	if c.refusal == nil {
+		attemptCtx, span = c.journal.startAttempt(ctx, a.number)
+	}
 	attemptCtx = a.limit.start(attemptCtx, c.settings.options.AttemptTimeout)
 	a.output, a.err = try(c, attemptCtx, a)
 	a.limit.stop()
@@ -457,6 +466,9 @@ func (c *call) renewCredentials(ctx context.Context, a *attempt, failure error) 
 func (c *call) decided(ctx context.Context, d decision) {
 	last := c.last
 	last.decision = d
+	if c.refusal != nil && errors.Is(last.err, c.refusal) {
+		return // that was no attempt
+	}
 	c.journal.attemptEnded(ctx, c.record(last))
 	if last.number == 1 && last.err == nil {
 		return // its metadata is that of any call whose first attempt succeeded
