@@ -1,6 +1,7 @@
 package cognitosync
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -421,7 +422,13 @@ func (c *call) sign(ctx context.Context, a *attempt, req *http.Request, payloadH
 // send sends the request of an attempt.
 func (c *call) send(a *attempt, req *http.Request) (resp *http.Response, err error) {
 	a.request = req
-	a.response, err = sendRequest(c.settings.httpClient, req, &a.limit)
+	if meter := c.journal.instruments.http; meter != nil {
+		a.response, err = meter.measure(req, func(measured *http.Request) (*http.Response, error) {
+			return sendRequest(c.settings.httpClient, measured, &a.limit)
+		})
+	} else {
+		a.response, err = sendRequest(c.settings.httpClient, req, &a.limit)
+	}
 	return a.response, err
 }
 
@@ -489,7 +496,7 @@ func (c *call) decided(ctx context.Context, d decision) {
 func (c *call) record(a *attempt) record {
 	r := record{
 		poolID:      c.poolID(),
-		region:      c.region,
+		region:      cmp.Or(c.region, c.settings.router.home),
 		attempt:     a.number,
 		maxAttempts: c.maxAttempts,
 		elapsed:     a.elapsed,
@@ -497,7 +504,10 @@ func (c *call) record(a *attempt) record {
 		reason:      string(a.decision.verdict),
 		err:         a.err,
 	}
-	if c.endpoint != nil {
+	switch {
+	case a.request != nil: // whose target middleware may have changed
+		r.host = a.request.URL.Host
+	case c.endpoint != nil:
 		r.host = c.endpoint.url.Host
 	}
 	if a.response != nil {
@@ -526,7 +536,17 @@ func (c *call) wrap(err error) error {
 	if attempts == 1 && c.last.request == nil && isOfSettings(err) {
 		attempts = 0 // nothing was sent in it
 	}
-	return newCallError(err, c.journal.secrets.Line(strings.TrimSpace(err.Error()), maxErrorText), attempts, retryable)
+	text := c.journal.errorText(err) + c.journal.secrets.Line(c.target(), maxTarget)
+	return newCallError(err, text, attempts, retryable)
+}
+
+// target returns which pool was queried where, in parentheses; "" before that is known.
+func (c *call) target() string {
+	r := c.finalRecord(nil)
+	if r.host == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (pool %s, region %s, host %s)", c.journal.secrets.Line(r.poolID, maxCode), cmp.Or(r.region, "none"), r.host)
 }
 
 // isOfSettings reports whether err was certain before anything could be sent.

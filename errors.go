@@ -334,6 +334,7 @@ const (
 	maxCode      = 256     // of an error code or request id
 	maxMessage   = 2 << 10 // of a service's message
 	maxErrorText = 3 << 10 // of an error's text
+	maxTarget    = 3 * maxCode
 )
 
 // callError stands below the smithy.OperationError of every failed call and

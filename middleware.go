@@ -228,7 +228,7 @@ func (c *call) retryStep(ctx context.Context, in middleware.FinalizeInput, next 
 		metadata = last.metadata
 	}
 	if refusal != nil && errors.Is(err, refusal) {
-		c.last = nil // that was no attempt
+		c.last, c.maxAttempts = nil, 0 // that was no attempt
 	}
 	return out, metadata, err
 }
