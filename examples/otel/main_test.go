@@ -246,7 +246,7 @@ func TestRun(t *testing.T) {
 		require.NoError(t, err)
 		if len(exported.ScopeMetrics) > 0 {
 			exported.Name = "metrics"
-			assert.Equal(t, 13, len(exported.ScopeMetrics[0].Metrics))
+			assert.Len(t, exported.ScopeMetrics[0].Metrics, 13)
 		}
 		names = append(names, exported.Name)
 	}
