@@ -1,6 +1,7 @@
 package cognitosync
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -18,6 +19,7 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 	smithyrand "github.com/aws/smithy-go/rand"
+	"github.com/aws/smithy-go/tracing"
 )
 
 // DescribeIdentityPoolUsage returns how many sync sessions and how much data an
@@ -138,6 +140,8 @@ type call struct {
 	last         *attempt         // nil before the first
 	first        attempt          // which most calls have no other than
 	unnumbered   []*attempt       // made without the Retry step, which middleware has replaced
+	checked      bool             // the endpoint has been resolved, or the call refused
+	refusal      error            // why nothing may be sent, though middleware may have a result
 }
 
 // attempt is one attempt of a call: it begins empty and ends with an output or an error.
@@ -295,6 +299,9 @@ type tryFunc func(*call, context.Context, *attempt) (*DescribeIdentityPoolUsageO
 // there was none.
 func (c *call) runAttempts(ctx context.Context, try tryFunc) (*attempt, error) {
 	retryer := c.settings.retryers.of(c.region)
+	if c.refusal != nil {
+		retryer = refusingRetryer{retryer, c.refusal}
+	}
 	c.maxAttempts = retryer.MaxAttempts()
 	c.try = try
 	err := retryLoop{
@@ -321,7 +328,10 @@ func (c *call) newAttempt(number int) *attempt {
 func (c *call) runAttempt(ctx context.Context, number int) attempted {
 	a := c.newAttempt(number)
 	started := time.Now()
-	attemptCtx, span := c.journal.startAttempt(ctx, a.number)
+	attemptCtx, span := ctx, tracing.Span(nil)
+	if c.refusal == nil {
+		attemptCtx, span = c.journal.startAttempt(ctx, a.number)
+	}
 	attemptCtx = a.limit.start(attemptCtx, c.settings.options.AttemptTimeout)
 	a.output, a.err = c.try(c, attemptCtx, a)
 	a.err = ownError(ctx, a.err)
@@ -414,7 +424,13 @@ func (c *call) sign(ctx context.Context, a *attempt, req *http.Request, payloadH
 // send sends the request of an attempt.
 func (c *call) send(a *attempt, req *http.Request) (resp *http.Response, err error) {
 	a.request = req
-	a.response, err = sendRequest(c.settings.httpClient, req, &a.limit)
+	if meter := c.journal.instruments.http; meter != nil {
+		a.response, err = meter.measure(req, func(measured *http.Request) (*http.Response, error) {
+			return sendRequest(c.settings.httpClient, measured, &a.limit)
+		})
+	} else {
+		a.response, err = sendRequest(c.settings.httpClient, req, &a.limit)
+	}
 	return a.response, err
 }
 
@@ -459,6 +475,9 @@ func (c *call) renewCredentials(ctx context.Context, a *attempt, failure error) 
 func (c *call) decided(ctx context.Context, d decision) {
 	last := c.last
 	last.decision = d
+	if c.refusal != nil && errors.Is(last.err, c.refusal) {
+		return // that was no attempt
+	}
 	c.journal.attemptEnded(ctx, c.record(last))
 	if last.number == 1 && last.err == nil {
 		return // its metadata is that of any call whose first attempt succeeded
@@ -479,7 +498,7 @@ func (c *call) decided(ctx context.Context, d decision) {
 func (c *call) record(a *attempt) record {
 	r := record{
 		poolID:      c.poolID(),
-		region:      c.region,
+		region:      cmp.Or(c.region, c.settings.router.home),
 		attempt:     a.number,
 		maxAttempts: c.maxAttempts,
 		elapsed:     a.elapsed,
@@ -487,7 +506,10 @@ func (c *call) record(a *attempt) record {
 		reason:      string(a.decision.verdict),
 		err:         a.err,
 	}
-	if c.endpoint != nil {
+	switch {
+	case a.request != nil: // whose target middleware may have changed
+		r.host = a.request.URL.Host
+	case c.endpoint != nil:
 		r.host = c.endpoint.url.Host
 	}
 	if a.response != nil {
@@ -516,7 +538,17 @@ func (c *call) wrap(err error) error {
 	if attempts == 1 && c.last.request == nil && isOfSettings(err) {
 		attempts = 0 // nothing was sent in it
 	}
-	return newCallError(err, c.journal.secrets.Line(strings.TrimSpace(err.Error()), maxErrorText), attempts, retryable)
+	text := c.journal.errorText(err) + c.journal.secrets.Line(c.target(), maxTarget)
+	return newCallError(err, text, attempts, retryable)
+}
+
+// target returns which pool was queried where, in parentheses; "" before that is known.
+func (c *call) target() string {
+	r := c.finalRecord(nil)
+	if r.host == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (pool %s, region %s, host %s)", c.journal.secrets.Line(r.poolID, maxCode), cmp.Or(r.region, "none"), r.host)
 }
 
 // isOfSettings reports whether err was certain before anything could be sent.

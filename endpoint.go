@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	smithyauth "github.com/aws/smithy-go/auth"
 	smithyendpoints "github.com/aws/smithy-go/endpoints"
+	"github.com/aws/smithy-go/logging"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/cognitosync/cognitosync-go/internal/endpoints"
@@ -24,6 +25,14 @@ const defaultSigningName = "cognito-sync"
 
 // EndpointResolverOptions select among the endpoints of a region.
 type EndpointResolverOptions struct {
+	// Logger is for an [EndpointResolver] to log to. nil means Options.Logger.
+	Logger logging.Logger
+
+	// LogDeprecated asks an [EndpointResolver] to log that an endpoint is deprecated;
+	// of the service's own endpoints none is. The client sets it where
+	// Options.ClientLogMode has aws.LogDeprecatedUsage.
+	LogDeprecated bool
+
 	// DisableHTTPS sends requests over plain HTTP.
 	DisableHTTPS bool
 
@@ -36,7 +45,7 @@ type EndpointResolverOptions struct {
 	UseDualStackEndpoint aws.DualStackEndpointState
 
 	// ResolvedRegion is the real region where Options.Region is a pseudo region such
-	// as "fips-us-west-2". The client fills it for an aws.EndpointResolverWithOptions.
+	// as "fips-us-west-2". The client fills it for an [EndpointResolver].
 	ResolvedRegion string
 }
 
@@ -56,6 +65,13 @@ func (o EndpointResolverOptions) GetUseDualStackEndpoint() aws.DualStackEndpoint
 
 // GetResolvedRegion returns ResolvedRegion. It serves aws.GetResolvedRegion.
 func (o EndpointResolverOptions) GetResolvedRegion() string { return o.ResolvedRegion }
+
+// selectsLike reports whether both select the same endpoints, and are logged to the same.
+func (o EndpointResolverOptions) selectsLike(other EndpointResolverOptions) bool {
+	sameLogger := same(o.Logger, other.Logger)
+	o.Logger, other.Logger = nil, nil // there may be a function in it, which == panics of
+	return sameLogger && o == other
+}
 
 // EndpointResolverV2 finds the URL that a request is sent to. The answer's
 // properties may carry another signing name or region, as smithy auth options.
@@ -121,7 +137,7 @@ type routing struct {
 	baseEndpoint  *string
 	options       EndpointResolverOptions
 	resolver      EndpointResolverV2
-	legacy        legacyEndpointResolver
+	legacy        EndpointResolver // nil: none
 	signingName   string
 	signingRegion string
 	usePoolRegion bool
@@ -288,9 +304,6 @@ func (r *router) endpointSetting() string {
 	return "Region"
 }
 
-// legacyEndpointResolver is the deprecated resolver of an aws.Config.
-type legacyEndpointResolver func(region string, options EndpointResolverOptions) (aws.Endpoint, error)
-
 // legacyEndpoint asks the deprecated resolver, which comes first where there is
 // one. Its EndpointNotFoundError leaves the choice to EndpointResolverV2.
 func (r *router) legacyEndpoint(region string) (*endpoint, error) {
@@ -301,7 +314,10 @@ func (r *router) legacyEndpoint(region string) (*endpoint, error) {
 	if region != r.region {
 		options.ResolvedRegion = region
 	}
-	resolved, err := r.legacy(region, options)
+	if r.fips {
+		options.UseFIPSEndpoint = aws.FIPSEndpointStateEnabled
+	}
+	resolved, err := r.legacy.ResolveEndpoint(region, options)
 	if err != nil {
 		return nil, &ConfigurationError{Setting: "EndpointResolver", Err: &resolverError{err}}
 	}
@@ -319,4 +335,70 @@ func (r *router) legacyEndpoint(region string) (*endpoint, error) {
 // signature's scope: anything else would break the Authorization header.
 func canBeSignedFor(name string) bool {
 	return name != "" && !strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' || r == '/' || r == ',' })
+}
+
+// EndpointResolver finds the URL for a region. It is asked before [EndpointResolverV2],
+// which has the choice where the error is an *aws.EndpointNotFoundError.
+//
+// Deprecated: set [Options.BaseEndpoint], or implement [EndpointResolverV2].
+type EndpointResolver interface {
+	ResolveEndpoint(region string, options EndpointResolverOptions) (aws.Endpoint, error)
+}
+
+// EndpointResolverFunc is a function as an [EndpointResolver].
+//
+// Deprecated: set [Options.BaseEndpoint], or implement [EndpointResolverV2].
+type EndpointResolverFunc func(region string, options EndpointResolverOptions) (aws.Endpoint, error)
+
+// ResolveEndpoint calls fn.
+func (fn EndpointResolverFunc) ResolveEndpoint(region string, options EndpointResolverOptions) (aws.Endpoint, error) {
+	return fn(region, options)
+}
+
+// EndpointResolverFromURL returns a resolver that gives the URL for every region, with what
+// the option functions make of it. Requests are signed for the region, unless one of them
+// sets another.
+//
+// Deprecated: set [Options.BaseEndpoint].
+func EndpointResolverFromURL(url string, optFns ...func(*aws.Endpoint)) EndpointResolver {
+	endpoint := aws.Endpoint{URL: url, Source: aws.EndpointSourceCustom}
+	for _, fn := range optFns {
+		fn(&endpoint)
+	}
+	return EndpointResolverFunc(func(region string, _ EndpointResolverOptions) (aws.Endpoint, error) {
+		resolved := endpoint
+		resolved.SigningRegion = cmp.Or(endpoint.SigningRegion, region)
+		return resolved, nil
+	})
+}
+
+// NewDefaultEndpointResolver returns a resolver that follows the rules AWS publishes for
+// the service's endpoints. Without a region its error is an *aws.MissingRegionError.
+//
+// Deprecated: use [NewDefaultEndpointResolverV2].
+func NewDefaultEndpointResolver() EndpointResolver { return EndpointResolverFunc(resolveByRules) }
+
+func resolveByRules(region string, options EndpointResolverOptions) (aws.Endpoint, error) {
+	region, fips := endpoints.RealRegion(cmp.Or(options.ResolvedRegion, region))
+	if region == "" {
+		return aws.Endpoint{}, &aws.MissingRegionError{}
+	}
+	uri, err := endpoints.Resolve(endpoints.Params{
+		Region:    region,
+		FIPS:      fips || options.UseFIPSEndpoint == aws.FIPSEndpointStateEnabled,
+		DualStack: options.UseDualStackEndpoint == aws.DualStackEndpointStateEnabled,
+	})
+	if err != nil {
+		return aws.Endpoint{}, err
+	}
+	if options.DisableHTTPS {
+		uri.Scheme = "http"
+	}
+	return aws.Endpoint{
+		URL:           uri.String(),
+		PartitionID:   endpoints.PartitionID(region),
+		SigningName:   defaultSigningName,
+		SigningRegion: region,
+		SigningMethod: "v4",
+	}, nil
 }

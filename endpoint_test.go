@@ -14,6 +14,7 @@ import (
 	"github.com/aws/smithy-go"
 	smithyauth "github.com/aws/smithy-go/auth"
 	smithyendpoints "github.com/aws/smithy-go/endpoints"
+	"github.com/aws/smithy-go/logging"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -235,7 +236,9 @@ func TestLegacyEndpointResolver(t *testing.T) {
 					assert.Equal(t, cognitosync.ServiceID, service)
 					assert.Equal(t, firstOf(test.asked, cfg.Region), region)
 					if assert.Len(t, opts, 1) {
-						assert.Equal(t, test.with, opts[0])
+						want := test.with
+						want.Logger = logging.Nop{} // the client's
+						assert.Equal(t, want, opts[0])
 					}
 					return test.endpoint, test.err
 				})
@@ -256,6 +259,103 @@ func TestLegacyEndpointResolver(t *testing.T) {
 				assert.Equal(t, test.scope, s.signedFor())
 			})
 		})
+	}
+}
+
+// TestEndpointResolverFromURL shows that a resolver keeps nothing from one region to the next.
+func TestEndpointResolverFromURL(t *testing.T) {
+	t.Parallel()
+	resolver := cognitosync.EndpointResolverFromURL("http://local.test")
+	for _, region := range []string{"us-east-1", "eu-west-1"} {
+		got, err := resolver.ResolveEndpoint(region, cognitosync.EndpointResolverOptions{})
+		require.NoError(t, err)
+		assert.Equal(t, aws.Endpoint{URL: "http://local.test", Source: aws.EndpointSourceCustom, SigningRegion: region}, got)
+	}
+}
+
+func TestDefaultEndpointResolver(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name    string
+		region  string
+		options cognitosync.EndpointResolverOptions
+		want    aws.Endpoint // but for what is always the same
+		err     string
+	}{
+		{name: "a region", region: "us-east-1",
+			want: aws.Endpoint{URL: host, PartitionID: "aws", SigningRegion: "us-east-1"}},
+		{name: "another partition", region: "cn-north-1",
+			want: aws.Endpoint{URL: "https://cognito-sync.cn-north-1.amazonaws.com.cn", PartitionID: "aws-cn", SigningRegion: "cn-north-1"}},
+		{name: "all switches", region: "us-gov-west-1", options: cognitosync.EndpointResolverOptions{
+			DisableHTTPS: true, UseFIPSEndpoint: aws.FIPSEndpointStateEnabled, UseDualStackEndpoint: aws.DualStackEndpointStateEnabled,
+		}, want: aws.Endpoint{URL: "http://cognito-sync-fips.us-gov-west-1.api.aws", PartitionID: "aws-us-gov", SigningRegion: "us-gov-west-1"}},
+		{name: "a pseudo region", region: "fips-us-west-2",
+			want: aws.Endpoint{URL: "https://cognito-sync-fips.us-west-2.amazonaws.com", PartitionID: "aws", SigningRegion: "us-west-2"}},
+		{name: "a resolved region", region: "us-east-1", options: cognitosync.EndpointResolverOptions{ResolvedRegion: "us-west-2"},
+			want: aws.Endpoint{URL: "https://cognito-sync.us-west-2.amazonaws.com", PartitionID: "aws", SigningRegion: "us-west-2"}},
+		{name: "no host label", region: "us east 1", err: `invalid input region "us east 1"`},
+		{name: "no region", err: new(aws.MissingRegionError).Error()},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			got, err := cognitosync.NewDefaultEndpointResolver().ResolveEndpoint(test.region, test.options)
+			if test.err != "" {
+				require.ErrorContains(t, err, test.err)
+				assert.Zero(t, got)
+				return
+			}
+			require.NoError(t, err)
+			want := test.want
+			want.SigningName, want.SigningMethod = "cognito-sync", "v4"
+			assert.Equal(t, want, got)
+		})
+	}
+	_, err := cognitosync.NewDefaultEndpointResolver().ResolveEndpoint("", cognitosync.EndpointResolverOptions{})
+	var missing *aws.MissingRegionError
+	assert.ErrorAs(t, err, &missing)
+}
+
+// TestDefaultEndpointResolverOfAClient has every call go where it goes without the resolver.
+func TestDefaultEndpointResolverOfAClient(t *testing.T) {
+	t.Parallel()
+	for _, region := range []string{"us-east-1", "fips-us-west-2", "cn-north-1"} {
+		t.Run(region, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				sent := &clienttest.Tap{Transport: clienttest.Respond(http.StatusOK, nil, "")}
+				cfg := configOf(sent)
+				cfg.Region = region
+				for _, client := range []*cognitosync.Client{
+					newClient(cfg, path),
+					newClient(cfg, path, cognitosync.WithEndpointResolver(cognitosync.NewDefaultEndpointResolver())),
+					newClient(cfg, path, cognitosync.WithEndpointResolver(cognitosync.EndpointResolverFunc(nil))),
+					newClient(cfg, path, cognitosync.WithEndpointResolver(nil)),
+				} {
+					_, err := describe(t.Context(), t, client, anyPool)
+					require.NoError(t, err)
+				}
+				requests := sent.Take()
+				require.Len(t, requests, 4)
+				for _, request := range requests {
+					assert.Equal(t, requests[0].URL.String(), request.URL.String())
+					assert.Equal(t, submatch(credentialScope, requests[0].Header.Get("Authorization")),
+						submatch(credentialScope, request.Header.Get("Authorization")))
+				}
+			})
+		})
+	}
+}
+
+// TestDefaultEndpointResolverV2Headers shows that callers can add headers to its endpoints.
+func TestDefaultEndpointResolverV2Headers(t *testing.T) {
+	t.Parallel()
+	for _, endpoint := range []*string{nil, aws.String("http://local.test")} {
+		got, err := cognitosync.NewDefaultEndpointResolverV2().ResolveEndpoint(t.Context(), cognitosync.EndpointParameters{
+			Region: aws.String("us-east-1"), Endpoint: endpoint,
+		})
+		require.NoError(t, err)
+		require.NotNil(t, got.Headers)
+		assert.NotPanics(t, func() { got.Headers.Set("X-Mine", "1") })
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
@@ -253,6 +255,10 @@ type ErrorDetails struct {
 
 // InspectError returns all that is known of an error of this package in one
 // step. It takes any error; nil gives the zero value.
+//
+// An exception that no call returned, as a mock makes one, is Retryable if the client
+// would try it again by default, and of the Fault that AWS's model gives it; also inside
+// other errors.
 func InspectError(err error) ErrorDetails {
 	if err == nil {
 		return ErrorDetails{}
@@ -268,8 +274,19 @@ func InspectError(err error) ErrorDetails {
 	var failure *callError
 	if errors.As(err, &failure) {
 		details.Attempts, details.Retryable = failure.attempts, failure.retryable
+	} else if details.Code != "" {
+		details.Retryable = retryableByDefault(err)
 	}
 	return details
+}
+
+// retryableByDefault reports whether the SDK's retryers would have an error of the service
+// tried again. An InternalErrorException they only know by the status 500, which it always
+// has.
+func retryableByDefault(err error) bool {
+	_, internal := ofService[*InternalErrorException](err)
+	_, tooMany := ofService[*TooManyRequestsException](err) // whatever its code is overridden with
+	return internal || tooMany || retry.IsErrorRetryables(retry.DefaultRetryables).IsErrorRetryable(err) == aws.TrueTernary
 }
 
 // IsDenied reports whether the service refused the caller: with a
@@ -334,6 +351,7 @@ const (
 	maxCode      = 256     // of an error code or request id
 	maxMessage   = 2 << 10 // of a service's message
 	maxErrorText = 3 << 10 // of an error's text
+	maxTarget    = 3 * maxCode
 )
 
 // callError stands below the smithy.OperationError of every failed call and

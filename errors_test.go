@@ -127,9 +127,54 @@ func TestInspectAnyError(t *testing.T) {
 	assert.Equal(t, cognitosync.ErrorDetails{Message: "boom"}, cognitosync.InspectError(errors.New("boom")))
 	assert.Equal(t, cognitosync.ErrorDetails{Code: "OddException", Message: "m", Fault: smithy.FaultServer},
 		cognitosync.InspectError(fmt.Errorf("wrapped: %w", &smithy.GenericAPIError{Code: "OddException", Message: "m", Fault: smithy.FaultServer})))
+	assert.Equal(t, cognitosync.ErrorDetails{Code: "ThrottlingException", Retryable: true},
+		cognitosync.InspectError(&smithy.GenericAPIError{Code: "ThrottlingException"}), "by the SDK's own rules")
+}
+
+// TestInspectBareException shows that an exception tells as much without a response as its
+// model says: a mock that returns it plays the service.
+func TestInspectBareException(t *testing.T) {
+	t.Parallel()
+	retried := map[string]bool{"TooManyRequestsException": true, "InternalErrorException": true}
 	for _, test := range exceptions {
-		assert.Equal(t, cognitosync.ErrorDetails{Code: test.name, Fault: test.fault}, cognitosync.InspectError(test.null), test.name)
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			for name, wrap := range map[string]func(error) error{
+				"bare":            func(err error) error { return err },
+				"wrapped":         func(err error) error { return fmt.Errorf("wrapped: %w", err) },
+				"joined":          func(err error) error { return errors.Join(errBroken, err) },
+				"of an operation": func(err error) error { return &smithy.OperationError{ServiceID: "x", OperationName: "y", Err: err} },
+			} {
+				want := cognitosync.ErrorDetails{Code: test.name, Message: "m", Retryable: retried[test.name], Fault: test.fault}
+				assert.Equal(t, want, cognitosync.InspectError(wrap(test.make(aws.String("m"), nil))), name)
+				want.Message = ""
+				assert.Equal(t, want, cognitosync.InspectError(wrap(test.null)), name)
+				want.Code = "Renamed"
+				assert.Equal(t, want, cognitosync.InspectError(wrap(test.make(nil, aws.String("Renamed")))), name)
+			}
+		})
 	}
+}
+
+// TestInspectMockedThrottle has a function mock play a throttle for code that looks at errors.
+func TestInspectMockedThrottle(t *testing.T) {
+	t.Parallel()
+	mock := cognitosync.DescribeIdentityPoolUsageFunc(func(context.Context, *cognitosync.DescribeIdentityPoolUsageInput, ...func(*cognitosync.Options)) (
+		*cognitosync.DescribeIdentityPoolUsageOutput, error,
+	) {
+		return nil, &cognitosync.TooManyRequestsException{}
+	})
+	output, err := mock.DescribeIdentityPoolUsage(t.Context(), poolInput(poolID))
+	assert.Nil(t, output)
+	assert.True(t, cognitosync.InspectError(err).Retryable)
+}
+
+// TestInspectProvidersException shows that what a credentials provider was told by services of
+// its own is still not taken for an answer of this one.
+func TestInspectProvidersException(t *testing.T) {
+	t.Parallel()
+	err := &v4.SigningError{Err: &smithy.GenericAPIError{Code: "ThrottlingException"}}
+	assert.Equal(t, cognitosync.ErrorDetails{Message: err.Error()}, cognitosync.InspectError(err))
 }
 
 func TestIsDenied(t *testing.T) {

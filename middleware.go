@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/smithy-go/middleware"
@@ -181,6 +182,27 @@ func (c *call) serializeStep(ctx context.Context, in middleware.SerializeInput, 
 
 // Finalize
 
+// refused returns why nothing may be sent, or nil once the endpoint is resolved. The steps
+// that need settings do nothing in a call that is refused, and transmit fails it: a mock
+// further on may have a result for it all the same.
+func (c *call) refused(ctx context.Context) error {
+	if !c.checked {
+		c.checked, c.refusal = true, c.resolveEndpoint(ctx)
+	}
+	return c.refusal
+}
+
+// refusingRetryer never has a refused call tried again. What a mock returns is another
+// matter.
+type refusingRetryer struct {
+	aws.RetryerV2
+	refusal error
+}
+
+func (r refusingRetryer) IsErrorRetryable(err error) bool {
+	return !errors.Is(err, r.refusal) && r.RetryerV2.IsErrorRetryable(err)
+}
+
 // retryStep runs what comes after it once for each attempt.
 func (c *call) retryStep(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
 	out middleware.FinalizeOutput, metadata middleware.Metadata, err error,
@@ -189,8 +211,9 @@ func (c *call) retryStep(ctx context.Context, in middleware.FinalizeInput, next 
 	if err != nil {
 		return out, metadata, err
 	}
-	if err := c.resolveEndpoint(ctx); err != nil {
-		return out, metadata, err
+	refusal := c.refused(ctx)
+	if refusal != nil && len(c.settings.options.APIOptions) == 0 {
+		return out, metadata, refusal // interceptors return no results
 	}
 	last, err := c.runAttempts(ctx, func(_ *call, ctx context.Context, a *attempt) (*DescribeIdentityPoolUsageOutput, error) {
 		var err error
@@ -203,6 +226,9 @@ func (c *call) retryStep(ctx context.Context, in middleware.FinalizeInput, next 
 	})
 	if last != nil {
 		metadata = last.metadata
+	}
+	if refusal != nil && errors.Is(err, refusal) {
+		c.last, c.maxAttempts = nil, 0 // that was no attempt
 	}
 	return out, metadata, err
 }
@@ -246,8 +272,8 @@ func finalizeAnchor(ctx context.Context, in middleware.FinalizeInput, next middl
 func (c *call) identityStep(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
 	out middleware.FinalizeOutput, metadata middleware.Metadata, err error,
 ) {
-	if c.settings.err != nil { // without the Retry step nothing else has said so
-		return out, metadata, c.settings.err
+	if c.refused(ctx) != nil {
+		return next.HandleFinalize(ctx, in)
 	}
 	ctx, a := c.attemptOf(ctx)
 	if err := c.retrieveCredentials(ctx, a); err != nil {
@@ -263,10 +289,8 @@ func (c *call) endpointStep(ctx context.Context, in middleware.FinalizeInput, ne
 	if err != nil {
 		return out, metadata, err
 	}
-	if c.endpoint == nil { // middleware has taken the place of the Retry step
-		if err := c.resolveEndpoint(ctx); err != nil {
-			return out, metadata, err
-		}
+	if c.refused(ctx) != nil {
+		return next.HandleFinalize(ctx, in)
 	}
 	c.endpoint.apply(req.Request)
 	// Middleware that has set another name or region in the context is obeyed.
@@ -297,6 +321,9 @@ func (c *call) signStep(ctx context.Context, in middleware.FinalizeInput, next m
 	req, err := stackRequest(in.Request)
 	if err != nil {
 		return out, metadata, err
+	}
+	if c.refused(ctx) != nil {
+		return next.HandleFinalize(ctx, in)
 	}
 	ctx, a := c.attemptOf(ctx)
 	if err := checkKeys(a.credentials); err != nil { // middleware in the place of GetIdentity
@@ -377,6 +404,9 @@ func (c *call) logStep(ctx context.Context, in middleware.DeserializeInput, next
 func (c *call) transmit(ctx context.Context, input any) (output any, metadata middleware.Metadata, err error) {
 	req, err := stackRequest(input)
 	if err != nil {
+		return nil, metadata, err
+	}
+	if err := c.refused(ctx); err != nil {
 		return nil, metadata, err
 	}
 	ctx, a := c.attemptOf(ctx)

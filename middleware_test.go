@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -387,6 +388,68 @@ func TestWithoutValidation(t *testing.T) {
 		})
 	}
 }
+
+// TestRefusedThroughAStack shows that nothing is sent with settings that allow no call,
+// whichever of the steps is missing or has another in its place, and whatever the retryer
+// thinks of it.
+func TestRefusedThroughAStack(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		pool   string
+		option func(*cognitosync.Options)
+		is     func(error) bool
+	}{
+		{"no credentials", poolID, func(o *cognitosync.Options) { o.Credentials = nil }, isA[*cognitosync.ConfigurationError]},
+		{"no region", poolID, func(o *cognitosync.Options) { o.Region = "" }, isA[*cognitosync.ConfigurationError]},
+		{"no such mode", poolID, func(o *cognitosync.Options) { o.DefaultsMode = "hurried" }, isA[*cognitosync.ConfigurationError]},
+		{"another region", "eu-west-1:1f2e", func(o *cognitosync.Options) { o.BaseEndpoint = nil }, isA[*cognitosync.RegionMismatchError]},
+		{"tried again whatever happens", poolID, func(o *cognitosync.Options) {
+			o.Region, o.Retryer = "", retryAlways{retry.NewStandard()}
+		}, isA[*cognitosync.ConfigurationError]},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			refuse := func(t *testing.T, change func(step) error) {
+				records := &clienttest.Records{Level: slog.LevelDebug}
+				sent := &clienttest.Tap{Transport: clienttest.Respond(http.StatusOK, nil, stubBody)}
+				meters := &clienttest.Meters{}
+				client := newClient(configOf(sent), direct, test.option, func(o *cognitosync.Options) {
+					o.StructuredLogger, o.MeterProvider = slog.New(records), meters
+				}, cognitosync.WithAPIOptions(func(s *middleware.Stack) error { return change(stepNamed("finalize", s)) }))
+				output, err := describe(t.Context(), t, client, test.pool)
+				requireFailure(t, output, err)
+				assert.True(t, test.is(err), err)
+				assert.Zero(t, cognitosync.InspectError(err).Attempts)
+				assert.Empty(t, sent.Take())
+				logged := records.Take()
+				require.Len(t, logged, 1)
+				assert.Equal(t, "cognitosync call", logged[0]["message"])
+				assert.Equal(t, "refused before sending", logged[0]["reason"])
+				assert.Empty(t, meters.Take()["client.call.attempts"])
+			}
+			t.Run("all steps", func(t *testing.T) { t.Parallel(); refuse(t, func(step) error { return nil }) })
+			for _, id := range []string{"Retry", "RetryMetricsHeader", "ResolveAuthScheme", "GetIdentity", "ResolveEndpointV2", "ComputePayloadHash", "Signing"} {
+				t.Run("without "+id, func(t *testing.T) {
+					t.Parallel()
+					refuse(t, func(s step) error { return s.remove(id) })
+				})
+				t.Run("another "+id, func(t *testing.T) {
+					t.Parallel()
+					refuse(t, func(s step) error {
+						_, err := s.swap(id, &probe{id: id})
+						return err
+					})
+				})
+			}
+		})
+	}
+}
+
+// retryAlways takes every error for one that another attempt may cure.
+type retryAlways struct{ aws.Retryer }
+
+func (retryAlways) IsErrorRetryable(error) bool { return true }
 
 // TestAttemptsAreSeparate shows that middleware inside the attempt loop gets a request
 // of its own for each attempt, and outside of it one for all.

@@ -76,6 +76,12 @@ type Options struct {
 	// EndpointOptions select FIPS, dual-stack and plain HTTP endpoints.
 	EndpointOptions EndpointResolverOptions
 
+	// EndpointResolver finds the URL of a call, before BaseEndpoint and EndpointResolverV2
+	// have a say. The default is none.
+	//
+	// Deprecated: set BaseEndpoint, or EndpointResolverV2.
+	EndpointResolver EndpointResolver
+
 	// EndpointResolverV2 finds the URL of a call. The default follows the rules AWS
 	// publishes for the service. The region check of UseIdentityPoolRegion is left
 	// to a resolver that is not the default one.
@@ -142,12 +148,11 @@ type Options struct {
 	// [RegionMismatchError] before anything is sent.
 	UseIdentityPoolRegion bool
 
-	legacyEndpointResolver legacyEndpointResolver // of an aws.Config
-	signingName            string                 // WithSigV4SigningName
-	signingRegion          string                 // WithSigV4SigningRegion
-	defaultRetryer         aws.Retryer            // the Retryer that is not the caller's
-	defaultRetryMode       aws.RetryMode          // and what it was made for
-	configErr              error                  // what was wrong with an aws.Config
+	signingName      string        // WithSigV4SigningName
+	signingRegion    string        // WithSigV4SigningRegion
+	defaultRetryer   aws.Retryer   // the Retryer that is not the caller's
+	defaultRetryMode aws.RetryMode // and what it was made for
+	configErr        error         // what was wrong with an aws.Config
 }
 
 // Copy returns a copy that shares nothing with o that an option function may change in
@@ -165,6 +170,15 @@ func (o Options) Copy() Options {
 func WithAPIOptions(optFns ...func(*middleware.Stack) error) func(*Options) {
 	return func(o *Options) {
 		o.APIOptions = append(o.APIOptions, optFns...)
+	}
+}
+
+// WithEndpointResolver returns an option function that sets [Options.EndpointResolver].
+//
+// Deprecated: set [Options.BaseEndpoint], or use [WithEndpointResolverV2].
+func WithEndpointResolver(resolver EndpointResolver) func(*Options) {
+	return func(o *Options) {
+		o.EndpointResolver = resolver
 	}
 }
 
@@ -202,6 +216,7 @@ func optionsFromConfig(cfg aws.Config) Options {
 		Credentials:                cfg.Credentials,
 		DefaultsMode:               cfg.DefaultsMode,
 		DisableClockSkewCorrection: cfg.DisableClockSkewCorrection,
+		EndpointResolver:           resolverFromConfig(cfg),
 		HTTPClient:                 cfg.HTTPClient,
 		Interceptors:               cfg.Interceptors,
 		Logger:                     cfg.Logger,
@@ -209,7 +224,6 @@ func optionsFromConfig(cfg aws.Config) Options {
 		RetryMaxAttempts:           cfg.RetryMaxAttempts,
 		RetryMode:                  cfg.RetryMode,
 		RuntimeEnvironment:         cfg.RuntimeEnvironment,
-		legacyEndpointResolver:     legacyResolverFromConfig(cfg),
 	}
 	if cfg.Retryer != nil {
 		o.Retryer = cfg.Retryer()
@@ -218,17 +232,17 @@ func optionsFromConfig(cfg aws.Config) Options {
 	return o
 }
 
-// legacyResolverFromConfig returns the resolver of cfg, or nil.
-func legacyResolverFromConfig(cfg aws.Config) legacyEndpointResolver {
+// resolverFromConfig returns the deprecated resolver of cfg, or nil.
+func resolverFromConfig(cfg aws.Config) EndpointResolver {
 	switch {
 	case cfg.EndpointResolverWithOptions != nil:
-		return func(region string, options EndpointResolverOptions) (aws.Endpoint, error) {
+		return EndpointResolverFunc(func(region string, options EndpointResolverOptions) (aws.Endpoint, error) {
 			return cfg.EndpointResolverWithOptions.ResolveEndpoint(ServiceID, region, options)
-		}
+		})
 	case cfg.EndpointResolver != nil:
-		return func(region string, _ EndpointResolverOptions) (aws.Endpoint, error) {
+		return EndpointResolverFunc(func(region string, _ EndpointResolverOptions) (aws.Endpoint, error) {
 			return cfg.EndpointResolver.ResolveEndpoint(ServiceID, region)
-		}
+		})
 	}
 	return nil
 }
@@ -318,6 +332,9 @@ func (o *Options) fillDefaults() {
 	}
 	if isNil(o.Credentials) {
 		o.Credentials = nil
+	}
+	if isNil(o.EndpointResolver) {
+		o.EndpointResolver = nil
 	}
 	if isNil(o.EndpointResolverV2) {
 		o.EndpointResolverV2 = NewDefaultEndpointResolverV2()
@@ -432,12 +449,17 @@ func (o *Options) hasInterceptors() bool {
 
 // routing returns what decides about region and endpoint.
 func (o *Options) routing() routing {
+	options := o.EndpointOptions
+	if isNil(options.Logger) {
+		options.Logger = o.Logger
+	}
+	options.LogDeprecated = options.LogDeprecated || o.ClientLogMode.IsDeprecatedUsage()
 	return routing{
 		region:        o.Region,
 		baseEndpoint:  o.BaseEndpoint,
-		options:       o.EndpointOptions,
+		options:       options,
 		resolver:      o.EndpointResolverV2,
-		legacy:        o.legacyEndpointResolver,
+		legacy:        o.EndpointResolver,
 		signingName:   o.signingName,
 		signingRegion: o.signingRegion,
 		usePoolRegion: o.UseIdentityPoolRegion,
@@ -448,8 +470,8 @@ func (o *Options) routing() routing {
 func (o *Options) routesLike(base *Options) bool {
 	return o.Region == base.Region && o.UseIdentityPoolRegion == base.UseIdentityPoolRegion &&
 		o.signingName == base.signingName && o.signingRegion == base.signingRegion &&
-		o.EndpointOptions == base.EndpointOptions && same(o.EndpointResolverV2, base.EndpointResolverV2) &&
-		o.legacyEndpointResolver == nil && base.legacyEndpointResolver == nil &&
+		o.EndpointOptions.selectsLike(base.EndpointOptions) && same(o.EndpointResolverV2, base.EndpointResolverV2) &&
+		o.EndpointResolver == nil && base.EndpointResolver == nil &&
 		(o.BaseEndpoint == nil) == (base.BaseEndpoint == nil) && aws.ToString(o.BaseEndpoint) == aws.ToString(base.BaseEndpoint)
 }
 

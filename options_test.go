@@ -303,6 +303,54 @@ var settingTests = []settingTest{
 		with:     "https://cognito-sync-fips.us-east-1.amazonaws.com",
 	},
 	{
+		setting: "EndpointOptions.Logger",
+		given: func(_ *scene, o *cognitosync.Options) {
+			o.EndpointResolver = cognitosync.EndpointResolverFunc(func(_ string, options cognitosync.EndpointResolverOptions) (aws.Endpoint, error) {
+				options.Logger.Logf(logging.Debug, "asked, deprecated %t", options.LogDeprecated)
+				return aws.Endpoint{URL: host}, nil
+			})
+		},
+		set:     func(s *scene, o *cognitosync.Options) { o.EndpointOptions.Logger = logging.LoggerFunc(s.notes.Logf) },
+		seen:    (*scene).firstNote,
+		without: "nothing",
+		with:    "DEBUG asked, deprecated false",
+	},
+	{
+		setting: "EndpointOptions.LogDeprecated",
+		given: func(s *scene, o *cognitosync.Options) {
+			o.Logger = &s.notes
+			o.EndpointResolver = cognitosync.EndpointResolverFunc(func(_ string, options cognitosync.EndpointResolverOptions) (aws.Endpoint, error) {
+				options.Logger.Logf(logging.Debug, "asked, deprecated %t", options.LogDeprecated)
+				return aws.Endpoint{URL: host}, nil
+			})
+		},
+		set:      func(_ *scene, o *cognitosync.Options) { o.EndpointOptions.LogDeprecated = true },
+		inConfig: func(_ *scene, c *aws.Config) { c.ClientLogMode = aws.LogDeprecatedUsage },
+		seen:     (*scene).firstNote,
+		without:  "DEBUG asked, deprecated false",
+		with:     "DEBUG asked, deprecated true",
+	},
+	{
+		setting: "EndpointResolver",
+		set: func(_ *scene, o *cognitosync.Options) {
+			o.EndpointResolver = cognitosync.EndpointResolverFromURL("http://local.test:4566")
+		},
+		seen:    func(s *scene) string { return s.target() + " " + s.signedFor() },
+		without: host + " us-east-1/cognito-sync",
+		with:    "http://local.test:4566 us-east-1/cognito-sync",
+	},
+	{
+		setting: "EndpointResolver", // by its helper
+		set: func(_ *scene, o *cognitosync.Options) {
+			cognitosync.WithEndpointResolver(cognitosync.EndpointResolverFromURL("http://local.test:4566", func(e *aws.Endpoint) {
+				e.SigningRegion, e.SigningName = "local-1", "local"
+			}))(o)
+		},
+		seen:    func(s *scene) string { return s.target() + " " + s.signedFor() },
+		without: host + " us-east-1/cognito-sync",
+		with:    "http://local.test:4566 local-1/local",
+	},
+	{
 		setting: "EndpointResolverV2",
 		set:     func(_ *scene, o *cognitosync.Options) { o.EndpointResolverV2 = resolveTo("resolved.test") },
 		seen:    (*scene).target,

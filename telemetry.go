@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httputil"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -14,6 +16,7 @@ import (
 	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/metrics"
 	"github.com/aws/smithy-go/tracing"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/cognitosync/cognitosync-go/internal/redact"
 )
@@ -170,9 +173,14 @@ func (j *journal) logRecord(ctx context.Context, message string, r record) {
 		slog.Duration("delay", r.delay),
 		slog.String("reason", r.reason))
 	if r.err != nil {
-		attrs = append(attrs, slog.String("error", j.secrets.Line(r.err.Error(), maxErrorText)))
+		attrs = append(attrs, slog.String("error", j.errorText(r.err)))
 	}
 	j.structured.LogAttrs(ctx, level, message, attrs...)
+}
+
+// errorText returns the text of an error as one line, less the secrets of the call.
+func (j *journal) errorText(err error) string {
+	return j.secrets.Line(strings.TrimSpace(err.Error()), maxErrorText)
 }
 
 // Spans
@@ -256,7 +264,7 @@ func (j *journal) endSpan(span tracing.Span, r record) {
 	} else {
 		span.SetStatus(tracing.SpanStatusError)
 		span.SetProperty("exception.type", j.exceptionType(r.err))
-		span.SetProperty("exception.message", j.secrets.Line(r.err.Error(), maxErrorText))
+		span.SetProperty("exception.message", j.errorText(r.err))
 		if api, ok := ofService[smithy.APIError](r.err); ok {
 			span.SetProperty("api.error_code", j.secrets.Line(api.ErrorCode(), maxCode))
 			span.SetProperty("api.error_message", j.secrets.Quote(api.ErrorMessage(), maxMessage))
@@ -290,6 +298,7 @@ type instruments struct {
 	deserialization metrics.Float64Histogram
 	attempts        metrics.Int64Counter
 	errors          metrics.Int64Counter
+	http            *httpMeter
 }
 
 // newInstruments makes the instruments, unless the provider records nothing.
@@ -330,6 +339,9 @@ func newInstruments(provider metrics.MeterProvider) (in instruments, err error) 
 	if err != nil {
 		return instruments{}, err
 	}
+	if in.http, err = newHTTPMeter(meter); err != nil {
+		return instruments{}, err
+	}
 	return in, nil
 }
 
@@ -356,4 +368,65 @@ func (in *instruments) attempt(ctx context.Context, elapsed time.Duration, excep
 func ofOperation(o *metrics.RecordMetricOptions) {
 	o.Properties.Set("rpc.service", ServiceID)
 	o.Properties.Set("rpc.method", operationName)
+}
+
+// httpMeter records the SDK's client.http metrics through the handler that the SDK has them
+// from. That makes its instruments for every request, so httpMeter keeps those it has made.
+type httpMeter struct {
+	metrics.Meter
+	made sync.Map // by name
+	err  error    // of an instrument that could not be made
+}
+
+func newHTTPMeter(meter metrics.Meter) (*httpMeter, error) {
+	m := &httpMeter{Meter: meter}
+	// The handler makes its instruments before it finds that there is no request.
+	_, _, _ = m.handler(nil).Handle(context.Background(), nil)
+	return m, m.err
+}
+
+func (m *httpMeter) handler(do smithyhttp.ClientDoFunc) smithyhttp.ClientHandler {
+	return smithyhttp.NewClientHandlerWithOptions(do, func(h *smithyhttp.ClientHandler) { h.Meter = m })
+}
+
+// Float64Histogram returns the histogram of that name.
+func (m *httpMeter) Float64Histogram(name string, opts ...metrics.InstrumentOption) (metrics.Float64Histogram, error) {
+	return makeOnce(m, name, opts, m.Meter.Float64Histogram)
+}
+
+// Int64UpDownCounter returns the counter of that name.
+func (m *httpMeter) Int64UpDownCounter(name string, opts ...metrics.InstrumentOption) (metrics.Int64UpDownCounter, error) {
+	return makeOnce(m, name, opts, m.Meter.Int64UpDownCounter)
+}
+
+func makeOnce[T any](m *httpMeter, name string, opts []metrics.InstrumentOption,
+	create func(string, ...metrics.InstrumentOption) (T, error),
+) (T, error) {
+	if made, ok := m.made.Load(name); ok {
+		return made.(T), nil
+	}
+	instrument, err := create(name, opts...)
+	if err != nil {
+		m.err = err
+		return instrument, err
+	}
+	m.made.Store(name, instrument)
+	return instrument, nil
+}
+
+// measure has the handler call send, with a request whose context tells what becomes of it.
+func (m *httpMeter) measure(req *http.Request, send smithyhttp.ClientDoFunc) (resp *http.Response, err error) {
+	// The handler would have a span below that of the attempt, and judge the host.
+	ctx := tracing.WithOperationTracer(req.Context(), tracing.NopTracerProvider{}.Tracer(""))
+	anyHost := *req
+	anyHost.Host = ""
+	_, _, failure := m.handler(func(measured *http.Request) (*http.Response, error) {
+		measured.Host = req.Host
+		resp, err = send(measured)
+		return resp, err
+	}).Handle(ctx, &smithyhttp.Request{Request: &anyHost})
+	if resp == nil && err == nil {
+		return nil, failure
+	}
+	return resp, err
 }

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -596,7 +597,7 @@ func TestSpans(t *testing.T) {
 		{
 			name: "refused input",
 			pool: "a/b",
-			call: properties{"operation.attempts": 0, "error": true, "exception.type": "smithy.InvalidParamsError"},
+			call: properties{"operation.attempts": 0, "cloud.region": "us-east-1", "error": true, "exception.type": "smithy.InvalidParamsError"},
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -738,6 +739,12 @@ var clientInstruments = [][3]string{
 	{"client.call.errors", "counter", "{error}"},
 	{"client.call.resolve_endpoint_duration", "histogram", "s"},
 	{"client.call.serialization_duration", "histogram", "s"},
+	{"client.http.connections.acquire_duration", "histogram", "s"},
+	{"client.http.connections.dns_lookup_duration", "histogram", "s"},
+	{"client.http.connections.tls_handshake_duration", "histogram", "s"},
+	{"client.http.connections.usage", "up-down counter", "{connection}"},
+	{"client.http.do_request_duration", "histogram", "s"},
+	{"client.http.time_to_first_byte", "histogram", "s"},
 }
 
 // TestInstruments shows that they are made once for a client, whatever its calls
@@ -832,7 +839,10 @@ func TestMetrics(t *testing.T) {
 
 				got, failing := map[string]int{}, []string(nil)
 				for name, points := range recorder.Take() {
-					name = strings.TrimPrefix(name, "client.call.")
+					name, ofCall := strings.CutPrefix(name, "client.call.")
+					if !ofCall {
+						continue // smithy's own, for each request
+					}
 					got[name] = len(points)
 					for _, p := range points {
 						assert.Equal(t, "Cognito Sync", p.Attributes["rpc.service"], name)
@@ -857,6 +867,165 @@ func TestMetrics(t *testing.T) {
 					}
 				}
 				assert.Equal(t, test.want, got)
+			})
+		})
+	}
+}
+
+// TestHTTPMetrics shows what is recorded of connections and requests, and that the outcome
+// is the same as without.
+func TestHTTPMetrics(t *testing.T) {
+	t.Parallel()
+	const connect, handshake = "connections.acquire_duration", "connections.tls_handshake_duration"
+	const request, firstByte = "do_request_duration", "time_to_first_byte"
+	for _, test := range []struct {
+		name     string
+		steps    []cognitosynctest.Step
+		option   func(*cognitosync.Options)
+		want     map[string]int // points
+		acquired float64        // connections
+		is       func(error) bool
+	}{
+		{name: "success", want: map[string]int{connect: 1, handshake: 1, request: 1, firstByte: 1}, acquired: 1},
+		{
+			name: "retry", steps: []cognitosynctest.Step{cognitosynctest.Throttle(1)}, acquired: 2,
+			want: map[string]int{connect: 1, handshake: 1, request: 2, firstByte: 2},
+		},
+		{
+			name: "redirect", steps: []cognitosynctest.Step{cognitosynctest.Redirect(http.StatusTemporaryRedirect, "https://elsewhere.test/")},
+			want: map[string]int{connect: 1, handshake: 1, request: 1, firstByte: 1}, acquired: 1,
+			is: func(err error) bool { return cognitosync.InspectError(err).Code == "RedirectNotFollowed" },
+		},
+		{
+			name: "attempt timeout", steps: []cognitosynctest.Step{cognitosynctest.Stall()}, acquired: 1,
+			option: func(o *cognitosync.Options) { o.AttemptTimeout, o.RetryMaxAttempts = time.Second, 1 },
+			want:   map[string]int{connect: 1, handshake: 1, request: 1},
+			is:     isA[*cognitosync.AttemptTimeoutError],
+		},
+		{
+			name: "another client",
+			option: func(o *cognitosync.Options) {
+				o.HTTPClient = clienttest.Doer(clienttest.Respond(http.StatusOK, nil, stubBody))
+			},
+			want: map[string]int{request: 1},
+		},
+		{name: "refused", option: func(o *cognitosync.Options) { o.Region = "" }, want: map[string]int{}, is: isA[*cognitosync.ConfigurationError]},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				recorder := &clienttest.Meters{}
+				server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.TLS = true })
+				tr := setupServer(t, path, server, func(o *cognitosync.Options) {
+					o.MeterProvider = recorder
+					if test.option != nil {
+						test.option(o)
+					}
+				})
+				tr.script(test.steps...)
+				output, err := tr.call(t.Context())
+				if test.is == nil {
+					require.NoError(t, err)
+				} else {
+					requireFailure(t, output, err)
+					assert.True(t, test.is(err), err)
+				}
+
+				got, acquired := map[string]int{}, 0.0
+				for name, points := range recorder.Take() {
+					name, ofHTTP := strings.CutPrefix(name, "client.http.")
+					switch {
+					case !ofHTTP:
+					case name == "connections.usage":
+						for _, p := range points {
+							assert.Equal(t, map[any]any{"state": "acquired"}, p.Attributes)
+							acquired += max(p.Value, 0) // when one is put back is for net/http to say
+						}
+					default:
+						got[name] = len(points)
+					}
+				}
+				assert.Equal(t, test.want, got)
+				assert.InDelta(t, test.acquired, acquired, 0)
+			})
+		})
+	}
+}
+
+// TestTarget shows that the error of every call that was made names the pool, its region and
+// the host, and begins as the SDK's.
+func TestTarget(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		for _, test := range []struct {
+			name, pool string
+			step       cognitosynctest.Step
+			begins     string
+		}{
+			{"an error of the service", poolID, cognitosynctest.ResourceNotFound(), "https response error StatusCode: 404, RequestID: 00000000-0000-4000-8000-000000000001, " +
+				"ResourceNotFoundException: IdentityPool '" + poolID + "' not found."},
+			{"of another region", "eu-west-1:1f2e", cognitosynctest.AccessDenied(), "https response error StatusCode: 403"},
+			{"no response", poolID, cognitosynctest.Forever(cognitosynctest.Hangup()), "exceeded maximum number of attempts, 3, request send failed, Get \"https://"},
+			{"a malformed response", poolID, cognitosynctest.Reply(http.StatusOK, nil, "<"), "https response error StatusCode: 200"},
+			{"a long text", poolID, cognitosynctest.Error(http.StatusBadRequest, strings.Repeat("c", 300), strings.Repeat("m", 9000)), "https response error StatusCode: 400"},
+		} {
+			t.Run(test.name, func(t *testing.T) {
+				t.Parallel()
+				tr := setupWorld(t, path, "us-east-1", usePoolRegion)
+				tr.server.Script("", test.step)
+				output, err := tr.callPool(t.Context(), test.pool)
+				requireFailure(t, output, err)
+				region, _, _ := strings.Cut(test.pool, ":")
+				assert.Regexp(t, "^"+regexp.QuoteMeta("operation error Cognito Sync: DescribeIdentityPoolUsage, "+test.begins), err.Error())
+				assert.Regexp(t, regexp.QuoteMeta(" (pool "+test.pool+", region "+region+", host cognito-sync."+region+".amazonaws.com)")+"$", err.Error())
+			})
+		}
+	})
+}
+
+// TestRefusedCallIsRecorded shows that a call of which nothing was sent has a record and a span.
+func TestRefusedCallIsRecorded(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, pool string
+		option     func(*cognitosync.Options)
+	}{
+		{"input", "a/b", nil},
+		{"setting", poolID, func(o *cognitosync.Options) { o.Credentials = nil }},
+		{"another region", "eu-west-1:1f2e", func(o *cognitosync.Options) { o.BaseEndpoint = nil }},
+		{"endpoint", poolID, func(o *cognitosync.Options) { o.BaseEndpoint = aws.String("ftp://host") }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				records, spans := &clienttest.Records{Level: slog.LevelDebug}, &clienttest.Spans{}
+				tr := setup(t, path, func(o *cognitosync.Options) {
+					o.StructuredLogger, o.TracerProvider = slog.New(records), spans
+					if test.option != nil {
+						test.option(o)
+					}
+				})
+				output, err := tr.callPool(t.Context(), test.pool)
+				requireFailure(t, output, err)
+
+				logged := records.Take()
+				require.Len(t, logged, 1)
+				assert.Contains(t, err.Error(), logged[0]["error"])
+				delete(logged[0], "error")
+				delete(logged[0], "duration")
+				assert.Equal(t, map[string]any{
+					"level": slog.LevelWarn, "message": "cognitosync call", "operation": "DescribeIdentityPoolUsage",
+					"identity_pool_id": test.pool, "region": "us-east-1", "host": "", "attempt": int64(0), "max_attempts": int64(0),
+					"delay": time.Duration(0), "reason": "refused before sending",
+				}, logged[0])
+
+				traced := spans.Take()
+				require.Len(t, traced, 1)
+				assert.Equal(t, "Cognito Sync.DescribeIdentityPoolUsage", traced[0].Name())
+				assert.Equal(t, tracing.SpanStatusError, traced[0].Status)
+				assert.Equal(t, test.pool, traced[0].Properties["aws.cognito_sync.identity_pool_id"])
+				assert.Equal(t, "us-east-1", traced[0].Properties["cloud.region"])
+				assert.Equal(t, 0, traced[0].Properties["operation.attempts"])
 			})
 		})
 	}

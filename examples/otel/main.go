@@ -1,11 +1,10 @@
 // Command otel shows the two ways to see the calls of a client in OpenTelemetry, on
 // a fake service:
 //
+//   - through the client's own TracerProvider and MeterProvider, which are smithy's, with
+//     smithy's adapters: a span for each call, one for each of its attempts, and metrics;
 //   - through otelaws, the middleware for clients of the AWS SDK, for programs that
-//     have it for their other clients: a span for each call;
-//   - through the client's own TracerProvider and MeterProvider, which are smithy's
-//     and need a small bridge: a span for each call, one for each of its attempts,
-//     and metrics.
+//     have it for their other clients: a span for each call.
 //
 // It prints spans and metrics as they would be exported.
 package main
@@ -18,6 +17,8 @@ import (
 	"os"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/smithy-go/metrics/smithyotelmetrics"
+	"github.com/aws/smithy-go/tracing/smithyoteltracing"
 	"go.opentelemetry.io/contrib/instrumentation/github.com/aws/aws-sdk-go-v2/otelaws"
 	"go.opentelemetry.io/otel/exporters/stdout/stdoutmetric"
 	"go.opentelemetry.io/otel/exporters/stdout/stdouttrace"
@@ -71,8 +72,8 @@ func makeCalls(ctx context.Context, tracers trace.TracerProvider, meters metric.
 		name   string
 		client *cognitosync.Client
 	}{
-		{"through otelaws", withOtelaws(cfg, tracers)},
 		{"through the client's providers", withProviders(cfg, tracers, meters)},
+		{"through otelaws", withOtelaws(cfg, tracers)},
 	} {
 		ctx, span := tracer.Start(ctx, way.name)
 		err := describePools(ctx, server, way.client)
@@ -84,6 +85,14 @@ func makeCalls(ctx context.Context, tracers trace.TracerProvider, meters metric.
 	return nil
 }
 
+// withProviders returns a client that reports to OpenTelemetry itself.
+func withProviders(cfg aws.Config, tracers trace.TracerProvider, meters metric.MeterProvider) *cognitosync.Client {
+	return cognitosync.NewFromConfig(cfg, func(o *cognitosync.Options) {
+		o.TracerProvider = smithyoteltracing.Adapt(tracers)
+		o.MeterProvider = smithyotelmetrics.Adapt(meters)
+	})
+}
+
 // withOtelaws returns a client that otelaws watches. With the aws.Config that all
 // clients of a program share, it takes one line for all of them.
 func withOtelaws(cfg aws.Config, tracers trace.TracerProvider) *cognitosync.Client {
@@ -91,18 +100,14 @@ func withOtelaws(cfg aws.Config, tracers trace.TracerProvider) *cognitosync.Clie
 	return cognitosync.NewFromConfig(cfg)
 }
 
-// withProviders returns a client that reports to OpenTelemetry itself.
-func withProviders(cfg aws.Config, tracers trace.TracerProvider, meters metric.MeterProvider) *cognitosync.Client {
-	return cognitosync.NewFromConfig(cfg, func(o *cognitosync.Options) {
-		o.TracerProvider = tracerProvider{tracers}
-		o.MeterProvider = meterProvider{meters}
-	})
-}
+// The pools: one that is answered at once, and one that the service throttles first.
+const (
+	quiet = "us-east-1:00000000-0000-0000-0000-000000000001"
+	busy  = "us-east-1:00000000-0000-0000-0000-000000000002"
+)
 
-// describePools asks for a pool that is answered at once, and for one that the
-// service throttles first.
+// describePools asks for both pools.
 func describePools(ctx context.Context, server *cognitosynctest.Server, client *cognitosync.Client) error {
-	const quiet, busy = "us-east-1:00000000-0000-0000-0000-000000000001", "us-east-1:00000000-0000-0000-0000-000000000002"
 	server.SetPool(cognitosynctest.Pool{IdentityPoolId: quiet, SyncSessionsCount: aws.Int64(3)})
 	server.SetPool(cognitosynctest.Pool{IdentityPoolId: busy, SyncSessionsCount: aws.Int64(12_345)})
 	server.Script(busy, cognitosynctest.Throttle(1))

@@ -59,9 +59,12 @@ func spanRecords(recorder *tracetest.SpanRecorder) []spanRecord {
 			Attributes: map[string]any{},
 		}
 		for _, attribute := range s.Attributes() {
-			// The SDK's transport adds these to the attempt that makes a connection.
-			if !strings.HasPrefix(string(attribute.Key), "net.peer.") {
-				record.Attributes[string(attribute.Key)] = attribute.Value.AsInterface()
+			switch key := string(attribute.Key); {
+			case strings.HasPrefix(key, "net.peer."): // of the SDK's transport, on the attempt that connects
+			case key == "server.address":
+				record.Attributes[key] = strings.HasPrefix(attribute.Value.AsString(), "127.0.0.1:")
+			default:
+				record.Attributes[key] = attribute.Value.AsInterface()
 			}
 		}
 		records = append(records, record)
@@ -77,7 +80,7 @@ func TestMakeCalls_spans(t *testing.T) {
 
 	otelawsCall := func(answer string) spanRecord {
 		return spanRecord{
-			Name: callSpan, Scope: otelawsScope, Parent: 0, Kind: trace.SpanKindClient,
+			Name: callSpan, Scope: otelawsScope, Parent: 6, Kind: trace.SpanKindClient,
 			Attributes: map[string]any{
 				"rpc.system.name":           "aws-api",
 				"rpc.method":                "Cognito Sync/DescribeIdentityPoolUsage",
@@ -87,9 +90,9 @@ func TestMakeCalls_spans(t *testing.T) {
 			},
 		}
 	}
-	clientCall := func(attempts int64, answer string) spanRecord {
+	clientCall := func(attempts int64, answer, pool string) spanRecord {
 		return spanRecord{
-			Name: callSpan, Scope: clientScope, Parent: 3, Kind: trace.SpanKindClient, Status: codes.Ok,
+			Name: callSpan, Scope: clientScope, Parent: 0, Kind: trace.SpanKindClient, Status: codes.Ok,
 			Attributes: map[string]any{
 				"rpc.system":         "aws-api",
 				"rpc.service":        "Cognito Sync",
@@ -98,6 +101,10 @@ func TestMakeCalls_spans(t *testing.T) {
 				"aws.request_id":     requestID(answer),
 				"http.status_code":   int64(200),
 				"error":              false,
+
+				"aws.cognito_sync.identity_pool_id": pool,
+				"cloud.region":                      "us-east-1",
+				"server.address":                    true,
 			},
 		}
 	}
@@ -106,6 +113,8 @@ func TestMakeCalls_spans(t *testing.T) {
 			Name: "Attempt", Scope: clientScope, Parent: parent, Kind: trace.SpanKindInternal, Status: codes.Ok,
 			Attributes: map[string]any{
 				"operation.attempt": number,
+				"cloud.region":      "us-east-1",
+				"server.address":    true,
 				"aws.request_id":    requestID(answer),
 				"http.status_code":  int64(200),
 				"error":             false,
@@ -117,6 +126,8 @@ func TestMakeCalls_spans(t *testing.T) {
 			Name: "Attempt", Scope: clientScope, Parent: parent, Kind: trace.SpanKindInternal, Status: codes.Error,
 			Attributes: map[string]any{
 				"operation.attempt": number,
+				"cloud.region":      "us-east-1",
+				"server.address":    true,
 				"aws.request_id":    requestID(answer),
 				"http.status_code":  int64(429),
 				"error":             true,
@@ -133,15 +144,15 @@ func TestMakeCalls_spans(t *testing.T) {
 		return spanRecord{Name: name, Scope: ownScope, Parent: -1, Kind: trace.SpanKindInternal, Attributes: map[string]any{}}
 	}
 	assert.Equal(t, []spanRecord{
-		own("through otelaws"),
-		otelawsCall("1"),
-		otelawsCall("3"), // 2 was the throttled attempt's
 		own("through the client's providers"),
-		clientCall(1, "4"),
-		goodAttempt(4, 1, "4"),
-		clientCall(2, "6"),
-		throttledAttempt(6, 1, "5"),
-		goodAttempt(6, 2, "6"),
+		clientCall(1, "1", quiet),
+		goodAttempt(1, 1, "1"),
+		clientCall(2, "3", busy),
+		throttledAttempt(3, 1, "2"),
+		goodAttempt(3, 2, "3"),
+		own("through otelaws"),
+		otelawsCall("4"),
+		otelawsCall("6"), // 5 was the throttled attempt's
 	}, spanRecords(recorder))
 }
 
@@ -173,16 +184,21 @@ func TestMakeCalls_metrics(t *testing.T) {
 			}
 		case metricdata.Sum[int64]:
 			require.Len(t, data.DataPoints, 1, m.Name)
-			assert.True(t, data.IsMonotonic, m.Name)
-			counts[m.Name] = uint64(data.DataPoints[0].Value)
+			assert.Equal(t, m.Name != "client.http.connections.usage", data.IsMonotonic, m.Name)
+			counts[m.Name] = uint64(max(data.DataPoints[0].Value, 0)) // connections may be on their way back
 			for _, a := range data.DataPoints[0].Attributes.ToSlice() {
 				got[string(a.Key)] = a.Value.AsInterface()
 			}
 		default:
 			t.Errorf("%s is of type %T", m.Name, data)
 		}
-		if m.Name == "client.call.errors" {
+		switch {
+		case m.Name == "client.call.errors":
 			want["exception.type"] = "TooManyRequestsException"
+		case m.Name == "client.http.connections.usage":
+			want = map[string]any{"state": "acquired"}
+		case strings.HasPrefix(m.Name, "client.http."): // as smithy has them, without the operation
+			want = map[string]any{}
 		}
 		assert.Equal(t, want, got, m.Name)
 	}
@@ -196,6 +212,10 @@ func TestMakeCalls_metrics(t *testing.T) {
 		"client.call.resolve_endpoint_duration":      "s",
 		"client.call.auth.signing_duration":          "s",
 		"client.call.auth.resolve_identity_duration": "s",
+		"client.http.connections.acquire_duration":   "s",
+		"client.http.connections.usage":              "{connection}",
+		"client.http.do_request_duration":            "s",
+		"client.http.time_to_first_byte":             "s",
 	}, units)
 	// Two calls, three attempts, one of them throttled.
 	assert.Equal(t, uint64(2), counts["client.call.duration"])
@@ -204,6 +224,8 @@ func TestMakeCalls_metrics(t *testing.T) {
 	assert.Equal(t, uint64(1), counts["client.call.errors"])
 	assert.Equal(t, uint64(3), counts["client.call.auth.signing_duration"])
 	assert.Equal(t, uint64(3), counts["client.call.deserialization_duration"])
+	assert.Equal(t, uint64(3), counts["client.http.do_request_duration"])
+	assert.Equal(t, uint64(1), counts["client.http.connections.acquire_duration"])
 }
 
 func TestRun(t *testing.T) {
@@ -224,13 +246,13 @@ func TestRun(t *testing.T) {
 		require.NoError(t, err)
 		if len(exported.ScopeMetrics) > 0 {
 			exported.Name = "metrics"
-			assert.Len(t, exported.ScopeMetrics[0].Metrics, 9)
+			assert.Len(t, exported.ScopeMetrics[0].Metrics, 13)
 		}
 		names = append(names, exported.Name)
 	}
 	assert.Equal(t, []string{
-		callSpan, callSpan, "through otelaws",
 		"Attempt", callSpan, "Attempt", "Attempt", callSpan, "through the client's providers",
+		callSpan, callSpan, "through otelaws",
 		"metrics",
 	}, names)
 }

@@ -115,7 +115,8 @@ func (s *Span) change(change func()) {
 }
 
 // Meters is a [metrics.MeterProvider] that keeps its instruments and what they record,
-// of the kinds that the SDK's clients use: Int64Counter and Float64Histogram.
+// of the kinds that the SDK's clients use: Int64Counter, Int64UpDownCounter and
+// Float64Histogram.
 type Meters struct {
 	mu          sync.Mutex
 	instruments []Instrument
@@ -176,6 +177,10 @@ type meter struct {
 
 func (m meter) Int64Counter(name string, opts ...metrics.InstrumentOption) (metrics.Int64Counter, error) {
 	return counter{m.meters.create(m.scope, "counter", name, opts)}, nil
+}
+
+func (m meter) Int64UpDownCounter(name string, opts ...metrics.InstrumentOption) (metrics.Int64UpDownCounter, error) {
+	return counter{m.meters.create(m.scope, "up-down counter", name, opts)}, nil
 }
 
 func (m meter) Float64Histogram(name string, opts ...metrics.InstrumentOption) (metrics.Float64Histogram, error) {

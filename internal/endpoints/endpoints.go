@@ -207,6 +207,9 @@ func SamePartition(a, b string) bool {
 	return partitionOf(a) == partitionOf(b)
 }
 
+// PartitionID returns AWS's name of the partition that a region is in.
+func PartitionID(region string) string { return partitionOf(region).id }
+
 // IsHostLabel reports whether s is a single label of a host name. Nothing else may
 // become part of one.
 func IsHostLabel(s string) bool {

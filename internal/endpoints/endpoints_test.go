@@ -441,3 +441,13 @@ func FuzzCustomEndpoint(f *testing.F) {
 		}
 	})
 }
+
+func TestPartitionID(t *testing.T) {
+	t.Parallel()
+	for region, want := range map[string]string{
+		"us-east-1": "aws", "atlantis-1": "aws", "aws-global": "aws", "cn-north-1": "aws-cn", "us-gov-west-1": "aws-us-gov", "eusc-de-east-1": "aws-eusc",
+		"us-iso-east-1": "aws-iso", "us-isob-east-1": "aws-iso-b", "eu-isoe-west-1": "aws-iso-e", "us-isof-south-1": "aws-iso-f",
+	} {
+		assert.Equal(t, want, endpoints.PartitionID(region), region)
+	}
+}

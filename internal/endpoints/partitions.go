@@ -4,6 +4,7 @@ import "strings"
 
 // partition is a group of regions with accounts and endpoints of its own.
 type partition struct {
+	id                 string
 	regionPrefixes     []string // its regions are named PREFIX-WORD-NUMBER
 	globalRegion       string   // the pseudo region that stands for all of them, if any
 	dnsSuffix          string
@@ -13,14 +14,14 @@ type partition struct {
 // partitions are those of the partitions.json that AWS publishes with its endpoint
 // rules. The first is also that of unknown regions. All support FIPS and dual-stack.
 var partitions = [...]partition{
-	{[]string{"us", "eu", "ap", "sa", "ca", "me", "af", "il", "mx"}, "aws-global", "amazonaws.com", "api.aws"},
-	{[]string{"cn"}, "aws-cn-global", "amazonaws.com.cn", "api.amazonwebservices.com.cn"},
-	{[]string{"us-gov"}, "aws-us-gov-global", "amazonaws.com", "api.aws"},
-	{[]string{"eusc-de"}, "", "amazonaws.eu", "api.amazonwebservices.eu"},
-	{[]string{"us-iso"}, "aws-iso-global", "c2s.ic.gov", "api.aws.ic.gov"},
-	{[]string{"us-isob"}, "aws-iso-b-global", "sc2s.sgov.gov", "api.aws.scloud"},
-	{[]string{"eu-isoe"}, "aws-iso-e-global", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"},
-	{[]string{"us-isof"}, "aws-iso-f-global", "csp.hci.ic.gov", "api.aws.hci.ic.gov"},
+	{"aws", []string{"us", "eu", "ap", "sa", "ca", "me", "af", "il", "mx"}, "aws-global", "amazonaws.com", "api.aws"},
+	{"aws-cn", []string{"cn"}, "aws-cn-global", "amazonaws.com.cn", "api.amazonwebservices.com.cn"},
+	{"aws-us-gov", []string{"us-gov"}, "aws-us-gov-global", "amazonaws.com", "api.aws"},
+	{"aws-eusc", []string{"eusc-de"}, "", "amazonaws.eu", "api.amazonwebservices.eu"},
+	{"aws-iso", []string{"us-iso"}, "aws-iso-global", "c2s.ic.gov", "api.aws.ic.gov"},
+	{"aws-iso-b", []string{"us-isob"}, "aws-iso-b-global", "sc2s.sgov.gov", "api.aws.scloud"},
+	{"aws-iso-e", []string{"eu-isoe"}, "aws-iso-e-global", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"},
+	{"aws-iso-f", []string{"us-isof"}, "aws-iso-f-global", "csp.hci.ic.gov", "api.aws.hci.ic.gov"},
 }
 
 // partitionOf returns the partition of a region.
