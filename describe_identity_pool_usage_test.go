@@ -2,8 +2,10 @@ package cognitosync_test
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -34,6 +36,21 @@ func TestUserAgent(t *testing.T) {
 		agent := tr.server.Requests().Last().Header.Get("User-Agent")
 		assert.Regexp(t, `^aws-sdk-go-v2/\d+\.\d+\.\d+ ua/2\.1 os/\S+ lang/go#\S+ md/GOOS#\S+ md/GOARCH#\S+ `+
 			`(exec-env/\S+ )?api/cognitosync#`+cognitosync.Version+` lib/cognitosync-go#`+cognitosync.Version+` app/inventory m/E,n$`, agent)
+	})
+}
+
+// TestRequestHeaders shows that a request has no other headers than those that a recording
+// must not tell requests apart by.
+func TestRequestHeaders(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		sent := &clienttest.Tap{Transport: clienttest.Respond(http.StatusOK, nil, stubBody)}
+		_, err := describe(t.Context(), t, newClient(configOf(sent), path), poolID)
+		require.NoError(t, err)
+		requests := sent.Take()
+		require.Len(t, requests, 1)
+		assert.Equal(t, []string{"Amz-Sdk-Invocation-Id", "Amz-Sdk-Request", "Authorization", "User-Agent", "X-Amz-Date", "X-Amz-Security-Token"},
+			slices.Sorted(maps.Keys(requests[0].Header)))
 	})
 }
 

@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -265,12 +269,16 @@ func ExampleOptions_useIdentityPoolRegion() {
 	// found ap-south-1:3d4c
 }
 
-// Without UseIdentityPoolRegion a pool of another region is noticed before anything
-// is sent.
+// Without UseIdentityPoolRegion a pool of another region is refused before anything is sent.
+// That is tested without BaseEndpoint, behind which there may be pools of all regions, and
+// with a client that fails if it is used.
 func ExampleRegionMismatchError() {
 	client := cognitosync.New(cognitosync.Options{
 		Region:      "us-east-1",
-		Credentials: cognitosynctest.DefaultCredentials().Provider(),
+		Credentials: ownCredentials,
+		HTTPClient: smithyhttp.ClientDoFunc(func(r *http.Request) (*http.Response, error) {
+			return nil, fmt.Errorf("a request was sent to %s", r.URL.Host)
+		}),
 	})
 	_, err := client.DescribeIdentityPoolUsage(context.Background(), &cognitosync.DescribeIdentityPoolUsageInput{
 		IdentityPoolId: aws.String("eu-west-1:1f2e"),
@@ -278,9 +286,125 @@ func ExampleRegionMismatchError() {
 
 	var mismatch *cognitosync.RegionMismatchError
 	if errors.As(err, &mismatch) {
-		fmt.Println("asked", mismatch.ClientRegion, "for a pool of", mismatch.PoolRegion)
+		fmt.Println("called", mismatch.ClientRegion, "for a pool of", mismatch.PoolRegion)
 	}
-	// Output: asked us-east-1 for a pool of eu-west-1
+	// Output: called us-east-1 for a pool of eu-west-1
+}
+
+// ownCredentials are fixed keys for a test, without the SDK's module credentials.
+var ownCredentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+	return aws.Credentials{AccessKeyID: "AKID", SecretAccessKey: "secret"}, nil
+})
+
+// ownClient returns a client of a test's own server. Its retryer does not wait.
+func ownClient(url string) *cognitosync.Client {
+	return cognitosync.New(cognitosync.Options{
+		Region:       "us-east-1",
+		BaseEndpoint: aws.String(url),
+		Credentials:  ownCredentials,
+		Retryer: retry.NewStandard(func(o *retry.StandardOptions) {
+			o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 0, nil })
+		}),
+	})
+}
+
+// A service tested through a server of its own: no AWS, no fake, and no module but this one
+// and the SDK's core.
+func Example_ownServer() {
+	attempts := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		attempts++
+		switch {
+		case attempts == 1:
+			w.Header().Set("X-Amzn-Errortype", "TooManyRequestsException")
+			w.WriteHeader(http.StatusTooManyRequests)
+			fmt.Fprint(w, `{"message":"Rate exceeded"}`)
+		case r.URL.Path == "/identitypools/"+examplePool:
+			fmt.Fprint(w, `{"IdentityPoolUsage":{"DataStorage":4096,"SyncSessionsCount":null,"LastModifiedDate":1.413231134115E9}}`)
+		default:
+			w.Header().Set("X-Amzn-Errortype", "ResourceNotFoundException")
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprint(w, `{"message":"no such pool"}`)
+		}
+	}))
+	defer server.Close()
+
+	client := ownClient(server.URL)
+	out, err := client.DescribeIdentityPoolUsage(context.Background(), &cognitosync.DescribeIdentityPoolUsageInput{
+		IdentityPoolId: aws.String(examplePool),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("data storage:", *out.IdentityPoolUsage.DataStorage, "in attempt", attempts)
+
+	_, err = client.DescribeIdentityPoolUsage(context.Background(), &cognitosync.DescribeIdentityPoolUsageInput{
+		IdentityPoolId: aws.String("us-east-1:other"),
+	})
+	var notFound *cognitosync.ResourceNotFoundException
+	fmt.Println("not found:", errors.As(err, &notFound))
+	// Output:
+	// data storage: 4096 in attempt 2
+	// not found: true
+}
+
+// recorder is an http.RoundTripper as go-vcr has one: it keeps the responses of a server and
+// later gives them again. What it tells requests apart by is method and URL, for the headers
+// of a request vary: Authorization, X-Amz-Date and X-Amz-Security-Token with time and
+// credentials, Amz-Sdk-Invocation-Id with each call, Amz-Sdk-Request with each attempt, and
+// User-Agent with versions.
+type recorder struct {
+	recording bool
+	responses map[string][]string // bodies, in order
+}
+
+func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
+	key := req.Method + " " + req.URL.EscapedPath()
+	if r.recording {
+		resp, err := http.DefaultTransport.RoundTrip(req)
+		if err != nil {
+			return nil, err
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			return nil, err
+		}
+		r.responses[key] = append(r.responses[key], string(body))
+		resp.Body = io.NopCloser(strings.NewReader(string(body)))
+		return resp, nil
+	}
+	if len(r.responses[key]) == 0 {
+		return nil, errors.New("not recorded: " + key)
+	}
+	body := r.responses[key][0]
+	r.responses[key] = r.responses[key][1:]
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: req}, nil
+}
+
+// A recording is made and played through the HTTP client.
+func Example_recording() {
+	server := startExampleServer()
+	tape := &recorder{recording: true, responses: map[string][]string{}}
+	client := cognitosync.NewFromConfig(server.Config(), func(o *cognitosync.Options) {
+		o.HTTPClient = &http.Client{Transport: tape}
+	})
+	input := &cognitosync.DescribeIdentityPoolUsageInput{IdentityPoolId: aws.String(examplePool)}
+	if _, err := client.DescribeIdentityPoolUsage(context.Background(), input); err != nil {
+		fmt.Println(err)
+		return
+	}
+	server.Close()
+
+	tape.recording = false
+	out, err := client.DescribeIdentityPoolUsage(context.Background(), input)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(out.IdentityPoolUsage.LastModifiedDate)
+	// Output: 2014-10-13 20:12:14.115 +0000 UTC
 }
 
 // An attempt that hangs is given up, and made again while there are attempts left.
