@@ -426,11 +426,11 @@ func TestRun_canceled(t *testing.T) {
 	}{
 		{"canceled with a cause", func(ctx context.Context) (context.Context, context.CancelFunc) {
 			ctx, cancel := context.WithCancelCause(ctx)
-			timer := time.AfterFunc(5500*time.Millisecond, func() { cancel(cause) })
+			timer := time.AfterFunc(5550*time.Millisecond, func() { cancel(cause) })
 			return ctx, func() { timer.Stop(); cancel(nil) }
 		}, context.Canceled},
 		{"out of time", func(ctx context.Context) (context.Context, context.CancelFunc) {
-			return context.WithTimeout(ctx, 5500*time.Millisecond)
+			return context.WithTimeout(ctx, 5550*time.Millisecond)
 		}, context.DeadlineExceeded},
 	}
 	for _, test := range tests {
@@ -449,7 +449,7 @@ func TestRun_canceled(t *testing.T) {
 				got := collect(t, inventory.Run(ctx, newClient(server, nil), slices.Values(idsOf(pools)),
 					func(o *inventory.Options) { o.MaxRate = 10 }))
 
-				assert.Equal(t, 5500*time.Millisecond, time.Since(start))
+				assert.Equal(t, 5550*time.Millisecond, time.Since(start))
 				asked := make(map[string]bool)
 				for _, request := range server.Requests() {
 					asked[request.PoolID] = true
