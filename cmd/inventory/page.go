@@ -1,0 +1,3 @@
+package main
+
+func (c *command) writePage(*report, *outputs) error { return nil }
