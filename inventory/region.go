@@ -9,12 +9,14 @@ import (
 )
 
 // The rate of a region follows what the service accepts, as TCP follows a network: it rises
-// by a little every second and falls by a part when the service objects. Until then there is none.
+// by a little every second and falls by a part when the service objects. Until it first does, there
+// is no limit.
 const (
 	decrease    = 0.7 // what remains of the rate
 	increase    = 0.1 // of the rate, each second
 	minIncrease = 0.5 // requests a second, each second
 	minRate     = 0.2 // requests a second: a region that is down is still queried now and then
+	likelyRate  = 5   // requests a second that most services accept
 )
 
 // notReady is a duration after which to look again whether there is something to do.
@@ -165,9 +167,9 @@ func (r *region) failed(started, now time.Time, failure failure, err error, aske
 // pools.
 func (r *region) isFailing() bool { return r.outages >= 3 }
 
-// slowDown lowers the rate below what the service has accepted in the last second.
+// slowDown lowers the rate below what the service seems to accept.
 func (r *region) slowDown(now time.Time) {
-	accepted := max(1, r.served.lastSecond(now))
+	accepted := max(likelyRate, r.served.lastSecond(now)) // a run that has just begun has accepted little
 	r.rate = max(min(minRate, r.maxRate), decrease*min(r.rate, accepted))
 	r.slowed = now
 	r.pause(now, r.interval())
