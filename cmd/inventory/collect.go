@@ -243,7 +243,8 @@ func (c *collector) stream(r *row) {
 	if !c.streams() || c.streamErr != nil {
 		return
 	}
-	if c.streamErr = c.out.results.writeRow(r); c.streamErr != nil {
+	c.streamErr = c.out.results.writeRow(r)
+	if c.streamErr != nil && c.out.file == nil {
 		c.cancel(fmt.Errorf("write results: %w", c.streamErr)) // nobody reads them
 	}
 }
@@ -300,7 +301,7 @@ func (c *collector) report(unlisted []*row) *report {
 // finish writes the results and the page and returns the exit status.
 func (c *command) finish(r *report, col *collector) int {
 	status := r.status()
-	if err := col.streamErr; err != nil {
+	if err := col.streamErr; err != nil && col.out.file == nil {
 		c.fail(status, fmt.Errorf("write results: %w", err))
 		status = max(status, exitSome)
 	}

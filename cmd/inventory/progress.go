@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
@@ -23,7 +22,7 @@ type meter struct {
 	w       io.Writer
 	bar     progress.Writer // nil if there is no terminal
 	tracker *progress.Tracker
-	ended   chan struct{} // nil if nothing runs
+	ended   chan struct{} // closed when the bar has ended, or to end the lines; nil if there is neither
 	wait    sync.WaitGroup
 
 	mu        sync.Mutex
@@ -64,16 +63,22 @@ func (m *meter) startBar(width int, color bool) {
 	} else {
 		style.Colors = progress.StyleColors{}
 	}
+	style.Options.DoneString, style.Options.ErrorString = "done", "ended early"
+	style.Options.ETAString = "left"
 	style.Options.SpeedSuffix = "/s"
 	style.Options.ETAPrecision = time.Second
 	style.Options.TimeInProgressPrecision = time.Second
 	style.Visibility = progress.StyleVisibility{
-		ETA: width >= 100, Percentage: true, Speed: true, Time: width >= 80, Tracker: true, Value: true,
+		ETA: width >= 80, Percentage: true, Speed: true, Time: width >= 80, Tracker: true, Value: true,
 	}
 	m.bar.SetStyle(style)
 	m.tracker = &progress.Tracker{Message: m.message(), Total: int64(m.all), AutoStopDisabled: true}
 	m.bar.AppendTracker(m.tracker)
-	m.wait.Go(m.bar.Render)
+	m.ended = make(chan struct{})
+	m.wait.Go(func() {
+		defer close(m.ended)
+		m.bar.Render()
+	})
 }
 
 func (m *meter) startLines() {
@@ -128,11 +133,11 @@ func (m *meter) update() {
 
 // message returns what a bar does not show.
 func (m *meter) message() string {
-	parts := []string{plural(m.failed, "failure"), fmt.Sprintf("%s throttled", group(int64(m.throttled)))}
+	s := fmt.Sprintf("%s failed, %s throttled", group(int64(m.failed)), group(int64(m.throttled)))
 	if m.outages > 0 {
-		parts = append(parts, plural(m.outages, "outage"))
+		s += fmt.Sprintf(", %s retried", group(int64(m.outages)))
 	}
-	return strings.Join(parts, ", ")
+	return s
 }
 
 // line returns all of it in a line. The rate is that since the last one.
@@ -164,14 +169,26 @@ func (m *meter) log(line string) {
 func (m *meter) stop() {
 	switch {
 	case m.bar != nil:
-		if m.failed > 0 || m.read < m.all {
-			m.tracker.MarkAsErrored()
+		if m.read+m.failed < m.all {
+			m.tracker.MarkAsErrored() // which stands for interrupted
 		} else {
 			m.tracker.MarkAsDone()
 		}
-		m.bar.Stop()
+		m.stopBar()
 	case m.ended != nil:
 		close(m.ended)
 	}
 	m.wait.Wait()
+}
+
+// stopBar stops the bar. Stop has no effect before Render has come far enough.
+func (m *meter) stopBar() {
+	for {
+		m.bar.Stop()
+		select {
+		case <-m.ended:
+			return
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 }

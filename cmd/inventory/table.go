@@ -80,7 +80,7 @@ func writePools(w io.Writer, r *report, color bool) {
 			cells = append(cells, orDash(shorten(printable(pool.IdentityPoolName), 30)))
 		}
 		if pool.Error != nil {
-			cells = append(cells, "-", "-", "-", paint(pool.Error.Code, color, text.FgRed))
+			cells = append(cells, "-", "-", "-", paint(printable(pool.Error.Code), color, text.FgRed))
 		} else {
 			cells = append(cells, grouped(pool.SyncSessionsCount), grouped(pool.DataStorage),
 				date(pool.LastModifiedDate, unknown), paint("read", color, text.FgGreen))
@@ -144,8 +144,8 @@ func writeFailed(w io.Writer, r *report, width int, color bool) {
 			who = printable(pool.Account) + " " + who
 		}
 		p := pool.Error
-		fmt.Fprintf(w, "  %s  %s\n", who, paint(p.Code, color, text.FgRed))
-		for _, line := range []string{p.Reason, "-> " + p.Advice} {
+		fmt.Fprintf(w, "  %s  %s\n", who, paint(printable(p.Code), color, text.FgRed))
+		for _, line := range []string{printable(p.Reason), "-> " + printable(p.Advice)} {
 			fmt.Fprintln(w, indent(line, width))
 		}
 	}
