@@ -5,8 +5,8 @@ package inventory_test
 import (
 	"context"
 	"errors"
+	"io"
 	"maps"
-	"net/http"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -165,6 +165,32 @@ func TestRun_throttledRegionDoesNotDelayOthers(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A region that falls silent must not take all the slots of the others.
+func TestRun_regionFallsSilent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		silent, fast := newPools("us-east-1", 300), newPools("eu-west-1", 4000)
+		server := newServer(t, slices.Concat(silent, fast))
+		for _, pool := range silent[20:] {
+			server.Script(pool.IdentityPoolId, cognitosynctest.Forever(cognitosynctest.Stall()))
+		}
+		for _, pool := range fast {
+			server.Script(pool.IdentityPoolId, cognitosynctest.OK().After(50*time.Millisecond))
+		}
+		start := time.Now()
+		var fastTook time.Duration
+		for result := range inventory.Run(t.Context(), newClient(server, nil), slices.Values(idsOf(slices.Concat(silent, fast))),
+			func(o *inventory.Options) { o.MaxWait = time.Minute }) {
+			if result.Region == "eu-west-1" {
+				require.NoError(t, result.Err)
+				fastTook = time.Since(start)
+			}
+		}
+		t.Logf("the region that responds took %v", fastTook)
+		assert.Less(t, fastTook, 31*time.Second) // 12.5 s, and once until the calls to the other time out
+	})
 }
 
 func TestRun_speedsUpAgain(t *testing.T) {
@@ -439,9 +465,10 @@ func TestRun_canceled(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				pools := newPools("us-east-1", 100)
 				server := newServer(t, pools)
-				silent, broken := pools[0].IdentityPoolId, pools[1].IdentityPoolId
+				silent, broken, both := pools[0].IdentityPoolId, pools[1].IdentityPoolId, pools[2].IdentityPoolId
 				server.Script(silent, cognitosynctest.Forever(cognitosynctest.Stall()))
 				server.Script(broken, cognitosynctest.Forever(cognitosynctest.InternalError()))
+				server.Script(both, cognitosynctest.InternalError(), cognitosynctest.Forever(cognitosynctest.Stall()))
 				ctx, cancel := test.end(t.Context())
 				defer cancel()
 				start := time.Now()
@@ -462,7 +489,7 @@ func TestRun_canceled(t *testing.T) {
 					case silent:
 						require.ErrorIs(t, result.Err, test.want)
 						assert.Equal(t, 1, result.Attempts)
-					case broken:
+					case broken, both:
 						require.ErrorIs(t, result.Err, test.want)
 						require.ErrorAs(t, result.Err, new(*cognitosync.InternalErrorException))
 						assert.Equal(t, "InternalErrorException", cognitosync.InspectError(result.Err).Code)
@@ -560,7 +587,7 @@ func TestRun_boundedWhileARegionIsDown(t *testing.T) {
 		client := cognitosync.DescribeIdentityPoolUsageFunc(func(
 			context.Context, *cognitosync.DescribeIdentityPoolUsageInput, ...func(*cognitosync.Options),
 		) (*cognitosync.DescribeIdentityPoolUsageOutput, error) {
-			return nil, &smithyhttp.RequestSendError{Err: &http.ProtocolError{ErrorString: "broken"}}
+			return nil, &smithyhttp.RequestSendError{Err: io.ErrUnexpectedEOF}
 		})
 		for result := range inventory.Run(t.Context(), client, ids) {
 			require.Error(t, result.Err)

@@ -77,7 +77,7 @@ func (f *atomicFile) discard() {
 	if f == nil || f.done {
 		return
 	}
-	f.file.Close()
+	_ = f.file.Close() // it is thrown away
 	if f.rename != "" {
 		_ = os.Remove(f.file.Name()) // it may be gone already
 	}

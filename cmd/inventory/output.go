@@ -170,7 +170,7 @@ func writeCSV(w io.Writer, rows []*row) error {
 		}
 		records = append(records, []string{
 			csvText(r.Account), csvText(r.Region), csvText(r.IdentityPoolID), csvText(r.IdentityPoolName),
-			number(r.SyncSessionsCount, ""), number(r.DataStorage, ""), date(r.LastModifiedDate, ""), strconv.Itoa(r.Attempts),
+			number(r.SyncSessionsCount), number(r.DataStorage), date(r.LastModifiedDate, ""), strconv.Itoa(r.Attempts),
 			csvText(p.Code), csvText(p.Reason), csvText(p.Advice), csvText(p.RequestID),
 		})
 	}
@@ -186,10 +186,10 @@ func csvText(s string) string {
 	return printable(s)
 }
 
-// number returns a count, or what is printed for an unknown one.
-func number(n *int64, unknown string) string {
+// number returns a count, "" for an unknown one.
+func number(n *int64) string {
 	if n == nil {
-		return unknown
+		return ""
 	}
 	return strconv.FormatInt(*n, 10)
 }

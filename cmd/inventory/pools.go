@@ -60,7 +60,7 @@ func (c *command) listed() (poolList, error) {
 		if err != nil {
 			return poolList{}, fmt.Errorf("-pools: %w", err)
 		}
-		defer file.Close()
+		defer func() { _ = file.Close() }() // it has been read
 		name, source = c.file, file
 	}
 	list, err := readPools(source)
@@ -174,7 +174,7 @@ func readLines(r io.Reader) (list poolList, err error) {
 		case "NEXTTOKEN":
 			list.incomplete = true
 		default:
-			for _, id := range strings.Fields(line) {
+			for id := range strings.FieldsSeq(line) {
 				if err = list.add(listedPool{IdentityPoolID: id}); err != nil {
 					break
 				}

@@ -74,6 +74,7 @@ func TestRun_formats(t *testing.T) {
 ,us-east-1,us-east-1:00000000-0000-4000-8000-000000000000,,,,,1,,,,
 ,eu-west-1,eu-west-1:00000000-0000-4000-8000-000000000001,,0,4096,,1,,,,
 ,us-east-1,us-east-1:00000000-0000-4000-8000-00000000dead,,,,,1,ResourceNotFoundException,`},
+		//nolint:dupword // two columns
 		{"table", `POOL                                            SYNC SESSIONS  DATA STORAGE  LAST MODIFIED             STATUS
 us-east-1:00000000-0000-4000-8000-00000000f011          1,284    52,428,800  2014-10-13T20:12:14.115Z  read
 us-east-1:00000000-0000-4000-8000-000000000000        unknown       unknown  unknown                   read
@@ -515,4 +516,3 @@ func TestWriteReport_hostileTexts(t *testing.T) {
 		})
 	}
 }
-

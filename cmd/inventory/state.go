@@ -53,7 +53,7 @@ func openState(file, endpoint string) (*state, error) {
 	case err != nil:
 		return nil, fmt.Errorf("-state: %w", err)
 	}
-	defer source.Close()
+	defer func() { _ = source.Close() }() // it has been read
 	if err := s.read(source); err != nil {
 		return nil, fmt.Errorf("-state: %s: %w; it is left as it is: name another file, or delete it", file, err)
 	}
