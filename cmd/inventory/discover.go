@@ -10,9 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentity"
 )
 
-// allRegions are the regions of Cognito Sync, as the endpoints list in version 1 of the AWS SDK for Go,
-// the last one that AWS published with the SDK, has them under "cognito-sync" (v1.55.8, aws/endpoints).
-// Cognito Identity is in all of them.
+// allRegions are the regions that the endpoint list of the AWS SDK for Go, version 1.55.8, has for
+// cognito-sync in partition aws. It has cognito-identity in all of them.
 var allRegions = []string{
 	"ap-northeast-1", "ap-northeast-2", "ap-south-1", "ap-southeast-1", "ap-southeast-2", "eu-central-1",
 	"eu-west-1", "eu-west-2", "us-east-1", "us-east-2", "us-west-2",
