@@ -47,8 +47,8 @@ type Credentials struct {
 func DefaultCredentials() Credentials {
 	return Credentials{
 		AccessKeyID:     "AKIDCOGNITOSYNCTEST",
-		SecretAccessKey: "secret-of-cognitosynctest",
-		SessionToken:    "token-of-cognitosynctest",
+		SecretAccessKey: "q8Zt0Lq4XwB1nRv7kYc2mPj5sHd9fGa3uT6eKoWi",
+		SessionToken:    "T0k3nV7xQ2mB9cL4zR8dW1yK5sJ6fH3g",
 	}
 }
 

@@ -689,7 +689,7 @@ func TestVerifier_service(t *testing.T) {
 const (
 	emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 	rightPath = "/identitypools/us-east-1%253A23ec"
-	headers   = "host:cognito-sync.us-east-1.amazonaws.com\nx-amz-date:20260730T120000Z\nx-amz-security-token:token-of-cognitosynctest\n"
+	headers   = "host:cognito-sync.us-east-1.amazonaws.com\nx-amz-date:20260730T120000Z\nx-amz-security-token:T0k3nV7xQ2mB9cL4zR8dW1yK5sJ6fH3g\n"
 	right     = "GET\n" + rightPath + "\n\n" + headers + "\nhost;x-amz-date;x-amz-security-token\n" + emptyHash
 )
 
@@ -765,7 +765,7 @@ func TestRefusal_evidence(t *testing.T) {
 			name:   "header not signed",
 			tamper: func(r *http.Request) { r.Header.Set("X-Amz-Target", "x") },
 			expected: strings.NewReplacer(
-				"ctest\n\n", "ctest\nx-amz-target:x\n\n",
+				"fH3g\n\n", "fH3g\nx-amz-target:x\n\n",
 				"token\n"+emptyHash, "token;x-amz-target\n"+emptyHash).Replace(right),
 			received: right,
 		},

@@ -31,7 +31,7 @@ import (
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
 )
 
-const usageBody = `{"IdentityPoolUsage":{"DataStorage":7,"SyncSessionsCount":9}}`
+const frameBody = `{"IdentityPoolUsage":{"DataStorage":7,"SyncSessionsCount":9}}`
 
 // An h2Server speaks HTTP/2 frame by frame, so that it can do what no decent server does.
 type h2Server struct {
@@ -133,14 +133,14 @@ func (s h2Stream) headers(end bool, fields ...string) error {
 func (s h2Stream) data(end bool, text string) error { return s.WriteData(s.id, end, []byte(text)) }
 
 func (s h2Stream) ok() {
-	_ = s.headers(false, ":status", "200", "content-length", strconv.Itoa(len(usageBody)))
-	_ = s.data(true, usageBody)
+	_ = s.headers(false, ":status", "200", "content-length", strconv.Itoa(len(frameBody)))
+	_ = s.data(true, frameBody)
 }
 
 // begin sends the headers of a success, and the first bytes of its body.
 func (s h2Stream) begin() {
-	_ = s.headers(false, ":status", "200", "content-length", strconv.Itoa(len(usageBody)))
-	_ = s.data(false, usageBody[:20])
+	_ = s.headers(false, ":status", "200", "content-length", strconv.Itoa(len(frameBody)))
+	_ = s.data(false, frameBody[:20])
 }
 
 // once does something with the first request, and responds well to all others.
@@ -211,14 +211,14 @@ func TestHTTP2(t *testing.T) {
 		{"NO_ERROR within the response", after(reset(http2.ErrCodeNo)), unsent, 3},
 		{"NO_ERROR after a body without its end", func(s h2Stream) {
 			_ = s.headers(false, ":status", "200")
-			_ = s.data(false, usageBody)
+			_ = s.data(false, frameBody)
 			reset(http2.ErrCodeNo)(s)
 		}, unsent, 3},
 		{"cut body, once", once(after(func(s h2Stream) { _ = s.data(true, "") })), succeeds, 2},
 		{"cut body", after(func(s h2Stream) { _ = s.data(true, "") }), unsent, 3},
 		{"body longer than its length", func(s h2Stream) {
 			_ = s.headers(false, ":status", "200", "content-length", "20")
-			_ = s.data(true, usageBody)
+			_ = s.data(true, frameBody)
 		}, unsent, 3},
 		{"connection lost within the body", after(func(s h2Stream) { _ = s.conn.Close() }), unsent, 3},
 		{"silence, once", once(func(h2Stream) {}), succeedsLate, 2},
@@ -244,7 +244,7 @@ func TestHTTP2(t *testing.T) {
 		{"101", func(s h2Stream) { _ = s.headers(false, ":status", "101") }, somehow, 0},
 		{"huge headers", func(s h2Stream) {
 			_ = s.headers(false, ":status", "200", "x-a", strings.Repeat("x", 200<<10))
-			_ = s.data(true, usageBody)
+			_ = s.data(true, frameBody)
 		}, unsent, 3},
 		{"continuation without end", func(s h2Stream) {
 			err := s.WriteHeaders(http2.HeadersFrameParam{StreamID: s.id})
