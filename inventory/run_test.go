@@ -24,8 +24,8 @@ func TestRun_results(t *testing.T) {
 	t.Parallel()
 	const (
 		full      = "us-east-1:full"
-		silent    = "us-gov-west-1:silent"
-		missing   = "us-east-1:missing"
+		silent    = "eu-west-1:silent"
+		missing   = "us-east-1:dead"
 		denied    = "us-east-1:denied"
 		malformed = "us-east-1:malformed"
 		slash     = "us-east-1:a/b"
@@ -49,7 +49,7 @@ func TestRun_results(t *testing.T) {
 		{full, "us-east-1", &cognitosync.IdentityPoolUsage{
 			IdentityPoolId: aws.String(full), DataStorage: aws.Int64(7), SyncSessionsCount: aws.Int64(3),
 		}, nil, 1},
-		{silent, "us-gov-west-1", &cognitosync.IdentityPoolUsage{}, nil, 1},
+		{silent, "eu-west-1", &cognitosync.IdentityPoolUsage{}, nil, 1},
 		{missing, "us-east-1", nil, func(t *testing.T, err error) {
 			require.ErrorAs(t, err, new(*cognitosync.ResourceNotFoundException))
 		}, 1},
