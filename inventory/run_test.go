@@ -38,7 +38,7 @@ func TestRun_results(t *testing.T) {
 	server.Script(silent, cognitosynctest.Reply(http.StatusOK, nil, ""))
 	server.Script(denied, cognitosynctest.AccessDenied())
 	server.Script(malformed, cognitosynctest.Reply(http.StatusOK, nil, "{"))
-	client := cognitosync.NewFromConfig(server.Config())
+	client := newClient(server, nil)
 
 	tests := []struct {
 		id, region string
