@@ -127,7 +127,7 @@ func TestRun_otherClients(t *testing.T) {
 	}{
 		{"good", nil, 1, false},
 		{"throttled", []error{&cognitosync.TooManyRequestsException{}}, 2, false},
-		{"outage", []error{&cognitosync.InternalErrorException{}}, 1, true}, // a bare 500 has no status to go by
+		{"outage", []error{&cognitosync.InternalErrorException{}}, 2, false},
 		{"throttled, wrapped", []error{fmt.Errorf("sdk: %w", &smithy.GenericAPIError{Code: "ThrottlingException"})}, 2, false},
 		{"denied", []error{&cognitosync.NotAuthorizedException{}}, 1, true},
 		{"none of AWS", []error{errors.New("odd")}, 0, true},
