@@ -30,7 +30,7 @@ func ExampleRun() {
 		log.Fatal(err)
 	}
 	defer server.Close()
-	ids := slices.Values([]string{"us-east-1:1f2e", "us-east-1:7a1f", "eu-west-1:c0de", "eu-west-1:gone"})
+	ids := slices.Values([]string{"us-east-1:1f2e", "us-east-1:7a1f", "eu-west-1:c0de", "eu-west-1:dead"})
 
 	client := cognitosync.NewFromConfig(server.Config(), func(o *cognitosync.Options) { o.UseIdentityPoolRegion = true })
 	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
@@ -56,7 +56,7 @@ func ExampleRun() {
 	fmt.Println("unknown:", unknown)
 
 	// Output:
-	// failed: eu-west-1:gone ResourceNotFoundException
+	// failed: eu-west-1:dead ResourceNotFoundException
 	// stored: us-east-1 5120
 	// unknown: map[eu-west-1:1]
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/smithy-go"
 
 	"github.com/cognitosync/cognitosync-go"
 )
@@ -33,8 +34,8 @@ var (
 // decision; an error of a client that does not tell is judged by the SDK's standard rules.
 func classify(err error) failure {
 	details := cognitosync.InspectError(err)
-	retryable := details.Retryable ||
-		details.Attempts == 0 && (isThrottle.IsErrorThrottle(err) == aws.TrueTernary || isRetryable.IsErrorRetryable(err) == aws.TrueTernary)
+	retryable := details.Retryable || details.Attempts == 0 && (details.Fault == smithy.FaultServer ||
+		isThrottle.IsErrorThrottle(err) == aws.TrueTernary || isRetryable.IsErrorRetryable(err) == aws.TrueTernary)
 	switch {
 	case !retryable:
 		return permanent

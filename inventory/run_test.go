@@ -24,8 +24,8 @@ func TestRun_results(t *testing.T) {
 	t.Parallel()
 	const (
 		full      = "us-east-1:full"
-		silent    = "us-gov-west-1:silent"
-		missing   = "us-east-1:missing"
+		silent    = "eu-west-1:silent"
+		missing   = "us-east-1:dead"
 		denied    = "us-east-1:denied"
 		malformed = "us-east-1:malformed"
 		slash     = "us-east-1:a/b"
@@ -38,7 +38,7 @@ func TestRun_results(t *testing.T) {
 	server.Script(silent, cognitosynctest.Reply(http.StatusOK, nil, ""))
 	server.Script(denied, cognitosynctest.AccessDenied())
 	server.Script(malformed, cognitosynctest.Reply(http.StatusOK, nil, "{"))
-	client := cognitosync.NewFromConfig(server.Config())
+	client := newClient(server, nil)
 
 	tests := []struct {
 		id, region string
@@ -49,7 +49,7 @@ func TestRun_results(t *testing.T) {
 		{full, "us-east-1", &cognitosync.IdentityPoolUsage{
 			IdentityPoolId: aws.String(full), DataStorage: aws.Int64(7), SyncSessionsCount: aws.Int64(3),
 		}, nil, 1},
-		{silent, "us-gov-west-1", &cognitosync.IdentityPoolUsage{}, nil, 1},
+		{silent, "eu-west-1", &cognitosync.IdentityPoolUsage{}, nil, 1},
 		{missing, "us-east-1", nil, func(t *testing.T, err error) {
 			require.ErrorAs(t, err, new(*cognitosync.ResourceNotFoundException))
 		}, 1},
@@ -127,7 +127,7 @@ func TestRun_otherClients(t *testing.T) {
 	}{
 		{"good", nil, 1, false},
 		{"throttled", []error{&cognitosync.TooManyRequestsException{}}, 2, false},
-		{"outage", []error{&cognitosync.InternalErrorException{}}, 1, true}, // a bare 500 has no status to go by
+		{"outage", []error{&cognitosync.InternalErrorException{}}, 2, false},
 		{"throttled, wrapped", []error{fmt.Errorf("sdk: %w", &smithy.GenericAPIError{Code: "ThrottlingException"})}, 2, false},
 		{"denied", []error{&cognitosync.NotAuthorizedException{}}, 1, true},
 		{"none of AWS", []error{errors.New("odd")}, 0, true},

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -379,6 +380,54 @@ func TestRun_interrupted(t *testing.T) {
 	got = runCommand(t.Context(), "", args...)
 	assert.Equal(t, exitOK, got.status, got.stdout)
 	assert.Equal(t, 0, server.Requests()[requests:].ByPool(fullPool).Count(), "it was read before")
+}
+
+// 5,000 pools in two runs: what the first has read, the second does not query again.
+func TestRun_resumesThousands(t *testing.T) {
+	const pools, until = 5000, 2000
+	ctx, cancel := context.WithCancel(t.Context())
+	var count atomic.Int64
+	server := setUp(t, func(o *cognitosynctest.Options) {
+		o.OnRequest = func(cognitosynctest.Request) {
+			if count.Add(1) == until {
+				cancel()
+			}
+		}
+	})
+	var list strings.Builder
+	for i := range pools {
+		id := fmt.Sprintf("%s:%012x", allRegions[i%len(allRegions)], i)
+		fmt.Fprintln(&list, id)
+		server.SetPool(cognitosynctest.Pool{IdentityPoolId: id, DataStorage: aws.Int64(int64(i))})
+		if i%500 == 0 {
+			server.Script(id, cognitosynctest.InternalError())
+		}
+	}
+	state := filepath.Join(t.TempDir(), "state")
+	args := []string{"-q", "-pools", "-", "-state", state, "-format", "ndjson"}
+
+	first := runCommand(ctx, list.String(), args...)
+	assert.Equal(t, exitSome, first.status)
+	read := map[string]bool{}
+	for _, r := range rowsOf(t, first.stdout) {
+		if r.Error == nil {
+			read[r.IdentityPoolID] = true
+		}
+	}
+	assert.Greater(t, len(read), until/2)
+	server.Reset()
+
+	second := runCommand(t.Context(), list.String(), args...)
+	assert.Equal(t, exitOK, second.status, second.stderr)
+	ids := idsOf(rowsOf(t, second.stdout))
+	slices.Sort(ids)
+	assert.Len(t, slices.Compact(ids), pools)
+	queried := map[string]int{}
+	for _, request := range server.Requests() {
+		queried[request.PoolID]++
+		assert.False(t, read[request.PoolID], "%s was read before", request.PoolID)
+	}
+	assert.Len(t, queried, pools-len(read))
 }
 
 func TestRun_timeout(t *testing.T) {
