@@ -43,17 +43,22 @@ import (
 //   - *smithy.DeserializationError: a success that could not be understood;
 //   - *smithyhttp.RequestSendError: no whole answer came, [*AttemptTimeoutError]
 //     if for lack of time;
-//   - *v4.SigningError: the credentials provider failed;
+//   - *v4.SigningError: the credentials provider failed, or took too long;
 //   - *smithy.CanceledError or *aws.RequestCanceledError: the context ended the
 //     call; the last attempt's error stands beside it;
 //   - *retry.MaxAttemptsError around the last error, when attempts were used up.
 //
-// For the first three nothing has been sent. [InspectError] tells what is known of
-// any of them in one step.
+// For the first three nothing has been sent, with one exception: the provider can
+// give unusable credentials when an attempt has been made with others, and that is a
+// ConfigurationError, too. [InspectError] tells what is known of any error in one step;
+// its Attempts are 0 if nothing has been sent because of the settings.
 //
 // Unless settings say otherwise there are at most 3 attempts of at most 15 s each,
 // with delays of at most 1 s and 2 s between them, which a Retry-After of the
-// service can lengthen by 5 s each. To renew expired credentials may take 15 s more.
+// service can lengthen by 5 s each. To get credentials is no part of that: it takes as
+// long as the context of the call allows, or at most 5 minutes if that has no deadline.
+// The context bounds the whole call, whatever the service, the network, the HTTP client
+// or the credentials provider do.
 //
 // See https://docs.aws.amazon.com/cognitosync/latest/APIReference/API_DescribeIdentityPoolUsage.html.
 func (c *Client) DescribeIdentityPoolUsage(

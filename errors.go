@@ -163,8 +163,9 @@ func exceptionText(e smithy.APIError) string {
 	return e.ErrorCode() + ": " + redact.Printable(e.ErrorMessage(), maxErrorText)
 }
 
-// ConfigurationError says that a request cannot be made with the client's settings. It
-// has not been sent.
+// ConfigurationError says that a request cannot be made with the client's settings, or with
+// the credentials that its provider gives. It has not been sent. Where [InspectError]
+// reports Attempts, others have been sent before.
 type ConfigurationError struct {
 	Setting string // the field of [Options] that is wrong, such as "Region"
 	Err     error  // what is wrong with it

@@ -42,27 +42,33 @@ type Options struct {
 	// there becomes "-". LoadDefaultConfig takes it from AWS_SDK_UA_APP_ID.
 	AppID string
 
-	// AttemptTimeout is how long one attempt may take, from getting credentials to the
-	// last byte of the answer. When it has passed, the attempt fails with an
+	// AttemptTimeout is how long one attempt may take to send its request and read the
+	// response to its end. That includes the wait for a free connection, where all that
+	// are allowed are in use. When it has passed, the attempt fails with an
 	// [AttemptTimeoutError] and is retried. 0 means [DefaultAttemptTimeout], a
-	// negative value no limit. The context of a call limits the call as a whole.
+	// negative value no limit. The context of a call limits the call as a whole. It
+	// alone limits how long Credentials may take; without a deadline, 5 minutes do.
 	AttemptTimeout time.Duration
 
 	// BaseEndpoint is the URL to send requests to in place of AWS's, for example
 	// "http://127.0.0.1:4566": http or https, a host, perhaps a port and a path that
-	// is kept in front of the operation's. Only DisableHTTPS changes it. Requests are
+	// is kept in front of the operation's. A user, a query or a fragment is refused, by
+	// an error that repeats only scheme and host. Only DisableHTTPS changes it. Requests are
 	// signed for the same region as without it. LoadDefaultConfig takes it from AWS_ENDPOINT_URL_COGNITO_SYNC,
 	// AWS_ENDPOINT_URL and the shared configuration.
 	BaseEndpoint *string
 
 	// ClientLogMode selects what is written to Logger: LogSigning, LogRetries,
 	// LogRequest, LogRequestWithBody, LogResponse, LogResponseWithBody. The request
-	// has no body. Keys, tokens and signatures are redacted in every mode.
+	// has no body. Keys, tokens and signatures are redacted in every mode, and control
+	// characters other than tabs and line ends are replaced with spaces.
 	ClientLogMode aws.ClientLogMode
 
 	// Credentials sign the requests: of an IAM user or role, not those that Amazon
 	// Cognito Identity gives to end users. There is no default, and anonymous
-	// credentials are refused.
+	// credentials are refused. Each attempt asks once, so that a provider that is slow
+	// or asks a person belongs into an aws.CredentialsCache. Credentials that the service
+	// reports as expired are renewed, at most once a minute, for all calls that have them.
 	Credentials aws.CredentialsProvider
 
 	// DefaultsMode chooses connect and TLS timeouts and the retry mode where
@@ -70,7 +76,8 @@ type Options struct {
 	DefaultsMode aws.DefaultsMode
 
 	// DisableClockSkewCorrection stops the client from signing by the service's
-	// clock once it has found its own to be wrong.
+	// clock once it has found its own to be wrong. It has when the service accepted a
+	// signature made by the Date of a response that refused another.
 	DisableClockSkewCorrection bool
 
 	// EndpointOptions select FIPS, dual-stack and plain HTTP endpoints.
@@ -89,8 +96,9 @@ type Options struct {
 
 	// HTTPClient sends the requests. The default is the SDK's awshttp.BuildableClient,
 	// which LoadDefaultConfig gives where it gives one. Where its transport still has
-	// the SDK's own numbers, there are at most 256 connections a host, and while idle
-	// all of them are kept, up to 1024 for all hosts.
+	// the SDK's own numbers, there are at most 256 HTTP/1.1 connections a host, and while
+	// idle all of them are kept, up to 1024 for all hosts. Over HTTP/2 calls share
+	// connections, and one that has been silent for 14 s is given up.
 	//
 	// Redirects are never followed, for they would carry credentials elsewhere: of an
 	// *http.Client or an awshttp.BuildableClient the client uses a copy that does not
@@ -122,13 +130,16 @@ type Options struct {
 	// RetryMode chooses the default Retryer: aws.RetryModeStandard (the default), or
 	// aws.RetryModeAdaptive, which also slows the client down while it is throttled.
 	// A Retryer of your own makes it irrelevant; a call that changes it starts with a
-	// retry quota of its own. LoadDefaultConfig takes it from AWS_RETRY_MODE.
+	// retry quota of its own. Each region has its own quota and rate. LoadDefaultConfig
+	// takes it from AWS_RETRY_MODE.
 	RetryMode aws.RetryMode
 
 	// Retryer decides what is tried again, how often and after what delay. The
 	// default is the SDK's for RetryMode, with 3 attempts, a quota of retries, and
 	// delays of at most 50 ms that double each time (1 s when throttled, never
-	// above 20 s), chosen at random up to that bound.
+	// above 20 s), chosen at random up to that bound. Where UseIdentityPoolRegion has
+	// calls go to several regions, each has a quota of its own. A Retryer of your own
+	// serves them all.
 	Retryer aws.Retryer
 
 	// RuntimeEnvironment helps DefaultsMode "auto". LoadDefaultConfig fills it.
@@ -143,7 +154,9 @@ type Options struct {
 	TracerProvider tracing.TracerProvider
 
 	// UseIdentityPoolRegion asks for each pool in the region that its id names, and
-	// signs for that region; Region serves ids that name none. Without it, and
+	// signs for that region; Region serves ids that name none. Where Region is set, and
+	// AWS's own endpoints are used, an id of another partition is refused with a
+	// [RegionMismatchError]: the credentials are of no use there. Without it, and
 	// without a custom endpoint, an id of another region is refused with a
 	// [RegionMismatchError] before anything is sent.
 	UseIdentityPoolRegion bool

@@ -797,11 +797,7 @@ func TestManyCallsWaitForAPerson(t *testing.T) {
 			errs := make([]error, calls)
 			var done sync.WaitGroup
 			for i := range calls {
-				done.Add(1)
-				go func() {
-					defer done.Done()
-					_, errs[i] = tr.call(ctx)
-				}()
+				done.Go(func() { _, errs[i] = tr.call(ctx) })
 			}
 			done.Wait()
 			return errs
@@ -949,11 +945,7 @@ func TestAlwaysExpired(t *testing.T) {
 					for minute := range int32(3) {
 						var done sync.WaitGroup
 						for range 100 {
-							done.Add(1)
-							go func() {
-								defer done.Done()
-								call(ours)
-							}()
+							done.Go(func() { call(ours) })
 						}
 						done.Wait()
 						for range 50 {
@@ -1001,11 +993,9 @@ func TestManyCallsRenewUncached(t *testing.T) {
 			errs := make([]error, calls)
 			var done sync.WaitGroup
 			for i := range calls {
-				done.Add(1)
-				go func() {
-					defer done.Done()
+				done.Go(func() {
 					_, errs[i] = tr.call(t.Context(), func(o *cognitosync.Options) { o.AttemptTimeout = cognitosync.DefaultAttemptTimeout })
-				}()
+				})
 			}
 			done.Wait()
 			for _, err := range errs {
@@ -1165,7 +1155,7 @@ func TestForgottenConnection(t *testing.T) {
 	t.Parallel()
 	certificate := httptest.NewUnstartedServer(nil)
 	certificate.StartTLS()
-	defer certificate.Close()
+	t.Cleanup(certificate.Close)
 	roots := certificate.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
 
 	for _, test := range []struct {
@@ -1223,6 +1213,49 @@ func TestForgottenConnection(t *testing.T) {
 					assert.LessOrEqual(t, time.Since(started), test.limit)
 					assert.EqualValues(t, 2, dials.Load())
 					assert.Equal(t, []string{"HTTP/2.0", "HTTP/2.0", "HTTP/2.0"}, protocols.Take())
+				})
+			})
+		})
+	}
+}
+
+// TestRateOfARegion has one region throttle a client in adaptive mode. Calls in another
+// are not held back for it.
+func TestRateOfARegion(t *testing.T) {
+	t.Parallel()
+	for _, limited := range []bool{false, true} { // with a limit of each call's own
+		t.Run(fmt.Sprintf("limited=%v", limited), func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				synctest.Test(t, func(t *testing.T) {
+					tr := setupWorld(t, path, "us-east-1", usePoolRegion, func(o *cognitosync.Options) { o.RetryMode = aws.RetryModeAdaptive })
+					const throttled, free = "eu-west-1:1", "ap-southeast-2:1"
+					for _, pool := range []string{throttled, free} {
+						tr.server.SetPool(cognitosynctest.Pool{IdentityPoolId: pool})
+					}
+					tr.server.Script(throttled, cognitosynctest.Throttle(1))
+					call := func(ctx context.Context, pool string) error {
+						_, err := tr.callPool(ctx, pool, func(o *cognitosync.Options) {
+							if limited {
+								o.RetryMaxAttempts = 5
+							}
+						})
+						return err
+					}
+					// To wait for the rate to the end may take forever in fake time: the SDK
+					// rounds the rest of a delay down to nothing.
+					for range 2 {
+						ctx, cancel := context.WithTimeout(t.Context(), shortTimeout)
+						defer cancel()
+						require.ErrorIs(t, call(ctx, throttled), context.DeadlineExceeded)
+					}
+					assert.Equal(t, 1, tr.server.Requests().ByPool(throttled).Count(), "the rate holds the second attempt back, and the second call")
+
+					started := time.Now()
+					for range 20 {
+						require.NoError(t, call(t.Context(), free))
+					}
+					assert.Zero(t, time.Since(started))
 				})
 			})
 		})

@@ -802,7 +802,7 @@ func throughProxy(t *testing.T, endpoint, address string) func(*cognitosync.Opti
 	transport := &http.Transport{Proxy: func(*http.Request) (*url.URL, error) {
 		proxy, err := url.Parse(address)
 		if err != nil || proxy.Host == "" {
-			return nil, fmt.Errorf("invalid proxy address %q: %v", address, err) // as net/http does
+			return nil, fmt.Errorf("invalid proxy address %q: %v", address, err) //nolint:errorlint // as net/http does
 		}
 		return proxy, nil
 	}}

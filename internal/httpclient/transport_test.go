@@ -120,9 +120,9 @@ func TestSet(t *testing.T) {
 
 	forgotten := make(chan struct{})
 	runtime.AddCleanup(httpclient.HTTPClientOf(first), func(struct{}) { close(forgotten) }, struct{}{})
-	first = nil //nolint:ineffassign // so that nothing refers to it
+	first = nil //nolint:ineffassign,wastedassign // so that nothing refers to it
 	runtime.KeepAlive(a)
-	a = nil //nolint:ineffassign // so that nothing refers to it
+	a = nil //nolint:ineffassign,wastedassign // so that nothing refers to it
 	for deadline := time.Now().Add(10 * time.Second); ; runtime.Gosched() {
 		runtime.GC()
 		select {
