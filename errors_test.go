@@ -358,10 +358,16 @@ var causePlaces = []struct {
 		})
 	}},
 	{"in the cached provider", func(o *cognitosync.Options, cancel func()) {
-		o.Credentials = aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		left := make(chan struct{}) // the cache is done with the call before its provider is
+		cache := aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			cancel()
+			<-left
 			return aws.Credentials{}, errBroken
 		}))
+		o.Credentials = aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+			defer close(left)
+			return cache.Retrieve(ctx)
+		})
 	}},
 	{"in the signer", func(o *cognitosync.Options, cancel func()) { o.HTTPSignerV4 = causeSigner{cancel} }},
 	{"in middleware before the attempts", func(o *cognitosync.Options, cancel func()) {
