@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -20,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
+	"github.com/cognitosync/cognitosync-go/internal/clienttest"
 )
 
 func TestServer_usage(t *testing.T) {
@@ -543,7 +543,7 @@ func TestServer_Close(t *testing.T) {
 			require.Error(t, errs[0])
 			require.Error(t, errs[1])
 			got := ask(t, client, server, poolID)
-			require.ErrorIs(t, got.err, syscall.ECONNREFUSED)
+			require.ErrorIs(t, got.err, clienttest.ConnectionRefused)
 			server.Close() // once more does no harm
 		})
 	}
