@@ -18,7 +18,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -888,7 +887,7 @@ func TestScriptedServer(t *testing.T) {
 				wire, err := io.ReadAll(conn)
 				if test.reset {
 					// What was sent before a reset may or may not arrive.
-					assert.ErrorIs(t, err, syscall.ECONNRESET)
+					assert.ErrorIs(t, err, clienttest.ConnectionReset)
 					assert.True(t, strings.HasPrefix(test.want, string(wire)), "%q", wire)
 				} else {
 					assert.NoError(t, err)

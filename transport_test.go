@@ -18,7 +18,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -513,9 +512,9 @@ func TestConnecting(t *testing.T) {
 		{"no such host", &net.DNSError{Err: "no such host", Name: "host", IsNotFound: true}, false},
 		{"no answer from DNS", &net.DNSError{Err: "timeout", Name: "host", IsTimeout: true}, true},
 		{"DNS fails for now", &net.DNSError{Err: "server misbehaving", Name: "host", IsTemporary: true}, true},
-		{"refused", &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}, true},
-		{"reset", &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}, true},
-		{"unreachable", &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.EHOSTUNREACH)}, true},
+		{"refused", &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", clienttest.ConnectionRefused)}, true},
+		{"reset", &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", clienttest.ConnectionReset)}, true},
+		{"unreachable", &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", clienttest.HostUnreachable)}, true},
 		{"timed out", &net.OpError{Op: "dial", Net: "tcp", Err: os.ErrDeadlineExceeded}, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -561,7 +560,7 @@ func TestRefusedConnection(t *testing.T) {
 
 		err := tr.fails(t, t.Context())
 
-		assert.ErrorIs(t, err, syscall.ECONNREFUSED)
+		assert.ErrorIs(t, err, clienttest.ConnectionRefused)
 		assert.Equal(t, 3, requireAs[*retry.MaxAttemptsError](t, err).Attempt)
 		assert.Len(t, tr.naps.all(), 2)
 	})

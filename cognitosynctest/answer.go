@@ -14,7 +14,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 	"unicode"
 )
@@ -136,7 +135,7 @@ type answer struct {
 // The errors that a client sees when a connection breaks.
 var (
 	errCut         = io.ErrUnexpectedEOF
-	errReset error = &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
+	errReset error = &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", errnoReset)}
 )
 
 // begin waits until the answer begins. It returns an error if it never does.

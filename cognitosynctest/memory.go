@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"syscall"
 )
 
 // RoundTripper returns a transport that takes requests to the server without a
@@ -89,7 +88,7 @@ func (t *roundTrip) start(ctx context.Context) error {
 	t.server.mu.Lock()
 	defer t.server.mu.Unlock()
 	if t.server.closed {
-		return &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+		return &net.OpError{Op: "dial", Net: "tcp", Err: errnoRefused}
 	}
 	t.ctx, t.cancel = context.WithCancelCause(ctx)
 	t.server.inFlight[t] = t.cancel

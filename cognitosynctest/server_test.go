@@ -10,7 +10,6 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -19,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
+	"github.com/cognitosync/cognitosync-go/internal/clienttest"
 )
 
 func TestServer_usage(t *testing.T) {
@@ -572,7 +572,7 @@ func TestServer_Close(t *testing.T) {
 			require.Error(t, errs[0])
 			require.Error(t, errs[1])
 			got := ask(t, client, server, poolID)
-			require.ErrorIs(t, got.err, syscall.ECONNREFUSED)
+			require.ErrorIs(t, got.err, clienttest.ConnectionRefused)
 			server.Close() // once more does no harm
 		})
 	}

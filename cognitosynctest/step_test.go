@@ -11,7 +11,6 @@ import (
 	"net/http/httptrace"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -20,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
+	"github.com/cognitosync/cognitosync-go/internal/clienttest"
 )
 
 const usage = `{"IdentityPoolUsage":{"DataStorage":null,"IdentityPoolId":"` + poolID + `","LastModifiedDate":null,"SyncSessionsCount":7}}`
@@ -150,14 +150,14 @@ func TestStep_faults(t *testing.T) {
 		anyShort bool   // body may be cut shorter on its way
 	}{
 		{name: "Hangup", step: cognitosynctest.Hangup(), err: io.EOF},
-		{name: "Reset", step: cognitosynctest.Reset(), err: syscall.ECONNRESET},
+		{name: "Reset", step: cognitosynctest.Reset(), err: clienttest.ConnectionReset},
 		{name: "CutAfter", step: cognitosynctest.OK().CutAfter(10), bodyErr: io.ErrUnexpectedEOF, body: usage[:10]},
 		{name: "CutAfter nothing", step: cognitosynctest.OK().CutAfter(0), bodyErr: io.ErrUnexpectedEOF},
 		{name: "CutAfter less than nothing", step: cognitosynctest.OK().CutAfter(-1), bodyErr: io.ErrUnexpectedEOF},
 		{name: "CutAfter all", step: cognitosynctest.OK().CutAfter(len(usage)), bodyErr: io.ErrUnexpectedEOF, body: usage},
 		{name: "CutAfter more than all", step: cognitosynctest.OK().CutAfter(1000), bodyErr: io.ErrUnexpectedEOF, body: usage},
 		{name: "CutAfter the start of an endless body", step: cognitosynctest.Endless().CutAfter(5), bodyErr: io.ErrUnexpectedEOF, body: `{"Pad`},
-		{name: "ResetAfter", step: cognitosynctest.OK().ResetAfter(10), bodyErr: syscall.ECONNRESET, body: usage[:10], anyShort: true},
+		{name: "ResetAfter", step: cognitosynctest.OK().ResetAfter(10), bodyErr: clienttest.ConnectionReset, body: usage[:10], anyShort: true},
 		{
 			name: "Reply with a longer length", step: cognitosynctest.Reply(200, http.Header{"Content-Length": {"5"}}, "body"),
 			bodyErr: io.ErrUnexpectedEOF, body: "body",
