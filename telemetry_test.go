@@ -1063,7 +1063,7 @@ func confidentialParts(attempt int32) []string {
 	credentials := attemptCredentials(attempt)
 	var parts []string
 	for _, key := range []string{credentials.SecretAccessKey, credentials.SessionToken[:60]} {
-		key = strings.NewReplacer("/", "", "+", "", "=", "").Replace(key)
+		key = lettersOf(key)
 		for i := 0; i+12 <= len(key); i++ {
 			parts = append(parts, key[i:i+12])
 		}
@@ -1147,8 +1147,8 @@ func TestSecretsWherever(t *testing.T) {
 				if errors.As(err, &malformed) {
 					texts += string(malformed.Snapshot)
 				}
-				for _, part := range append(confidentialParts(1), "short1") {
-					assert.NotContains(t, texts, part)
+				for _, part := range confidentialParts(1) {
+					assert.NotContains(t, lettersOf(texts), part)
 				}
 				told.assertSilent(t, err, append(confidentialParts(1), "short1")...)
 			})
