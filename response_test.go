@@ -301,7 +301,12 @@ func TestShortSecrets(t *testing.T) {
 
 // maxAllocated is the most that one call may allocate, all its attempts included,
 // whatever the server sends.
-const maxAllocated = 4_000_000
+var maxAllocated = func() uint64 {
+	if strings.Contains(runtime.Version(), "jsonv2") {
+		return 8_000_000 // the decoder of GOEXPERIMENT=jsonv2 takes twice as much for odd documents
+	}
+	return 4_000_000
+}()
 
 // filled returns prefix and suffix with as many units between them as make up size.
 func filled(size int, prefix, unit, suffix string) []byte {
@@ -403,7 +408,7 @@ func testHostile(t *testing.T, paths []string, answers []hostileAnswer) {
 					err    error
 				)
 				allocated := allocatedBy(func() { output, err = tr.call(t.Context()) })
-				assert.Less(t, allocated, uint64(maxAllocated), "bytes allocated")
+				assert.Less(t, allocated, maxAllocated, "bytes allocated")
 				assertEnding(t, test.want, output, err)
 				if isA[*smithy.DeserializationError](err) {
 					assert.EqualValues(t, 1, server.requests.Load(), "tried again, with nothing to gain")
