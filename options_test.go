@@ -512,7 +512,6 @@ var settingTests = []settingTest{
 	{
 		setting: "EndpointResolver",
 		inConfig: func(_ *scene, c *aws.Config) {
-			//nolint:staticcheck // deprecated, yet in use
 			c.EndpointResolver = aws.EndpointResolverFunc(func(service, region string) (aws.Endpoint, error) {
 				return aws.Endpoint{URL: "http://" + region + ".test", SigningName: "local", SigningRegion: strings.ReplaceAll(service, " ", "-")}, nil
 			})
@@ -548,7 +547,6 @@ var settingTests = []settingTest{
 
 var otherCredentials = cognitosynctest.Credentials{AccessKeyID: "AKIDOTHER", SecretAccessKey: "other secret"}
 
-//nolint:staticcheck // deprecated, yet in use
 type resolverWithOptions = aws.EndpointResolverWithOptionsFunc
 
 func (s *scene) otherHTTPClient() cognitosync.HTTPClient {
