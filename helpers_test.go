@@ -299,12 +299,13 @@ var (
 	alwaysFailing = cognitosynctest.Forever(cognitosynctest.InternalError())
 )
 
-// assertClosed checks that so many responses had bodies, and that all were closed.
+// assertClosed checks that so many responses had bodies, and that all are closed: at the
+// latest when a read that the call did not wait for has returned.
 func assertClosed(t *testing.T, client *clienttest.Tap, count int) {
 	t.Helper()
 	assert.Len(t, client.Bodies(), count)
 	for _, body := range client.Bodies() {
-		assert.True(t, body.Closed())
+		assert.Eventually(t, body.Closed, patience, time.Millisecond)
 	}
 }
 

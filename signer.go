@@ -170,10 +170,11 @@ const maxRecentRenewals = 16
 
 // renewal replaces credentials that the service has refused.
 type renewal struct {
-	used    aws.Credentials
-	ctx     context.Context
-	cancel  context.CancelFunc // called when nobody waits any more
-	waiting int                // calls; guarded by the mutex of renewals
+	provider aws.CredentialsProvider
+	used     aws.Credentials
+	ctx      context.Context
+	cancel   context.CancelFunc // called when nobody waits any more
+	waiting  int                // calls; guarded by the mutex of renewals
 
 	done chan struct{} // closed when what follows is set
 	retrieved
@@ -183,6 +184,13 @@ type renewal struct {
 // renew returns credentials to use in place of used, which may be the same if the
 // provider has no others. The provider's cache, if it has one, is invalidated first.
 func (r *renewals) renew(ctx context.Context, provider aws.CredentialsProvider, used aws.Credentials) (aws.Credentials, error) {
+	if other := r.filling(provider, used); other != nil {
+		select {
+		case <-other.done:
+		case <-other.ctx.Done():
+		case <-ctx.Done():
+		}
+	}
 	shared := r.join(ctx, provider, used)
 	defer r.leave(shared)
 	select {
@@ -196,6 +204,22 @@ func (r *renewals) renew(ctx context.Context, provider aws.CredentialsProvider, 
 	}
 	shared.outcome.Repeat()
 	return shared.credentials, shared.err
+}
+
+// filling returns a renewal of other credentials that is running with the same cache. What
+// it has put there may be what was used, before it is known that it has.
+func (r *renewals) filling(provider aws.CredentialsProvider, used aws.Credentials) *renewal {
+	if _, ok := provider.(credentialsCache); !ok {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, n := range r.recent {
+		if n.running() && same(n.provider, provider) && !sameKeys(n.used, used) {
+			return n
+		}
+	}
+	return nil
 }
 
 // join returns the renewal that concerns used, and starts it if there is none.
@@ -213,9 +237,9 @@ func (r *renewals) join(ctx context.Context, provider aws.CredentialsProvider, u
 	}
 	// It is for all who wait, so that it outlives the call that began it.
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), maxRetrievalTime, errRetrievalTimeout)
-	started := &renewal{used: used, ctx: ctx, cancel: cancel, waiting: 1, done: make(chan struct{})}
+	started := &renewal{provider: provider, used: used, ctx: ctx, cancel: cancel, waiting: 1, done: make(chan struct{})}
 	r.recent = append(r.recent, started)
-	go started.run(provider)
+	go started.run()
 	return started
 }
 
@@ -250,12 +274,15 @@ func (n *renewal) concerns(used aws.Credentials) bool {
 		(sameKeys(n.used, used) || sameKeys(n.credentials, used))
 }
 
-func (n *renewal) run(provider aws.CredentialsProvider) {
+// credentialsCache is a provider that can be told to forget, as aws.CredentialsCache.
+type credentialsCache interface{ Invalidate() }
+
+func (n *renewal) run() {
 	defer close(n.done)
-	n.from(n.ctx, provider)
-	if cache, ok := provider.(interface{ Invalidate() }); ok && n.err == nil && sameKeys(n.credentials, n.used) {
+	n.from(n.ctx, n.provider)
+	if cache, ok := n.provider.(credentialsCache); ok && n.err == nil && sameKeys(n.credentials, n.used) {
 		cache.Invalidate()
-		n.from(n.ctx, provider)
+		n.from(n.ctx, n.provider)
 	}
 	if n.err != nil {
 		n.err = retrievalError(n.ctx, n.err)

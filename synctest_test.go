@@ -964,6 +964,60 @@ func TestAlwaysExpired(t *testing.T) {
 	}
 }
 
+// TestRenewalInProgress has a call get its credentials from the cache that another call's
+// renewal has just filled, and be refused before that renewal is over.
+func TestRenewalInProgress(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		synctest.Test(t, func(t *testing.T) {
+			cache := &slowCache{number: 1}
+			client := newClient(configOf(clienttest.Respond(http.StatusForbidden, nil, `{"__type":"ExpiredTokenException"}`)), path,
+				func(o *cognitosync.Options) { o.Credentials = cache })
+			var done sync.WaitGroup
+			for i := range 20 {
+				done.Add(1)
+				go func() {
+					defer done.Done()
+					time.Sleep(time.Duration(i) * 100 * time.Millisecond)
+					_, err := describe(t.Context(), t, client, poolID)
+					assert.Equal(t, "ExpiredTokenException", cognitosync.InspectError(err).Code)
+				}()
+			}
+			done.Wait()
+			assert.EqualValues(t, 2, cache.number, "the first credentials, and one renewal")
+		})
+	})
+}
+
+// A slowCache gives other credentials each time it was emptied, at once; only who asks
+// first waits for a second.
+type slowCache struct {
+	mu     sync.Mutex
+	number int
+	empty  bool
+}
+
+func (c *slowCache) Invalidate() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.empty = true
+}
+
+func (c *slowCache) Retrieve(context.Context) (aws.Credentials, error) {
+	c.mu.Lock()
+	renews := c.empty
+	if renews {
+		c.number++
+		c.empty = false
+	}
+	credentials := aws.Credentials{AccessKeyID: fmt.Sprint("AKID", c.number), SecretAccessKey: "secret"}
+	c.mu.Unlock()
+	if renews {
+		time.Sleep(time.Second)
+	}
+	return credentials, nil
+}
+
 // TestManyCallsRenewUncached has 300 calls meet an expiry with a provider that takes ten
 // seconds and keeps nothing: one renewal serves them all.
 func TestManyCallsRenewUncached(t *testing.T) {
