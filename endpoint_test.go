@@ -242,7 +242,6 @@ func TestLegacyEndpointResolver(t *testing.T) {
 					}
 					return test.endpoint, test.err
 				})
-				//nolint:staticcheck // deprecated, yet in use
 				cfg.EndpointResolver = aws.EndpointResolverFunc(func(string, string) (aws.Endpoint, error) {
 					return aws.Endpoint{}, errors.New("the older resolver is not asked where there is the newer")
 				})

@@ -512,7 +512,6 @@ var settingTests = []settingTest{
 	{
 		setting: "EndpointResolver",
 		inConfig: func(_ *scene, c *aws.Config) {
-			//nolint:staticcheck // deprecated, yet in use
 			c.EndpointResolver = aws.EndpointResolverFunc(func(service, region string) (aws.Endpoint, error) {
 				return aws.Endpoint{URL: "http://" + region + ".test", SigningName: "local", SigningRegion: strings.ReplaceAll(service, " ", "-")}, nil
 			})

@@ -903,7 +903,7 @@ func TestHTTPMetrics(t *testing.T) {
 		{
 			name: "another client",
 			option: func(o *cognitosync.Options) {
-				o.HTTPClient = clienttest.Doer(clienttest.Respond(http.StatusOK, nil, stubBody))
+				o.HTTPClient = clienttest.Respond(http.StatusOK, nil, stubBody)
 			},
 			want: map[string]int{request: 1},
 		},

@@ -126,7 +126,7 @@ func (m mocked) config(mock func(*middleware.Stack) error) aws.Config {
 		Region:      m.region,
 		Credentials: m.credentials,
 		HTTPClient:  noNetwork,
-		Retryer:     func() aws.Retryer { return impatientRetryer() },
+		Retryer:     impatientRetryer,
 		APIOptions:  []func(*middleware.Stack) error{mock},
 	}
 }
