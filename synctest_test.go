@@ -975,16 +975,14 @@ func TestRenewalInProgress(t *testing.T) {
 				func(o *cognitosync.Options) { o.Credentials = cache })
 			var done sync.WaitGroup
 			for i := range 20 {
-				done.Add(1)
-				go func() {
-					defer done.Done()
+				done.Go(func() {
 					time.Sleep(time.Duration(i) * 100 * time.Millisecond)
 					_, err := describe(t.Context(), t, client, poolID)
 					assert.Equal(t, "ExpiredTokenException", cognitosync.InspectError(err).Code)
-				}()
+				})
 			}
 			done.Wait()
-			assert.EqualValues(t, 2, cache.number, "the first credentials, and one renewal")
+			assert.Equal(t, 2, cache.number, "the first credentials, and one renewal")
 		})
 	})
 }
