@@ -459,6 +459,7 @@ func TestHostileJSON(t *testing.T) {
 		{"huge id", headOK + headEnd, filled(mib, usageStart+`"IdentityPoolId":"`, "x", `"}}`), 1, endsWell},
 		{"huge id of escapes", headOK + headEnd, filled(mib, usageStart+`"IdentityPoolId":"`, `\n`, `"}}`), 1, endsWell},
 		{"many usages", headOK + headEnd, filled(mib, "{", `"IdentityPoolUsage":{},`, `"a":1}`), 1, endsSomehow},
+		// Half of what is read: encoding/json makes an error of each, and a whole MiB of them exceeds the bound.
 		{"many usages of the wrong type", headOK + headEnd, filled(mib/2, "{", `"IdentityPoolUsage":1,`, `"a":1}`), 1, endsDeserializing},
 		{"many counts", headOK + headEnd, filled(mib, usageStart, `"DataStorage":1,`, `"a":1}}`), 1, endsWell},
 		{"many counts that are none", headOK + headEnd, filled(mib, usageStart, `"DataStorage":"x",`, `"a":1}}`), 1, endsDeserializing},
