@@ -234,8 +234,7 @@ func (r *router) resolve(ctx context.Context, region string) (*endpoint, error) 
 	if reason := endpoints.Unusable(&found.url); reason != "" {
 		return nil, &ConfigurationError{Setting: found.setting, Err: fmt.Errorf("endpoint %q: %s", endpoints.Origin(&found.url), reason)}
 	}
-	found.url.Path = strings.TrimRight(found.url.Path, "/")
-	found.url.RawPath = strings.TrimRight(found.url.RawPath, "/")
+	found.url = normalized(&found.url)
 	found.scope.name = cmp.Or(r.signingName, found.scope.name, defaultSigningName)
 	found.scope.region = cmp.Or(r.signingRegion, found.scope.region, region)
 	switch {
@@ -246,6 +245,15 @@ func (r *router) resolve(ctx context.Context, region string) (*endpoint, error) 
 			"cannot sign for service %q in region %q", found.scope.name, found.scope.region)}
 	}
 	return found, nil
+}
+
+// normalized returns the scheme, the host and the path of u. The path is as AWS checks the
+// signature over it, without ".", ".." and empty segments, and has no slash at its end.
+func normalized(u *url.URL) url.URL {
+	root := url.URL{Scheme: u.Scheme, Host: u.Host, Path: "/"}
+	n := *root.JoinPath(u.EscapedPath())
+	n.Path, n.RawPath = strings.TrimSuffix(n.Path, "/"), strings.TrimSuffix(n.RawPath, "/")
+	return n
 }
 
 // resolvedEndpoint asks EndpointResolverV2.

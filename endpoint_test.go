@@ -779,3 +779,56 @@ func (r writingResolver) ResolveEndpoint(ctx context.Context, params cognitosync
 	defer func() { *params.Endpoint = r.text }()
 	return r.EndpointResolverV2.ResolveEndpoint(ctx, params)
 }
+
+// TestPathOfAnEndpoint uses endpoints whose path AWS normalizes before it checks the
+// signature over it.
+func TestPathOfAnEndpoint(t *testing.T) {
+	t.Parallel()
+	verifier := cognitosynctest.Verifier{Region: "us-east-1"}
+	for _, test := range []struct{ name, path, want string }{
+		{"none", "", ""},
+		{"root", "/", ""},
+		{"prefix", "/a/b", "/a/b"},
+		{"trailing slash", "/a/b/", "/a/b"},
+		{"dot", "/.", ""},
+		{"dots within", "/a/./b/../c/", "/a/c"},
+		{"dots above the root", "/../..", ""},
+		{"empty segments", "//a///b//", "/a/b"},
+		{"escaped", "/a%2Fb/./c%20d/", "/a%2Fb/c%20d"},
+		{"an escaped dot is no dot", "/a/%2e%2e/b", "/a/%2e%2e/b"},
+		{"name with dots", "/.well-known/...", "/.well-known/..."},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			parsed, err := url.Parse("https://service.test" + test.path)
+			require.NoError(t, err)
+			for kind, setEndpoint := range map[string]func(*cognitosync.Options){
+				"BaseEndpoint":     func(o *cognitosync.Options) { o.BaseEndpoint = aws.String("https://service.test" + test.path) },
+				"EndpointResolver": cognitosync.WithEndpointResolver(cognitosync.EndpointResolverFromURL("https://service.test" + test.path)),
+				"EndpointResolverV2": cognitosync.WithEndpointResolverV2(resolverFunc(
+					func(cognitosync.EndpointParameters) (smithyendpoints.Endpoint, error) {
+						uri := *parsed
+						uri.Path, uri.RawPath = strings.TrimPrefix(uri.Path, "/"), strings.TrimPrefix(uri.RawPath, "/")
+						return smithyendpoints.Endpoint{URI: uri}, nil
+					})),
+			} {
+				t.Run(kind, func(t *testing.T) {
+					t.Parallel()
+					bothPaths(t, func(t *testing.T, path string) {
+						var sent *http.Request
+						client := fuzzClient(path, func(req *http.Request) (*http.Response, error) {
+							sent = req
+							return clienttest.Response(req, http.StatusOK, nil, `{"IdentityPoolUsage":{}}`), nil
+						}, setEndpoint)
+
+						_, err := describe(t.Context(), t, client, poolID)
+
+						require.NoError(t, err)
+						assert.Equal(t, test.want+"/identitypools/"+escapedID(poolID), sent.URL.EscapedPath())
+						assert.Nil(t, verifier.Verify(sent))
+					})
+				})
+			}
+		})
+	}
+}

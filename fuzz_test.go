@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	pathpkg "path"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -277,10 +278,15 @@ func FuzzIdentityPoolID(f *testing.F) {
 	}
 	for _, id := range []string{" a ", "%2F", "%", "+", "a b", "?", "#", ";", "..%2f", "...", "\u2028", "\xff\xfe", "é", "~", "*", "'", "\u200b"} {
 		f.Add(id, "/prefix")
+		f.Add(id, "/./a//../b/")
 	}
 	verifier := cognitosynctest.Verifier{Region: "us-east-1"}
 	f.Fuzz(func(t *testing.T, id, prefix string) {
-		if prefix != "" && !regexp.MustCompile(`^(/[0-9A-Za-z%._~-]+)+$`).MatchString(prefix) {
+		var normal string // the prefix, as AWS checks a signature over it
+		if prefix != "" {
+			normal = strings.TrimSuffix(pathpkg.Clean(prefix), "/")
+		}
+		if prefix != "" && !regexp.MustCompile(`^/[0-9A-Za-z%._~/-]+$`).MatchString(prefix) {
 			t.Skip()
 		}
 		for _, path := range paths {
@@ -311,8 +317,8 @@ func FuzzIdentityPoolID(f *testing.F) {
 			}
 			require.NoError(t, err)
 			require.NotNil(t, sent)
-			segment, ok := strings.CutPrefix(sent.RequestURI, prefix+"/identitypools/")
-			require.True(t, ok, "%s in front of %s", prefix, sent.RequestURI)
+			segment, ok := strings.CutPrefix(sent.RequestURI, normal+"/identitypools/")
+			require.True(t, ok, "%s in front of %s", normal, sent.RequestURI)
 			require.Regexp(t, `^([0-9A-Za-z._~-]|%[0-9A-F]{2})+$`, segment)
 			unescaped, err := url.PathUnescape(segment)
 			require.NoError(t, err)
