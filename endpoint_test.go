@@ -434,11 +434,11 @@ func TestUseIdentityPoolRegion(t *testing.T) {
 // credentials are of no use, so that the session token does not travel there.
 func TestUseIdentityPoolRegionOfAnotherPartition(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct{ region, id string }{
-		{"us-east-1", "cn-north-1:1"},
-		{"us-east-1", "us-gov-west-1:1"},
-		{"fips-us-east-1", "us-iso-east-1:1"},
-		{"cn-north-1", "us-east-1:1"},
+	for _, test := range []struct{ region, id, partition string }{
+		{"us-east-1", "cn-north-1:1", "aws-cn"},
+		{"us-east-1", "us-gov-west-1:1", "aws-us-gov"},
+		{"fips-us-east-1", "us-iso-east-1:1", "aws-iso"},
+		{"cn-north-1", "us-east-1:1", "aws"},
 	} {
 		t.Run(test.region+" "+test.id, func(t *testing.T) {
 			t.Parallel()
@@ -447,7 +447,7 @@ func TestUseIdentityPoolRegionOfAnotherPartition(t *testing.T) {
 				output, err := tr.callPool(t.Context(), test.id)
 				requireFailure(t, output, err)
 				requireAs[*cognitosync.RegionMismatchError](t, err)
-				assert.ErrorContains(t, err, "credentials of that partition")
+				assert.Regexp(t, "use a client with a region and credentials of partition "+test.partition+"$", err.Error())
 				assert.Zero(t, tr.server.Requests().Count())
 			})
 		})
@@ -540,7 +540,7 @@ func TestRegionMismatch(t *testing.T) {
 				assert.Equal(t, test.want, requireAs[*cognitosync.RegionMismatchError](t, err))
 				advice := "UseIdentityPoolRegion"
 				if strings.HasPrefix(test.id, "cn-") {
-					advice = "credentials of that partition"
+					advice = "credentials of partition aws-cn"
 				}
 				for _, word := range []string{test.want.PoolRegion, test.want.ClientRegion, advice} {
 					assert.Contains(t, err.Error(), word)
