@@ -121,7 +121,7 @@ func (c *Client) newSettings(options *Options) *settings {
 func (s *settings) identity() callerIdentity {
 	return callerIdentity{
 		appID:     s.options.AppID,
-		retryMode: s.options.retryModeName(),
+		retryMode: s.options.effectiveRetryMode(),
 		sources:   credentialSources(s.options.Credentials),
 	}
 }

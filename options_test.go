@@ -1027,9 +1027,9 @@ func TestBadSettings(t *testing.T) {
 			o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled
 		}},
 
-		{name: "unknown defaults mode", setting: "DefaultsMode", text: `unknown mode "fast"`, set: func(o *cognitosync.Options) { o.DefaultsMode = "fast" }},
-		{name: "unknown retry mode", setting: "RetryMode", text: "eager", set: func(o *cognitosync.Options) { o.RetryMode = "eager" }},
-		{name: "negative attempts", setting: "RetryMaxAttempts", text: "-1 is negative", set: func(o *cognitosync.Options) { o.RetryMaxAttempts = -1 }},
+		{name: "unknown defaults mode", setting: "DefaultsMode", text: `unknown mode "fast": use auto, cross-region`, set: func(o *cognitosync.Options) { o.DefaultsMode = "fast" }},
+		{name: "unknown retry mode", setting: "RetryMode", text: `unknown mode "eager": use standard or adaptive`, set: func(o *cognitosync.Options) { o.RetryMode = "eager" }},
+		{name: "negative attempts", setting: "RetryMaxAttempts", text: "-1 is negative: use 0", set: func(o *cognitosync.Options) { o.RetryMaxAttempts = -1 }},
 		{name: "broken resolver", setting: "EndpointResolverV2", cause: errBroken, set: cognitosync.WithEndpointResolverV2(resolverFunc(
 			func(cognitosync.EndpointParameters) (smithyendpoints.Endpoint, error) {
 				return smithyendpoints.Endpoint{}, errBroken
