@@ -292,7 +292,7 @@ func TestDefaultEndpointResolver(t *testing.T) {
 			want: aws.Endpoint{URL: "https://cognito-sync-fips.us-west-2.amazonaws.com", PartitionID: "aws", SigningRegion: "us-west-2"}},
 		{name: "a resolved region", region: "us-east-1", options: cognitosync.EndpointResolverOptions{ResolvedRegion: "us-west-2"},
 			want: aws.Endpoint{URL: "https://cognito-sync.us-west-2.amazonaws.com", PartitionID: "aws", SigningRegion: "us-west-2"}},
-		{name: "no host label", region: "us east 1", err: `invalid input region "us east 1"`},
+		{name: "no host label", region: "us east 1", err: `invalid region "us east 1"`},
 		{name: "no region", err: new(aws.MissingRegionError).Error()},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -957,6 +957,7 @@ func (m brokenMeter) Float64Histogram(name string, opts ...metrics.InstrumentOpt
 // names the setting, and nothing is sent.
 func TestBadSettings(t *testing.T) {
 	t.Parallel()
+	const missing = "missing: set AWS_REGION or Options.Region, or use pool IDs with a region and Options.UseIdentityPoolRegion"
 	base := func(endpoint string) func(*cognitosync.Options) {
 		return func(o *cognitosync.Options) { o.BaseEndpoint = &endpoint }
 	}
@@ -988,18 +989,18 @@ func TestBadSettings(t *testing.T) {
 		text    string // in the error
 		cause   error  // in its chain
 	}{
-		{name: "no region", set: region(""), setting: "Region", text: "Missing Region"},
-		{name: "no region, custom endpoint", setting: "Region", text: "missing", set: func(o *cognitosync.Options) {
+		{name: "no region", set: region(""), setting: "Region", text: missing},
+		{name: "no region, custom endpoint", setting: "Region", text: missing, set: func(o *cognitosync.Options) {
 			o.Region, o.BaseEndpoint = "", aws.String("http://base.test")
 		}},
-		{name: "no region, pool region wanted, pool without", setting: "Region", text: "Missing Region", set: func(o *cognitosync.Options) {
+		{name: "no region, pool region wanted, pool without", setting: "Region", text: missing, set: func(o *cognitosync.Options) {
 			o.Region, o.UseIdentityPoolRegion = "", true
 		}},
-		{name: "region with a host", set: region("evil.test/"), setting: "Region", text: "not a host label"},
-		{name: "region with a user", set: region("x@evil"), setting: "Region", text: "not a host label"},
-		{name: "region with a line break", set: region("us-east-1\r\nX-Evil: 1"), setting: "Region", text: "not a host label"},
-		{name: "region too long", set: region(strings.Repeat("a", 64)), setting: "Region", text: "not a host label"},
-		{name: "blank region", set: region(" "), setting: "Region", text: "not a host label"},
+		{name: "region with a host", set: region("evil.test/"), setting: "Region", text: "must be a single host label, such as us-east-1"},
+		{name: "region with a user", set: region("x@evil"), setting: "Region", text: "must be a single host label, such as us-east-1"},
+		{name: "region with a line break", set: region("us-east-1\r\nX-Evil: 1"), setting: "Region", text: "must be a single host label, such as us-east-1"},
+		{name: "region too long", set: region(strings.Repeat("a", 64)), setting: "Region", text: "must be a single host label, such as us-east-1"},
+		{name: "blank region", set: region(" "), setting: "Region", text: "must be a single host label, such as us-east-1"},
 
 		{name: "no credentials", set: credentials(nil), setting: "Credentials", text: "none given"},
 		{name: "anonymous credentials", set: credentials(aws.AnonymousCredentials{}), setting: "Credentials", text: "none given"},
@@ -1010,8 +1011,8 @@ func TestBadSettings(t *testing.T) {
 
 		{name: "endpoint without scheme", set: base("localhost:4566"), setting: "BaseEndpoint", text: "scheme"},
 		{name: "endpoint of another scheme", set: base("ftp://base.test"), setting: "BaseEndpoint", text: "scheme"},
-		{name: "endpoint without host", set: base("http://"), setting: "BaseEndpoint", text: "no host"},
-		{name: "endpoint with only a port", set: base("http://:4566"), setting: "BaseEndpoint", text: "no host"},
+		{name: "endpoint without host", set: base("http://"), setting: "BaseEndpoint", text: "the host is missing"},
+		{name: "endpoint with only a port", set: base("http://:4566"), setting: "BaseEndpoint", text: "the host is missing"},
 		{name: "endpoint with a user", set: base("http://user:password@base.test"), setting: "BaseEndpoint", text: "user information"},
 		{name: "endpoint with a query", set: base("http://base.test?a=b"), setting: "BaseEndpoint", text: "query"},
 		{name: "endpoint with an empty query", set: base("http://base.test?"), setting: "BaseEndpoint", text: "query"},
@@ -1035,7 +1036,7 @@ func TestBadSettings(t *testing.T) {
 				return smithyendpoints.Endpoint{}, errBroken
 			})),
 		},
-		{name: "resolver without a host", setting: "EndpointResolverV2", text: "no host", set: cognitosync.WithEndpointResolverV2(resolveTo(""))},
+		{name: "resolver without a host", setting: "EndpointResolverV2", text: "the host is missing", set: cognitosync.WithEndpointResolverV2(resolveTo(""))},
 		{name: "broken histogram", set: meter("client.call.duration"), setting: "MeterProvider", cause: errBroken},
 		{name: "broken attempts counter", set: meter("client.call.attempts"), setting: "MeterProvider", cause: errBroken},
 		{name: "broken errors counter", set: meter("client.call.errors"), setting: "MeterProvider", cause: errBroken},
