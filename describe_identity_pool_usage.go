@@ -335,7 +335,7 @@ func (c *call) newAttempt(number int) *attempt {
 
 // runAttempt makes one attempt within its time limit. If the attempt failed because of the
 // clock or the credentials, it corrects them for the next one.
-func (c *call) runAttempt(ctx context.Context, number int) attempted {
+func (c *call) runAttempt(ctx context.Context, number int) attemptResult {
 	a := c.newAttempt(number)
 	started := time.Now()
 	attemptCtx, span := ctx, tracing.Span(nil)
@@ -351,16 +351,16 @@ func (c *call) runAttempt(ctx context.Context, number int) attempted {
 
 	err := c.correctClock(a)
 	if err == nil {
-		return attempted{}
+		return attemptResult{}
 	}
 	err = c.renewCredentials(ctx, a, err)
 	if errors.Is(err, a.err) {
 		a.err = err // now also contains the correction or the provider's error
 	}
 	if a.response == nil {
-		return attempted{err: err}
+		return attemptResult{err: err}
 	}
-	return attempted{err: err, header: a.response.Header}
+	return attemptResult{err: err, header: a.response.Header}
 }
 
 // retrieveCredentials gets the credentials for an attempt, then starts its timeout.
@@ -480,8 +480,8 @@ func (c *call) renewCredentials(ctx context.Context, a *attempt, failure error) 
 	return &renewedCredentialsError{failure}
 }
 
-// decided records and logs what follows the last attempt.
-func (c *call) decided(ctx context.Context, d decision) {
+// onDecision records and logs what follows the last attempt.
+func (c *call) onDecision(ctx context.Context, d decision) {
 	last := c.last
 	last.decision = d
 	if c.refusal != nil && errors.Is(last.err, c.refusal) {
