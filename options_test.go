@@ -1002,11 +1002,11 @@ func TestBadSettings(t *testing.T) {
 		{name: "region too long", set: region(strings.Repeat("a", 64)), setting: "Region", text: "must be a single host label, such as us-east-1"},
 		{name: "blank region", set: region(" "), setting: "Region", text: "must be a single host label, such as us-east-1"},
 
-		{name: "no credentials", set: credentials(nil), setting: "Credentials", text: "none given"},
-		{name: "anonymous credentials", set: credentials(aws.AnonymousCredentials{}), setting: "Credentials", text: "none given"},
-		{name: "pointer to anonymous credentials", set: credentials(&aws.AnonymousCredentials{}), setting: "Credentials", text: "none given"},
-		{name: "cached anonymous credentials", set: credentials(aws.NewCredentialsCache(aws.AnonymousCredentials{})), setting: "Credentials", text: "none given"},
-		{name: "credentials without keys", set: keys(aws.Credentials{SessionToken: "token"}), setting: "Credentials", text: "no access key"},
+		{name: "no credentials", set: credentials(nil), setting: "Credentials", text: "missing or anonymous: requests must be signed; use config.LoadDefaultConfig or set Options.Credentials"},
+		{name: "anonymous credentials", set: credentials(aws.AnonymousCredentials{}), setting: "Credentials", text: "missing or anonymous: requests must be signed; use config.LoadDefaultConfig or set Options.Credentials"},
+		{name: "pointer to anonymous credentials", set: credentials(&aws.AnonymousCredentials{}), setting: "Credentials", text: "missing or anonymous: requests must be signed; use config.LoadDefaultConfig or set Options.Credentials"},
+		{name: "cached anonymous credentials", set: credentials(aws.NewCredentialsCache(aws.AnonymousCredentials{})), setting: "Credentials", text: "missing or anonymous: requests must be signed; use config.LoadDefaultConfig or set Options.Credentials"},
+		{name: "credentials without keys", set: keys(aws.Credentials{SessionToken: "token"}), setting: "Credentials", text: "the provider returned no access key ID or no secret access key"},
 		{name: "credentials without secret", set: keys(aws.Credentials{AccessKeyID: "AKID"}), setting: "Credentials", text: "no secret key"},
 
 		{name: "endpoint without scheme", set: base("localhost:4566"), setting: "BaseEndpoint", text: "scheme"},
