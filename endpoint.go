@@ -234,7 +234,7 @@ func (r *router) resolve(ctx context.Context, region string) (*endpoint, error) 
 	found.scope.region = cmp.Or(r.signingRegion, found.scope.region, region)
 	switch {
 	case found.scope.region == "":
-		return nil, missingRegion()
+		return nil, &ConfigurationError{Setting: "Region", Err: errors.New("missing: " + regionAdvice)}
 	case !canBeSignedFor(found.scope.region), !canBeSignedFor(found.scope.name):
 		return nil, &ConfigurationError{Setting: found.setting, Err: fmt.Errorf(
 			"cannot sign for service %q in region %q: both must be printable ASCII without spaces, slashes and commas",
@@ -243,11 +243,8 @@ func (r *router) resolve(ctx context.Context, region string) (*endpoint, error) 
 	return found, nil
 }
 
-// missingRegion returns the error of a client without a region.
-func missingRegion() error {
-	return &ConfigurationError{Setting: "Region", Err: errors.New("missing: set AWS_REGION or Options.Region, " +
-		"or use pool IDs with a region and Options.UseIdentityPoolRegion")}
-}
+// regionAdvice is what to do if there is no region.
+const regionAdvice = "set AWS_REGION or Options.Region, or use pool IDs with a region and Options.UseIdentityPoolRegion"
 
 // normalized returns the scheme, the host and the path of u. Because AWS normalizes the path
 // before it checks the signature, the path has no ".", ".." or empty segments. It does not
@@ -271,12 +268,13 @@ func (r *router) resolvedEndpoint(ctx context.Context, region string) (*endpoint
 	if region != "" {
 		params.Region = aws.String(region)
 	}
-	if region == "" && r.endpointSetting() == "Region" {
-		return nil, missingRegion()
-	}
 	resolved, err := r.resolver.ResolveEndpoint(ctx, params)
 	if err != nil {
-		return nil, &ConfigurationError{Setting: r.endpointSetting(), Err: &resolverError{err}}
+		err = &resolverError{err}
+		if region == "" && r.endpointSetting() == "Region" {
+			err = fmt.Errorf("%w: %s", err, regionAdvice)
+		}
+		return nil, &ConfigurationError{Setting: r.endpointSetting(), Err: err}
 	}
 
 	found := &endpoint{url: resolved.URI, headers: resolved.Headers, setting: r.endpointSetting()}

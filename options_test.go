@@ -957,7 +957,7 @@ func (m brokenMeter) Float64Histogram(name string, opts ...metrics.InstrumentOpt
 // names the setting, and nothing is sent.
 func TestBadSettings(t *testing.T) {
 	t.Parallel()
-	const missing = "missing: set AWS_REGION or Options.Region, or use pool IDs with a region and Options.UseIdentityPoolRegion"
+	const setRegion = ": set AWS_REGION or Options.Region, or use pool IDs with a region and Options.UseIdentityPoolRegion"
 	base := func(endpoint string) func(*cognitosync.Options) {
 		return func(o *cognitosync.Options) { o.BaseEndpoint = &endpoint }
 	}
@@ -989,11 +989,11 @@ func TestBadSettings(t *testing.T) {
 		text    string // in the error
 		cause   error  // in its chain
 	}{
-		{name: "no region", set: region(""), setting: "Region", text: missing},
-		{name: "no region, custom endpoint", setting: "Region", text: missing, set: func(o *cognitosync.Options) {
+		{name: "no region", set: region(""), setting: "Region", text: "Missing Region" + setRegion},
+		{name: "no region, custom endpoint", setting: "Region", text: "missing" + setRegion, set: func(o *cognitosync.Options) {
 			o.Region, o.BaseEndpoint = "", aws.String("http://base.test")
 		}},
-		{name: "no region, pool region wanted, pool without", setting: "Region", text: missing, set: func(o *cognitosync.Options) {
+		{name: "no region, pool region wanted, pool without", setting: "Region", text: "Missing Region" + setRegion, set: func(o *cognitosync.Options) {
 			o.Region, o.UseIdentityPoolRegion = "", true
 		}},
 		{name: "region with a host", set: region("evil.test/"), setting: "Region", text: "must be a single host label, such as us-east-1"},
@@ -1007,7 +1007,7 @@ func TestBadSettings(t *testing.T) {
 		{name: "pointer to anonymous credentials", set: credentials(&aws.AnonymousCredentials{}), setting: "Credentials", text: "missing or anonymous: requests must be signed; use config.LoadDefaultConfig or set Options.Credentials"},
 		{name: "cached anonymous credentials", set: credentials(aws.NewCredentialsCache(aws.AnonymousCredentials{})), setting: "Credentials", text: "missing or anonymous: requests must be signed; use config.LoadDefaultConfig or set Options.Credentials"},
 		{name: "credentials without keys", set: keys(aws.Credentials{SessionToken: "token"}), setting: "Credentials", text: "the provider returned no access key ID or no secret access key"},
-		{name: "credentials without secret", set: keys(aws.Credentials{AccessKeyID: "AKID"}), setting: "Credentials", text: "no secret key"},
+		{name: "credentials without secret", set: keys(aws.Credentials{AccessKeyID: "AKID"}), setting: "Credentials", text: "the provider returned no access key ID or no secret access key"},
 
 		{name: "endpoint without scheme", set: base("localhost:4566"), setting: "BaseEndpoint", text: "scheme"},
 		{name: "endpoint of another scheme", set: base("ftp://base.test"), setting: "BaseEndpoint", text: "scheme"},
