@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httputil"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -47,6 +48,14 @@ type record struct {
 	delay       time.Duration // before the next attempt
 	reason      string        // the verdict
 	err         error
+}
+
+// attemptOfMax returns a text such as "1 of 3", or "1" if there is no maximum.
+func (r record) attemptOfMax() string {
+	if r.maxAttempts <= 0 {
+		return strconv.Itoa(r.attempt)
+	}
+	return fmt.Sprintf("%d of %d", r.attempt, r.maxAttempts)
 }
 
 // journal is the telemetry of one call. It redacts the secrets of all attempts.
@@ -136,8 +145,8 @@ func (l callLogger) WithContext(ctx context.Context) logging.Logger {
 // attemptEnded logs and counts an attempt.
 func (j *journal) attemptEnded(ctx context.Context, r record) {
 	if j.mode.IsRetries() && r.err != nil {
-		j.logf(ctx, logging.Debug, "%s/%s attempt %d of %d failed, %s, delay %v: %v",
-			ServiceID, operationName, r.attempt, r.maxAttempts, r.reason, r.delay, r.err)
+		j.logf(ctx, logging.Debug, "%s/%s attempt %s failed, %s, delay %v: %v",
+			ServiceID, operationName, r.attemptOfMax(), r.reason, r.delay, r.err)
 	}
 	if j.instruments.attempts != nil {
 		j.instruments.attempt(ctx, r.elapsed, j.exceptionType(r.err))
