@@ -190,7 +190,7 @@ func TestResultMetadata(t *testing.T) {
 		}
 		at, found := awsmiddleware.GetResponseAt(output.ResultMetadata)
 		assert.True(t, found)
-		assert.False(t, at.Before(requests.Last().Time), "answered at %v, after %v", at, requests.Last().Time)
+		assert.False(t, at.Before(requests.Last().Time), "responded at %v, after %v", at, requests.Last().Time)
 		serverTime, found := awsmiddleware.GetServerTime(output.ResultMetadata)
 		assert.True(t, found)
 		assert.True(t, requests.Last().Time.UTC().Truncate(time.Second).Equal(serverTime), serverTime)

@@ -92,10 +92,10 @@ func TestInspectLocalError(t *testing.T) {
 				return aws.Credentials{}, boom
 			})
 		}, want: cognitosync.ErrorDetails{Attempts: 1}},
-		{name: "no answer", id: poolID, alter: func(o *cognitosync.Options) {
+		{name: "no response", id: poolID, alter: func(o *cognitosync.Options) {
 			o.HTTPClient = clienttest.Doer(func(*http.Request) (*http.Response, error) { return nil, boom })
 		}, want: cognitosync.ErrorDetails{Attempts: 3, Retryable: true}},
-		{name: "neither answer nor error", id: poolID, alter: func(o *cognitosync.Options) {
+		{name: "neither response nor error", id: poolID, alter: func(o *cognitosync.Options) {
 			o.HTTPClient = clienttest.Doer(func(*http.Request) (*http.Response, error) { return nil, nil })
 		}, want: cognitosync.ErrorDetails{Attempts: 3, Retryable: true}},
 	} {

@@ -1131,10 +1131,10 @@ func TestInterceptors(t *testing.T) {
 		},
 		{name: "failure", steps: []cognitosynctest.Step{cognitosynctest.AccessDenied()}, want: hookNames},
 		{
-			name: "no answer, then one", steps: []cognitosynctest.Step{cognitosynctest.Hangup()}, output: true,
+			name: "no response, then one", steps: []cognitosynctest.Step{cognitosynctest.Hangup()}, output: true,
 			want: slices.Concat(before, unanswered, attemptHooks, after),
 		},
-		{name: "half an answer, then one", steps: []cognitosynctest.Step{cognitosynctest.OK().CutAfter(10)}, output: true,
+		{name: "half a response, then one", steps: []cognitosynctest.Step{cognitosynctest.OK().CutAfter(10)}, output: true,
 			// AfterDeserialization is not called for an incomplete body.
 			want: slices.Concat(before, []string{
 				"BeforeAttempt", "BeforeSigning", "AfterSigning", "BeforeTransmit", "AfterTransmit", "BeforeDeserialization", "AfterAttempt",

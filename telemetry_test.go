@@ -238,7 +238,7 @@ func TestStructuredLogger(t *testing.T) {
 			{"level": slog.LevelWarn, "max_attempts": int64(2), "status": int64(500), "code": "InternalErrorException", "reason": "retry", "delay": delay, "error": "Internal error"},
 			{"level": slog.LevelWarn, "max_attempts": int64(2), "attempt": int64(2), "status": int64(500), "code": "InternalErrorException", "reason": "attempts exhausted", "error": "Internal error"},
 		}},
-		{name: "no answer", steps: []cognitosynctest.Step{cognitosynctest.Hangup()}, want: []record{
+		{name: "no response", steps: []cognitosynctest.Step{cognitosynctest.Hangup()}, want: []record{
 			{"level": slog.LevelWarn, "status": nil, "request_id": nil, "reason": "retry", "delay": delay, "error": "EOF"},
 			{"attempt": int64(2)},
 		}},
@@ -604,7 +604,7 @@ func TestSpans(t *testing.T) {
 			}},
 		},
 		{
-			name:   "no answer",
+			name:   "no response",
 			steps:  []cognitosynctest.Step{cognitosynctest.Hangup()},
 			option: func(o *cognitosync.Options) { o.RetryMaxAttempts = 1 },
 			call:   properties{"operation.attempts": 1, "error": true, "exception.type": "*retry.MaxAttemptsError"},
@@ -823,7 +823,7 @@ func TestMetrics(t *testing.T) {
 			failing: []string{"TooManyRequestsException"},
 		},
 		{
-			name:   "no answer",
+			name:   "no response",
 			steps:  []cognitosynctest.Step{cognitosynctest.Hangup()},
 			option: func(o *cognitosync.Options) { o.RetryMaxAttempts = 1 },
 			want: map[string]int{

@@ -51,7 +51,7 @@ func TestHostileHeads(t *testing.T) {
 		{"endless line", headOK + "X-A: ", xs, endless, endsUnsent},
 		{"endless status", "HTTP/1.1 500 ", xs, endless, endsUnsent},
 		{"endless garbage", "", xs, endless, endsUnsent},
-		{"endless interim answers", "", []byte("HTTP/1.1 103 Early Hints\r\nX-A: x\r\n\r\n"), endless, endsUnsent},
+		{"endless interim responses", "", []byte("HTTP/1.1 103 Early Hints\r\nX-A: x\r\n\r\n"), endless, endsUnsent},
 		{"endless trailer", headOK + headChunked + "2\r\n{}\r\n0\r\n", []byte("X-A: xxxxxxxxxxxxxxxx\r\n"), endless, endsUnsent},
 		{"endless chunk extension", headOK + headChunked + "2;", xs, endless, endsUnsent},
 		{"huge header", headServerError + "X-A: " + strings.Repeat("x", 200<<10) + "\r\n" + headNoBody, nil, 0, endsSomehow},
@@ -510,7 +510,7 @@ func TestConnecting(t *testing.T) {
 		retried bool
 	}{
 		{"no such host", &net.DNSError{Err: "no such host", Name: "host", IsNotFound: true}, false},
-		{"no answer from DNS", &net.DNSError{Err: "timeout", Name: "host", IsTimeout: true}, true},
+		{"no response from DNS", &net.DNSError{Err: "timeout", Name: "host", IsTimeout: true}, true},
 		{"DNS fails for now", &net.DNSError{Err: "server misbehaving", Name: "host", IsTemporary: true}, true},
 		{"refused", &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", clienttest.ConnectionRefused)}, true},
 		{"reset", &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", clienttest.ConnectionReset)}, true},
@@ -545,7 +545,7 @@ func TestConnecting(t *testing.T) {
 					assert.Equal(t, 1, details.Attempts)
 				}
 				details.Attempts, details.Retryable, details.Message = 0, false, ""
-				assert.Zero(t, details, "details of an answer, where there was none")
+				assert.Zero(t, details, "details of a response that was not received")
 			})
 		})
 	}
