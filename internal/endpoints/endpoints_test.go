@@ -14,7 +14,7 @@ import (
 	"github.com/cognitosync/cognitosync-go/internal/endpoints"
 )
 
-// row is a recorded outcome of the rules.
+// row is a recorded result of the rules.
 type row struct {
 	Name         string  `json:"name"`
 	Region       string  `json:"region"` // null: none
@@ -23,8 +23,8 @@ type row struct {
 	Endpoint     *string `json:"endpoint"`
 	Want         struct {
 		URL   string `json:"url"`
-		Error any    `json:"error"` // its reason, or true if any will do
-		Any   bool   `json:"any"`   // an error is as good as the URL
+		Error any    `json:"error"` // its text, or true for any error
+		Any   bool   `json:"any"`   // an error is acceptable too
 	} `json:"want"`
 }
 
@@ -50,7 +50,7 @@ func TestConformance(t *testing.T) {
 			case row.Want.Any && err != nil:
 			default:
 				require.NoError(t, err)
-				// The client joins the path with its own.
+				// The client appends the operation's path.
 				assert.Equal(t, row.Want.URL, strings.TrimSuffix(got.String(), "/"))
 			}
 			if err != nil {
@@ -60,8 +60,8 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// TestPartitions goes through every partition with a region that it has, one that it
-// may have one day, and its global one.
+// TestPartitions checks a region, a possible future region and the global region of each
+// partition.
 func TestPartitions(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -147,7 +147,7 @@ func TestResolveErrors(t *testing.T) {
 	}
 }
 
-// TestCustomEndpoint keeps the scheme, the port, the path and its escapes.
+// TestCustomEndpoint checks that the scheme, the port, the path and its escapes are kept.
 func TestCustomEndpoint(t *testing.T) {
 	t.Parallel()
 	for _, endpoint := range []string{
@@ -165,7 +165,7 @@ func TestCustomEndpoint(t *testing.T) {
 	}
 }
 
-// TestUnusable covers what only a URL that was not parsed can be.
+// TestUnusable checks URLs that parsing cannot produce.
 func TestUnusable(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -196,7 +196,7 @@ func TestUnusable(t *testing.T) {
 	}
 }
 
-// TestWithoutSecrets has the errors of resolvers.
+// TestWithoutSecrets checks the errors of resolvers.
 func TestWithoutSecrets(t *testing.T) {
 	t.Parallel()
 	parse := func(s string) string {
@@ -291,8 +291,7 @@ func TestPoolRegion(t *testing.T) {
 	}
 }
 
-// hostileRegions are what somebody might put before an ID's colon to have requests go
-// elsewhere.
+// hostileRegions are texts in an ID that could send requests to another host.
 var hostileRegions = []string{
 	"evil.example", "evil.example#", "evil.example?", "evil.example%23", "@evil.example", "user@evil.example",
 	"us-east-1.evil.example", "us-east-1.amazonaws.com.evil.example", "evil.us-east-1",
@@ -309,7 +308,7 @@ func TestHostileRegions(t *testing.T) {
 			t.Parallel()
 			assert.Empty(t, endpoints.PoolRegion(region+":1"))
 			got, err := endpoints.Resolve(endpoints.Params{Region: region})
-			if err == nil { // a single label, in AWS's own domain
+			if err == nil { // a single label in AWS's domain
 				assert.True(t, endpoints.IsHostLabel(region))
 				assert.Equal(t, "cognito-sync."+region+".amazonaws.com", got.Host)
 			}
@@ -369,7 +368,7 @@ func TestIsHostLabel(t *testing.T) {
 		{"a_b", false},
 		{"a b", false},
 		{"ä", false},
-		{"@", false}, // next to the letters in ASCII, as the others here
+		{"@", false}, // adjacent to the letters in ASCII, like the others here
 		{"[", false},
 		{"`", false},
 		{"{", false},
@@ -383,12 +382,12 @@ func TestIsHostLabel(t *testing.T) {
 	}
 }
 
-// awsHost matches the hosts that requests may go to; the first group is the region.
+// awsHost matches the hosts that requests may be sent to. Its first group is the region.
 var awsHost = regexp.MustCompile(`^cognito-sync(?:-fips)?\.([0-9A-Za-z-]{1,63})\.(?:amazonaws\.(?:com|com\.cn|eu)|api\.aws|` +
 	`api\.amazonwebservices\.(?:com\.cn|eu)|c2s\.ic\.gov|api\.aws\.ic\.gov|sc2s\.sgov\.gov|api\.aws\.scloud|` +
 	`cloud\.adc-e\.uk|api\.cloud-aws\.adc-e\.uk|csp\.hci\.ic\.gov|api\.aws\.hci\.ic\.gov)$`)
 
-// FuzzRegion makes sure that no region, and no pool ID, names a host outside of AWS.
+// FuzzRegion checks that no region and no pool ID results in a host that is not AWS's.
 func FuzzRegion(f *testing.F) {
 	for _, region := range append(hostileRegions, "us-east-1", "cn-north-1", "fips-us-gov-west-1", "aws-iso-b-global") {
 		f.Add(region, true, false)
@@ -413,8 +412,8 @@ func FuzzRegion(f *testing.F) {
 	})
 }
 
-// FuzzCustomEndpoint makes sure that an error repeats no more of an endpoint than its
-// scheme and host, and that one that is taken is kept.
+// FuzzCustomEndpoint checks that errors contain only the scheme and the host of an endpoint,
+// and that a valid endpoint is unchanged.
 func FuzzCustomEndpoint(f *testing.F) {
 	for _, prefix := range []string{"https://host.test/", "https://user:", "https://host.test/?", "https://[", "", "https:", "https://host.test:"} {
 		for _, suffix := range []string{"", "@host.test", "/@host.test", " @host.test", "%zz", "#", "\n"} {
