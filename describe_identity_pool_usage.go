@@ -30,7 +30,7 @@ import (
 // cognito-sync:DescribeIdentityPoolUsage. Option functions change the settings of this
 // call only.
 //
-// Every error is a [*smithy.OperationError]. [errors.As] finds one of these in it:
+// Every error is a [*smithy.OperationError]. Use [errors.As] to find the cause in it:
 //
 //   - [smithy.InvalidParamsError]: the pool ID is missing, or cannot be sent as a
 //     single path segment.

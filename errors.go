@@ -164,9 +164,9 @@ func exceptionText(e smithy.APIError) string {
 	return e.ErrorCode() + ": " + redact.Printable(e.ErrorMessage(), maxErrorText)
 }
 
-// ConfigurationError reports that a request could not be sent because a setting is missing
-// or invalid, or because the provider's credentials cannot sign a request. Earlier attempts
-// may have been sent only if [InspectError] reports Attempts.
+// ConfigurationError reports that a request was not sent because a setting is missing or
+// invalid, or because the provider's credentials cannot sign a request. If [InspectError]
+// reports Attempts, earlier attempts have been sent.
 type ConfigurationError struct {
 	Setting string // the field of [Options], such as "Region"
 	Err     error  // what is wrong with it

@@ -102,8 +102,8 @@ type Options struct {
 	// nothing is received on them for 14 s, not even the response to a ping.
 	//
 	// The client never follows redirects, because they would send credentials to another
-	// host. It uses a copy of an [*http.Client] or [*awshttp.BuildableClient] that does
-	// not follow them. Any other implementation must not follow them either.
+	// host. It uses an [*http.Client] or [*awshttp.BuildableClient] without following them,
+	// and does not modify it. Any other implementation must not follow redirects itself.
 	HTTPClient HTTPClient
 
 	// HTTPSignerV4 signs the requests. The default is [v4.NewSigner].
