@@ -27,8 +27,7 @@ import (
 	"github.com/cognitosync/cognitosync-go/internal/clienttest"
 )
 
-// TestContextValues shows what middleware finds in the context, from the first step
-// to the last.
+// TestContextValues checks what the context of middleware contains in each step.
 func TestContextValues(t *testing.T) {
 	t.Parallel()
 	describeContext := func(ctx context.Context) string {
@@ -83,7 +82,7 @@ func TestContextValues(t *testing.T) {
 			if test.options != nil {
 				options = append(options, test.options)
 			}
-			_, _ = tr.callPool(t.Context(), firstOf(test.pool, poolID), options...) // signed for others, refused
+			_, _ = tr.callPool(t.Context(), firstOf(test.pool, poolID), options...) // may fail: the fake rejects other scopes
 			always := "Cognito Sync|DescribeIdentityPoolUsage|" + test.region + "|Cognito Sync|DescribeIdentityPoolUsage "
 			assert.Equal(t, map[string][]string{
 				"first":       {always},
@@ -98,8 +97,8 @@ func TestContextValues(t *testing.T) {
 	}
 }
 
-// TestSigningCredentials shows that middleware after the signing knows what it was
-// signed with.
+// TestSigningCredentials checks that middleware after the signing step can read the
+// credentials.
 func TestSigningCredentials(t *testing.T) {
 	t.Parallel()
 	var used []aws.Credentials
@@ -114,8 +113,8 @@ func TestSigningCredentials(t *testing.T) {
 	assert.Equal(t, []aws.Credentials{want}, used)
 }
 
-// TestCallersStackValues shows that a call made from inside another client's
-// middleware is not mistaken for a part of it.
+// TestCallersStackValues checks that a call from another client's middleware does not use the
+// stack values of that client.
 func TestCallersStackValues(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -130,8 +129,8 @@ func TestCallersStackValues(t *testing.T) {
 	})
 }
 
-// TestMetadataOfFailure shows what middleware finds in the metadata of a call that
-// has failed, and in its response.
+// TestMetadataOfFailure checks the metadata and the response that middleware finds after a
+// failed call.
 func TestMetadataOfFailure(t *testing.T) {
 	t.Parallel()
 	tr := setup(t, direct)
@@ -175,7 +174,7 @@ func TestMetadataOfFailure(t *testing.T) {
 	assert.Equal(t, 3, attemptsSeen)
 }
 
-// TestEveryInterceptorCounts shows that any of the 13 lists makes a stack of a call.
+// TestEveryInterceptorCounts checks that an interceptor in any of the 13 lists is run.
 func TestEveryInterceptorCounts(t *testing.T) {
 	t.Parallel()
 	for _, name := range hookNames {
@@ -241,7 +240,7 @@ func TestStackSteps(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A removal is what becomes of a call without one of its middleware.
+// A removal is the result of a call after one of its steps was removed.
 type removal struct {
 	code  string // of the service's error; "" if there is none
 	text  string // in the error; "" if there is none
@@ -288,7 +287,7 @@ var removals = map[string]removal{
 	"RequestResponseLogger": {sent: 1},
 }
 
-// TestStepsCanBeChanged gets, surrounds, replaces and removes each middleware.
+// TestStepsCanBeChanged gets, surrounds, replaces and removes each step.
 func TestStepsCanBeChanged(t *testing.T) {
 	t.Parallel()
 	for _, s := range stackSteps {
@@ -353,8 +352,8 @@ func testRemoval(t *testing.T, stepName, id string, want removal) {
 	}
 }
 
-// TestWithoutValidation shows that nothing panics, and nothing is sent, when the step
-// that refuses bad input and settings has been removed.
+// TestWithoutValidation checks that nothing panics and nothing is sent if the step that
+// rejects invalid input and settings has been removed.
 func TestWithoutValidation(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -389,9 +388,8 @@ func TestWithoutValidation(t *testing.T) {
 	}
 }
 
-// TestRefusedThroughAStack shows that nothing is sent with settings that allow no call,
-// whichever of the steps is missing or has another in its place, and whatever the retryer
-// thinks of it.
+// TestRefusedThroughAStack checks that nothing is sent with invalid settings, even if a step
+// is removed or replaced, or the retryer retries every error.
 func TestRefusedThroughAStack(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -446,13 +444,13 @@ func TestRefusedThroughAStack(t *testing.T) {
 	}
 }
 
-// retryAlways takes every error for one that another attempt may cure.
+// retryAlways considers every error retryable.
 type retryAlways struct{ aws.Retryer }
 
 func (retryAlways) IsErrorRetryable(error) bool { return true }
 
-// TestAttemptsAreSeparate shows that middleware inside the attempt loop gets a request
-// of its own for each attempt, and outside of it one for all.
+// TestAttemptsAreSeparate checks that middleware inside the attempt loop gets a new request
+// for each attempt, and middleware outside of it the same one for all.
 func TestAttemptsAreSeparate(t *testing.T) {
 	t.Parallel()
 	addHeader := func(name string) *probe {
@@ -482,7 +480,7 @@ func TestAttemptsAreSeparate(t *testing.T) {
 	}
 }
 
-// TestHeadersOfMiddlewareAreSigned shows it for all the places that add headers.
+// TestHeadersOfMiddlewareAreSigned checks headers that middleware adds in each step.
 func TestHeadersOfMiddlewareAreSigned(t *testing.T) {
 	t.Parallel()
 	set := &probe{id: "set", before: func(ctx context.Context, in any) context.Context {
@@ -526,8 +524,8 @@ func TestHeadersOfMiddlewareAreSigned(t *testing.T) {
 	}
 }
 
-// TestMiddlewareChangesTheTarget shows the ways in which middleware sends a call
-// somewhere else: what it is signed for follows.
+// TestMiddlewareChangesTheTarget uses middleware that changes the host, and checks what the
+// request is signed for.
 func TestMiddlewareChangesTheTarget(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -558,7 +556,7 @@ func TestMiddlewareChangesTheTarget(t *testing.T) {
 	}
 }
 
-// redirectTo returns a middleware that sends requests to a host.
+// redirectTo returns middleware that changes the host of requests.
 func redirectTo(target *url.URL) *probe {
 	return &probe{id: "redirect", before: func(ctx context.Context, in any) context.Context {
 		request := in.(*smithyhttp.Request)
@@ -567,8 +565,8 @@ func redirectTo(target *url.URL) *probe {
 	}}
 }
 
-// TestMiddlewareSetsSigningValues shows that signing name and region in the context
-// are obeyed, wherever middleware sets them.
+// TestMiddlewareSetsSigningValues checks that a signing name and region that middleware sets
+// in the context are used, whichever step sets them.
 func TestMiddlewareSetsSigningValues(t *testing.T) {
 	t.Parallel()
 	set := &probe{id: "set", before: func(ctx context.Context, _ any) context.Context {
@@ -588,7 +586,7 @@ func TestMiddlewareSetsSigningValues(t *testing.T) {
 			t.Parallel()
 			var signed clienttest.Notes
 			tr := setup(t, direct, option, func(o *cognitosync.Options) { o.HTTPSignerV4 = newNotingSigner(&signed) })
-			_, _ = tr.call(t.Context()) // refused: not what the fake wants to be signed for
+			_, _ = tr.call(t.Context()) // fails: the fake rejects the scope
 			lines := signed.Take()
 			require.Len(t, lines, 1)
 			assert.True(t, strings.HasSuffix(lines[0], " execute-api ap-south-1"), lines[0])
@@ -596,7 +594,7 @@ func TestMiddlewareSetsSigningValues(t *testing.T) {
 	}
 }
 
-// TestPayloadHash shows what becomes of the body's hash, in the SDK's own hands.
+// TestPayloadHash uses the SDK's middleware for the hash of the body.
 func TestPayloadHash(t *testing.T) {
 	t.Parallel()
 	const empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -629,8 +627,8 @@ func TestPayloadHash(t *testing.T) {
 	}
 }
 
-// TestUserAgentOfMiddleware shows that the SDK's helpers add to the header, for good
-// or for one call.
+// TestUserAgentOfMiddleware checks that the SDK's helpers add to the header, for all calls or
+// for one.
 func TestUserAgentOfMiddleware(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -668,7 +666,7 @@ func TestUserAgentOfMiddleware(t *testing.T) {
 	}
 }
 
-// TestMiddlewareAnswers shows that middleware can answer in the place of the service.
+// TestMiddlewareAnswers checks that middleware can return a result instead of the service.
 func TestMiddlewareAnswers(t *testing.T) {
 	t.Parallel()
 	answer := func(status int, body string) *smithyhttp.Response {
@@ -683,7 +681,7 @@ func TestMiddlewareAnswers(t *testing.T) {
 		add  func(*middleware.Stack) error
 		sent int    // requests
 		want int64  // the usage's data storage
-		text string // in the error instead
+		text string // in the error; "" if there is none
 	}{
 		{name: "initialize", want: 7, add: initializeOutput(outputOf(7))},
 		{name: "finalize", want: 7, add: finalizeOutput(outputOf(7))},
@@ -738,8 +736,8 @@ func TestMiddlewareAnswers(t *testing.T) {
 	}
 }
 
-// TestMiddlewareOutputIsNotWritten shows that an output made by middleware stays as
-// the middleware made it: a cache may return the same one from many calls at once.
+// TestMiddlewareOutputIsNotWritten checks that an output that middleware returns is not
+// modified, because a cache may return the same one to concurrent calls.
 func TestMiddlewareOutputIsNotWritten(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -762,19 +760,19 @@ func TestMiddlewareOutputIsNotWritten(t *testing.T) {
 	}
 }
 
-// outputOf returns an output with that much data storage.
+// outputOf returns an output with the given data storage.
 func outputOf(dataStorage int64) *cognitosync.DescribeIdentityPoolUsageOutput {
 	return &cognitosync.DescribeIdentityPoolUsageOutput{IdentityPoolUsage: &cognitosync.IdentityPoolUsage{DataStorage: &dataStorage}}
 }
 
-// ownMetadata returns metadata as middleware may add it.
+// ownMetadata returns metadata with a value of middleware.
 func ownMetadata() (metadata middleware.Metadata) {
 	metadata.Set(contextKey{}, "mine")
 	return metadata
 }
 
-// initializeOutput adds a middleware that returns output instead of calling the next
-// one, around the whole call.
+// initializeOutput adds middleware around the whole call that returns output instead of
+// calling the next handler.
 func initializeOutput(output *cognitosync.DescribeIdentityPoolUsageOutput) func(*middleware.Stack) error {
 	return func(s *middleware.Stack) error {
 		return s.Initialize.Add(middleware.InitializeMiddlewareFunc("output", func(context.Context, middleware.InitializeInput, middleware.InitializeHandler) (
@@ -785,7 +783,7 @@ func initializeOutput(output *cognitosync.DescribeIdentityPoolUsageOutput) func(
 	}
 }
 
-// finalizeOutput does the same in each attempt.
+// finalizeOutput does the same around each attempt.
 func finalizeOutput(output *cognitosync.DescribeIdentityPoolUsageOutput) func(*middleware.Stack) error {
 	return func(s *middleware.Stack) error {
 		return s.Finalize.Insert(middleware.FinalizeMiddlewareFunc("output", func(context.Context, middleware.FinalizeInput, middleware.FinalizeHandler) (
@@ -796,7 +794,7 @@ func finalizeOutput(output *cognitosync.DescribeIdentityPoolUsageOutput) func(*m
 	}
 }
 
-// answerWith adds a middleware that takes the place of the HTTP client.
+// answerWith adds middleware that replaces the HTTP client.
 func answerWith(response any, err error) func(*middleware.Stack) error {
 	return func(s *middleware.Stack) error {
 		return s.Deserialize.Add(middleware.DeserializeMiddlewareFunc("answer", func(context.Context, middleware.DeserializeInput, middleware.DeserializeHandler) (
@@ -808,8 +806,8 @@ func answerWith(response any, err error) func(*middleware.Stack) error {
 	}
 }
 
-// TestMiddlewareChangesTheInput shows that the input is what middleware makes of it,
-// and what that must not be.
+// TestMiddlewareChangesTheInput checks that middleware can change the input, and that an
+// invalid input is rejected.
 func TestMiddlewareChangesTheInput(t *testing.T) {
 	t.Parallel()
 	const other = "us-east-1:other"
@@ -835,7 +833,7 @@ func TestMiddlewareChangesTheInput(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		add  func(*middleware.Stack) error
-		want string // the pool asked for; "" if none
+		want string // the pool that is queried; "" if none
 	}{
 		{"before the validation", func(s *middleware.Stack) error {
 			return s.Initialize.Add(initialize(replace(other)), middleware.Before)
@@ -873,8 +871,7 @@ func TestMiddlewareChangesTheInput(t *testing.T) {
 	}
 }
 
-// TestMiddlewareSeesTheInput shows that middleware gets the input's type, whatever
-// was given.
+// TestMiddlewareSeesTheInput checks that the input of middleware always has its type.
 func TestMiddlewareSeesTheInput(t *testing.T) {
 	t.Parallel()
 	var seen []any
@@ -892,8 +889,8 @@ func TestMiddlewareSeesTheInput(t *testing.T) {
 	assert.Equal(t, &cognitosync.DescribeIdentityPoolUsageInput{}, seen[1])
 }
 
-// TestMiddlewareFailsRetryably shows that the attempt loop judges the errors of the
-// middleware inside it.
+// TestMiddlewareFailsRetryably checks that errors of middleware inside the attempt loop are
+// retried if they are retryable.
 func TestMiddlewareFailsRetryably(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -924,8 +921,8 @@ func TestMiddlewareFailsRetryably(t *testing.T) {
 	}
 }
 
-// TestMiddlewareForOneCall shows that a call's middleware runs after the client's,
-// and for that call only.
+// TestMiddlewareForOneCall checks that the middleware of a call runs after the client's, and
+// only for that call.
 func TestMiddlewareForOneCall(t *testing.T) {
 	t.Parallel()
 	var order clienttest.Notes
@@ -942,8 +939,7 @@ func TestMiddlewareForOneCall(t *testing.T) {
 	assert.Equal(t, []string{"client", "call", "client", "client", "call", "client"}, order.Take())
 }
 
-// TestMiddlewareOfTheSDK shows that middleware which the SDK's packages offer to
-// everybody finds its place.
+// TestMiddlewareOfTheSDK checks that the middleware of the SDK's packages can be added.
 func TestMiddlewareOfTheSDK(t *testing.T) {
 	t.Parallel()
 	for name, add := range map[string]func(*middleware.Stack) error{
@@ -990,21 +986,21 @@ func TestMiddlewareOfTheSDK(t *testing.T) {
 	}
 }
 
-// hookNames are the 13 points of a call, in the order in which a call passes them.
+// hookNames are the 13 hooks of a call, in the order in which they run.
 var hookNames = []string{
 	"BeforeExecution", "BeforeSerialization", "AfterSerialization", "BeforeRetryLoop",
 	"BeforeAttempt", "BeforeSigning", "AfterSigning", "BeforeTransmit", "AfterTransmit",
 	"BeforeDeserialization", "AfterDeserialization", "AfterAttempt", "AfterExecution",
 }
 
-// The points that an attempt passes.
+// The hooks of an attempt.
 var attemptHooks = hookNames[4:12]
 
-// hooks are an interceptor for all points, which notes where it was called.
+// hooks is an interceptor for all hooks. It records which are called.
 type hooks struct {
 	notes  clienttest.Notes
-	change func(context.Context, *smithyhttp.InterceptorContext) error // nil: nothing is called
-	look   func(name string, in *smithyhttp.InterceptorContext)        // nil: nothing is called
+	change func(context.Context, *smithyhttp.InterceptorContext) error // may be nil
+	look   func(name string, in *smithyhttp.InterceptorContext)        // may be nil
 }
 
 func newHooks() *hooks { return &hooks{} }
@@ -1072,7 +1068,7 @@ func (h *hooks) AfterExecution(ctx context.Context, in *smithyhttp.InterceptorCo
 	return h.at(ctx, "AfterExecution", in)
 }
 
-// addHook registers h for one point.
+// addHook registers h for one hook.
 func addHook(o *cognitosync.Options, name string, h *hooks) {
 	in := &o.Interceptors
 	switch name {
@@ -1105,7 +1101,7 @@ func addHook(o *cognitosync.Options, name string, h *hooks) {
 	}
 }
 
-// everyHook registers h for all points.
+// everyHook registers h for all hooks.
 func everyHook(h *hooks) func(*cognitosync.Options) {
 	return func(o *cognitosync.Options) {
 		for _, name := range hookNames {
@@ -1114,8 +1110,8 @@ func everyHook(h *hooks) func(*cognitosync.Options) {
 	}
 }
 
-// TestInterceptors shows which hooks are called, in which order, and what they are
-// told, whatever becomes of the call.
+// TestInterceptors checks which hooks are called, in which order and with which context, for
+// calls that succeed and calls that fail.
 func TestInterceptors(t *testing.T) {
 	t.Parallel()
 	before, after := hookNames[:4], hookNames[12:]
@@ -1126,7 +1122,7 @@ func TestInterceptors(t *testing.T) {
 		steps  []cognitosynctest.Step
 		option func(*cognitosync.Options)
 		want   []string
-		output bool // whether there is one in the end
+		output bool // whether the call returns one
 	}{
 		{name: "success", want: hookNames, output: true},
 		{
@@ -1135,11 +1131,11 @@ func TestInterceptors(t *testing.T) {
 		},
 		{name: "failure", steps: []cognitosynctest.Step{cognitosynctest.AccessDenied()}, want: hookNames},
 		{
-			name: "no answer, then one", steps: []cognitosynctest.Step{cognitosynctest.Hangup()}, output: true,
+			name: "no response, then one", steps: []cognitosynctest.Step{cognitosynctest.Hangup()}, output: true,
 			want: slices.Concat(before, unanswered, attemptHooks, after),
 		},
-		{name: "half an answer, then one", steps: []cognitosynctest.Step{cognitosynctest.OK().CutAfter(10)}, output: true,
-			// A body that breaks off is no response either.
+		{name: "half a response, then one", steps: []cognitosynctest.Step{cognitosynctest.OK().CutAfter(10)}, output: true,
+			// AfterDeserialization is not called for an incomplete body.
 			want: slices.Concat(before, []string{
 				"BeforeAttempt", "BeforeSigning", "AfterSigning", "BeforeTransmit", "AfterTransmit", "BeforeDeserialization", "AfterAttempt",
 			}, attemptHooks, after),
@@ -1178,7 +1174,7 @@ func TestInterceptors(t *testing.T) {
 	}
 }
 
-// TestInterceptorContext shows what there is at each point of a call that succeeds.
+// TestInterceptorContext checks the context of each hook in a call that succeeds.
 func TestInterceptorContext(t *testing.T) {
 	t.Parallel()
 	h := newHooks()
@@ -1209,7 +1205,7 @@ func TestInterceptorContext(t *testing.T) {
 	}, told.Take())
 }
 
-// TestInterceptorFails shows that each hook can end a call.
+// TestInterceptorFails checks that each hook can end a call.
 func TestInterceptorFails(t *testing.T) {
 	t.Parallel()
 	for i, name := range hookNames {
@@ -1229,8 +1225,8 @@ func TestInterceptorFails(t *testing.T) {
 	}
 }
 
-// TestInterceptorFailsRetryably shows that the errors of hooks in the attempt loop are
-// judged like any other.
+// TestInterceptorFailsRetryably checks that errors of hooks inside the attempt loop are
+// retried if they are retryable.
 func TestInterceptorFailsRetryably(t *testing.T) {
 	t.Parallel()
 	for _, name := range attemptHooks {
@@ -1255,15 +1251,15 @@ func TestInterceptorFailsRetryably(t *testing.T) {
 	}
 }
 
-// A probe is a middleware for each of the five steps. It notes that it is run, and
-// does what it is told to.
+// A probe is middleware for any of the five steps. It records that it is run, and calls its
+// functions.
 type probe struct {
 	id    string
-	notes *clienttest.Notes // nil: nothing is noted
+	notes *clienttest.Notes // nil: it records nothing
 
-	instead any                                                // a middleware to run in its place
-	before  func(context.Context, any) context.Context         // given the input or request
-	after   func(middleware.Metadata, any, error) (any, error) // given what came back: result or raw response
+	instead any                                                // middleware to run instead
+	before  func(context.Context, any) context.Context         // gets the input or the request
+	after   func(middleware.Metadata, any, error) (any, error) // gets the result or the raw response
 }
 
 func (p *probe) ID() string { return p.id }
@@ -1350,7 +1346,7 @@ func (p *probe) HandleDeserialize(ctx context.Context, in middleware.Deserialize
 	return out, metadata, err
 }
 
-// A step is a step of a stack, whatever it is a step of.
+// A step is one of the five steps of a stack.
 type step interface {
 	has(id string) bool
 	list() []string
@@ -1360,7 +1356,7 @@ type step interface {
 	remove(id string) error
 }
 
-// stepOf is what the five types of steps have in common: M is their middleware.
+// stepOf has the methods that the five types of steps share. M is their middleware.
 type stepOf[M any] struct {
 	step interface {
 		Get(id string) (M, bool)
@@ -1410,15 +1406,15 @@ func stepNamed(name string, s *middleware.Stack) step {
 	}
 }
 
-// with returns an option that has a client run p in the step, before or after a
-// middleware of it.
+// with returns an option that makes a client run p in the step, before or after the
+// middleware with an ID.
 func with(stepName string, p *probe, position middleware.RelativePosition, id string) func(*cognitosync.Options) {
 	return cognitosync.WithAPIOptions(func(s *middleware.Stack) error {
 		return stepNamed(stepName, s).insert(p, id, position)
 	})
 }
 
-// atEnd returns an option that has a client run p at one end of the step.
+// atEnd returns an option that makes a client run p at the beginning or the end of the step.
 func atEnd(stepName string, p *probe, position middleware.RelativePosition) func(*cognitosync.Options) {
 	return cognitosync.WithAPIOptions(func(s *middleware.Stack) error {
 		return stepNamed(stepName, s).add(p, position)

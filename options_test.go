@@ -29,29 +29,29 @@ import (
 	"github.com/cognitosync/cognitosync-go/internal/clienttest"
 )
 
-// A settingTest shows that a setting is honoured, wherever it is made: it says what
-// can be seen of a call without it, and with it.
+// A settingTest checks that a setting has an effect, wherever it is set. It contains what can
+// be observed of a call without the setting and with it.
 type settingTest struct {
-	setting  string // the field, of Options if it has it, or of aws.Config
-	pool     string // to ask for; "" means anyPool
+	setting  string // the field of Options or, if there is none, of aws.Config
+	pool     string // to query; "" means anyPool
 	step     cognitosynctest.Step
-	given    func(*scene, *cognitosync.Options) // what else it takes to see the setting
+	given    func(*scene, *cognitosync.Options) // sets what else the effect depends on
 	set      func(*scene, *cognitosync.Options) // nil: Options has no such field
 	inConfig func(*scene, *aws.Config)          // nil: aws.Config has no such field
-	settle   func()                             // nil: what is seen is there when the call returns
+	settle   func()                             // waits for the effect; nil: it is there when the call returns
 	seen     func(*scene) string
 	without  string
 	with     string
 }
 
-// A scene is where a setting is tested: a service in memory, and all that can be
-// seen of the last call.
+// A scene is the environment of a setting's test: a service in memory, and everything that can
+// be observed of the last call.
 type scene struct {
 	test   *settingTest
 	server *cognitosynctest.Server
 	wire   *clienttest.Tap
 
-	notes   clienttest.Notes // of the setting under test, as the others below
+	notes   clienttest.Notes // written by the setting under test, like those below
 	records clienttest.Records
 	spans   clienttest.Spans
 	meters  clienttest.Meters
@@ -74,7 +74,7 @@ func newScene(t *testing.T, test *settingTest) *scene {
 	return &scene{test: test, server: server, records: clienttest.Records{Level: slog.LevelDebug}, wire: &clienttest.Tap{Transport: server.RoundTripper()}}
 }
 
-// options returns what every client of the scene has.
+// options returns the options of every client of the scene.
 func (s *scene) options(path string) cognitosync.Options {
 	options := cognitosync.Options{
 		Region:      "us-east-1",
@@ -88,14 +88,14 @@ func (s *scene) options(path string) cognitosync.Options {
 	return options
 }
 
-// config is options in another form.
+// config returns the same as an aws.Config.
 func (s *scene) config() aws.Config {
 	return configOf(s.wire)
 }
 
 func (s *scene) set(o *cognitosync.Options) { s.test.set(s, o) }
 
-// see makes a call and returns what can be seen of it.
+// see makes a call and returns what can be observed of it.
 func (s *scene) see(t *testing.T, client *cognitosync.Client, optFns ...func(*cognitosync.Options)) string {
 	t.Helper()
 	cognitosync.SetSleep(client, doNotSleep)
@@ -112,7 +112,7 @@ func (s *scene) see(t *testing.T, client *cognitosync.Client, optFns ...func(*co
 	return s.test.seen(s)
 }
 
-// run tests the setting in every place, each in a bubble of its own.
+// run tests the setting in every place, each in its own bubble.
 func (test *settingTest) run(t *testing.T, bubble func(t *testing.T, test func(t *testing.T))) {
 	for place, try := range map[string]func(t *testing.T, path string){
 		"nowhere": func(t *testing.T, path string) {
@@ -159,7 +159,7 @@ func (test *settingTest) run(t *testing.T, bubble func(t *testing.T, test func(t
 	}
 }
 
-// What can be seen of a call.
+// What can be observed of a call.
 
 // target returns where the request was sent, without the operation's path.
 func (s *scene) target() string {
@@ -177,8 +177,8 @@ func (s *scene) header(name string) string {
 	return s.sent[0].Header.Get(name)
 }
 
-// scope returns what the first request was signed with and for: key, date, region,
-// name and terminator.
+// scope returns the credential of the first request's signature: key, date, region, name and
+// terminator.
 func (s *scene) scope() []string {
 	credential := submatch(regexp.MustCompile(`Credential=([^,]+)`), s.header("Authorization"))
 	return append(strings.Split(credential, "/"), make([]string, 5)...)[:5]
@@ -196,14 +196,14 @@ func (s *scene) firstNote() string {
 	return s.noted[0]
 }
 
-// What settings are set to.
+// Values of settings.
 
 func (s *scene) noteInitialize(stack *middleware.Stack) error {
 	s.notes.Add("stack of %s", stack.ID())
 	return nil
 }
 
-// notingSigner signs like the default one.
+// notingSigner signs like the default signer and records that it was called.
 type notingSigner struct {
 	v4.Signer
 	notes *clienttest.Notes
@@ -220,8 +220,8 @@ func (n *notingSigner) SignHTTP(ctx context.Context, credentials aws.Credentials
 
 const host = "https://cognito-sync.us-east-1.amazonaws.com"
 
-// settingTests are all settings but those that only time shows, which
-// settingTestsInTime are.
+// settingTests test all settings but those whose effect is a time, which settingTestsInTime
+// test.
 var settingTests = []settingTest{
 	{
 		setting:  "APIOptions",
@@ -340,7 +340,7 @@ var settingTests = []settingTest{
 		with:    "http://local.test:4566 us-east-1/cognito-sync",
 	},
 	{
-		setting: "EndpointResolver", // by its helper
+		setting: "EndpointResolver", // with WithEndpointResolver
 		set: func(_ *scene, o *cognitosync.Options) {
 			cognitosync.WithEndpointResolver(cognitosync.EndpointResolverFromURL("http://local.test:4566", func(e *aws.Endpoint) {
 				e.SigningRegion, e.SigningName = "local-1", "local"
@@ -358,7 +358,7 @@ var settingTests = []settingTest{
 		with:    "https://resolved.test",
 	},
 	{
-		setting: "EndpointResolverV2", // by its helper
+		setting: "EndpointResolverV2", // with WithEndpointResolverV2
 		set: func(_ *scene, o *cognitosync.Options) {
 			cognitosync.WithEndpointResolverV2(resolveTo("resolved.test"))(o)
 		},
@@ -428,7 +428,7 @@ var settingTests = []settingTest{
 		with:     "2: attempt=1; max=2",
 	},
 	{
-		setting:  "RetryMaxAttempts", // more than the default, with a retryer of the caller's
+		setting:  "RetryMaxAttempts", // more than the default, with the caller's retryer
 		step:     alwaysFailing,
 		given:    func(_ *scene, o *cognitosync.Options) { o.Retryer = retry.NewStandard() },
 		set:      func(_ *scene, o *cognitosync.Options) { o.RetryMaxAttempts = 4 },
@@ -580,7 +580,7 @@ func TestSettings(t *testing.T) {
 // settingsInTime are tested by TestSettingsInTime.
 var settingsInTime = []string{"AttemptTimeout", "DefaultsMode", "RuntimeEnvironment"}
 
-// What of an aws.Config is not taken over, and why.
+// The fields of aws.Config that have no effect, and why.
 var configOfNoMatter = map[string]string{
 	"AccountIDEndpointMode":       "the service's endpoints do not depend on the account",
 	"AuthSchemePreference":        "the service has one scheme",
@@ -588,11 +588,11 @@ var configOfNoMatter = map[string]string{
 	"DisableRequestCompression":   "the request has no body",
 	"RequestChecksumCalculation":  "the request has no body",
 	"RequestMinCompressSizeBytes": "the request has no body",
-	"ResponseChecksumValidation":  "the answer has no checksum",
+	"ResponseChecksumValidation":  "the response has no checksum",
 	"RestrictFilePermissions":     "the client writes no files",
 }
 
-// TestEverySettingIsTested fails when there is a field that no test is about.
+// TestEverySettingIsTested fails if there is a field without a test.
 func TestEverySettingIsTested(t *testing.T) {
 	t.Parallel()
 	tested, inConfig := map[string]bool{}, map[string]bool{"ConfigSources": true}
@@ -613,8 +613,7 @@ func TestEverySettingIsTested(t *testing.T) {
 	}
 }
 
-// TestDefaultsComeFirst shows that option functions find the defaults filled in, and
-// can build on them.
+// TestDefaultsComeFirst checks that the defaults are filled in before option functions run.
 func TestDefaultsComeFirst(t *testing.T) {
 	t.Parallel()
 	fiveAttempts := func(o *cognitosync.Options) { o.Retryer = retry.AddWithMaxAttempts(o.Retryer, 5) }
@@ -666,13 +665,13 @@ func TestDefaultsComeFirst(t *testing.T) {
 	}
 }
 
-// TestClearedSettings shows that what an option function clears has its default again.
+// TestClearedSettings checks that a setting that an option function clears has its default.
 func TestClearedSettings(t *testing.T) {
 	t.Parallel()
 	cleared := func(o *cognitosync.Options) {
 		*o = cognitosync.Options{
 			Region: o.Region, Credentials: o.Credentials, BaseEndpoint: o.BaseEndpoint,
-			APIOptions: o.APIOptions, // which keeps the path
+			APIOptions: o.APIOptions, // keeps the path
 		}
 	}
 	bothPaths(t, func(t *testing.T, path string) {
@@ -689,8 +688,8 @@ func TestClearedSettings(t *testing.T) {
 	})
 }
 
-// TestOptionsAreIsolated shows that nobody can change a client from outside: neither
-// through what it was made of, nor through what it hands out, nor through a call.
+// TestOptionsAreIsolated checks that a client cannot be changed by modifying the Options it
+// was created with, the Options it returns, or those of a call.
 func TestOptionsAreIsolated(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -706,7 +705,7 @@ func TestOptionsAreIsolated(t *testing.T) {
 		cfg := server.Config()
 		options := cognitosync.Options{
 			Region: cfg.Region, Credentials: cfg.Credentials, BaseEndpoint: cfg.BaseEndpoint, HTTPClient: cfg.HTTPClient,
-			APIOptions: make([]func(*middleware.Stack) error, 0, 8), // room for appending in place
+			APIOptions: make([]func(*middleware.Stack) error, 0, 8), // append does not reallocate
 		}
 		options.Interceptors.BeforeExecution = make([]smithyhttp.BeforeExecutionInterceptor, 0, 8)
 		takePath(path, &options)
@@ -739,7 +738,8 @@ func TestOptionsAreIsolated(t *testing.T) {
 	})
 }
 
-// TestOptionsCopy shows that a copy and its original can both be added to.
+// TestOptionsCopy checks that appending to a copy does not change the original, and vice
+// versa.
 func TestOptionsCopy(t *testing.T) {
 	t.Parallel()
 	original := cognitosync.Options{Region: "us-east-1", APIOptions: make([]func(*middleware.Stack) error, 1, 8)}
@@ -757,8 +757,8 @@ func TestOptionsCopy(t *testing.T) {
 	assert.NotNil(t, original.Interceptors.AfterExecution[0])
 }
 
-// TestOptionFunctionsInOrder shows that later option functions see what earlier ones
-// did, those of ServiceOptions first.
+// TestOptionFunctionsInOrder checks the order of option functions: those of ServiceOptions
+// run first.
 func TestOptionFunctionsInOrder(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -777,7 +777,7 @@ func TestOptionFunctionsInOrder(t *testing.T) {
 	})
 }
 
-// TestWithAPIOptionsAdds shows that the helper adds to what there is.
+// TestWithAPIOptionsAdds checks that the helper appends.
 func TestWithAPIOptionsAdds(t *testing.T) {
 	t.Parallel()
 	var order clienttest.Notes
@@ -793,7 +793,7 @@ func TestWithAPIOptionsAdds(t *testing.T) {
 	assert.Equal(t, []string{"1", "2", "3", "4"}, order.Take())
 }
 
-// TestCallersHTTPClientIsUnchanged shows that the client works with a copy.
+// TestCallersHTTPClientIsUnchanged checks that the client does not modify the caller's.
 func TestCallersHTTPClientIsUnchanged(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -833,7 +833,7 @@ func (s ignoreSource) GetIgnoreConfiguredEndpoints(context.Context) (value, foun
 	return bool(s), true, nil
 }
 
-// TestConfigSources is not parallel: it is about the environment, too.
+// TestConfigSources is not parallel, because it sets environment variables.
 func TestConfigSources(t *testing.T) {
 	const own, forAll = "AWS_ENDPOINT_URL_COGNITO_SYNC", "AWS_ENDPOINT_URL"
 	for _, test := range []struct {
@@ -900,7 +900,7 @@ func TestConfigSources(t *testing.T) {
 	}
 }
 
-// Sources of an aws.Config that fail.
+// Sources of an aws.Config that return an error.
 type (
 	brokenFIPSSource      struct{ error }
 	brokenDualStackSource struct{ error }
@@ -924,7 +924,7 @@ func (s brokenIgnoreSource) GetIgnoreConfiguredEndpoints(context.Context) (value
 	return false, false, s.error
 }
 
-// brokenMeterProvider cannot make the instrument of that name.
+// brokenMeterProvider returns an error for the instrument with that name.
 type brokenMeterProvider struct {
 	metrics.NopMeterProvider
 	instrument string
@@ -953,10 +953,11 @@ func (m brokenMeter) Float64Histogram(name string, opts ...metrics.InstrumentOpt
 	return m.Meter.Float64Histogram(name, opts...)
 }
 
-// TestBadSettings shows that a call that could not be made is not begun: the error
-// names the setting, and nothing is sent.
+// TestBadSettings checks that a call with an invalid setting sends nothing, and that its error
+// names the setting and what is wrong.
 func TestBadSettings(t *testing.T) {
 	t.Parallel()
+	const setRegion = ": set AWS_REGION or Options.Region, or use pool IDs with a region and Options.UseIdentityPoolRegion"
 	base := func(endpoint string) func(*cognitosync.Options) {
 		return func(o *cognitosync.Options) { o.BaseEndpoint = &endpoint }
 	}
@@ -983,35 +984,35 @@ func TestBadSettings(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		set     func(*cognitosync.Options)
-		config  func(*aws.Config) // instead
+		config  func(*aws.Config) // instead of set
 		setting string
 		text    string // in the error
 		cause   error  // in its chain
 	}{
-		{name: "no region", set: region(""), setting: "Region", text: "Missing Region"},
-		{name: "no region, custom endpoint", setting: "Region", text: "missing", set: func(o *cognitosync.Options) {
+		{name: "no region", set: region(""), setting: "Region", text: "Missing Region" + setRegion},
+		{name: "no region, custom endpoint", setting: "Region", text: "missing" + setRegion, set: func(o *cognitosync.Options) {
 			o.Region, o.BaseEndpoint = "", aws.String("http://base.test")
 		}},
-		{name: "no region, pool region wanted, pool without", setting: "Region", text: "Missing Region", set: func(o *cognitosync.Options) {
+		{name: "no region, pool region wanted, pool without", setting: "Region", text: "Missing Region" + setRegion, set: func(o *cognitosync.Options) {
 			o.Region, o.UseIdentityPoolRegion = "", true
 		}},
-		{name: "region with a host", set: region("evil.test/"), setting: "Region", text: "not a host label"},
-		{name: "region with a user", set: region("x@evil"), setting: "Region", text: "not a host label"},
-		{name: "region with a line break", set: region("us-east-1\r\nX-Evil: 1"), setting: "Region", text: "not a host label"},
-		{name: "region too long", set: region(strings.Repeat("a", 64)), setting: "Region", text: "not a host label"},
-		{name: "blank region", set: region(" "), setting: "Region", text: "not a host label"},
+		{name: "region with a host", set: region("evil.test/"), setting: "Region", text: "must be a single host label, such as us-east-1"},
+		{name: "region with a user", set: region("x@evil"), setting: "Region", text: "must be a single host label, such as us-east-1"},
+		{name: "region with a line break", set: region("us-east-1\r\nX-Evil: 1"), setting: "Region", text: "must be a single host label, such as us-east-1"},
+		{name: "region too long", set: region(strings.Repeat("a", 64)), setting: "Region", text: "must be a single host label, such as us-east-1"},
+		{name: "blank region", set: region(" "), setting: "Region", text: "must be a single host label, such as us-east-1"},
 
-		{name: "no credentials", set: credentials(nil), setting: "Credentials", text: "none given"},
-		{name: "anonymous credentials", set: credentials(aws.AnonymousCredentials{}), setting: "Credentials", text: "none given"},
-		{name: "pointer to anonymous credentials", set: credentials(&aws.AnonymousCredentials{}), setting: "Credentials", text: "none given"},
-		{name: "cached anonymous credentials", set: credentials(aws.NewCredentialsCache(aws.AnonymousCredentials{})), setting: "Credentials", text: "none given"},
-		{name: "credentials without keys", set: keys(aws.Credentials{SessionToken: "token"}), setting: "Credentials", text: "no access key"},
-		{name: "credentials without secret", set: keys(aws.Credentials{AccessKeyID: "AKID"}), setting: "Credentials", text: "no secret key"},
+		{name: "no credentials", set: credentials(nil), setting: "Credentials", text: "missing or anonymous: requests must be signed; use config.LoadDefaultConfig or set Options.Credentials"},
+		{name: "anonymous credentials", set: credentials(aws.AnonymousCredentials{}), setting: "Credentials", text: "missing or anonymous: requests must be signed; use config.LoadDefaultConfig or set Options.Credentials"},
+		{name: "pointer to anonymous credentials", set: credentials(&aws.AnonymousCredentials{}), setting: "Credentials", text: "missing or anonymous: requests must be signed; use config.LoadDefaultConfig or set Options.Credentials"},
+		{name: "cached anonymous credentials", set: credentials(aws.NewCredentialsCache(aws.AnonymousCredentials{})), setting: "Credentials", text: "missing or anonymous: requests must be signed; use config.LoadDefaultConfig or set Options.Credentials"},
+		{name: "credentials without keys", set: keys(aws.Credentials{SessionToken: "token"}), setting: "Credentials", text: "the provider returned no access key ID or no secret access key"},
+		{name: "credentials without secret", set: keys(aws.Credentials{AccessKeyID: "AKID"}), setting: "Credentials", text: "the provider returned no access key ID or no secret access key"},
 
 		{name: "endpoint without scheme", set: base("localhost:4566"), setting: "BaseEndpoint", text: "scheme"},
 		{name: "endpoint of another scheme", set: base("ftp://base.test"), setting: "BaseEndpoint", text: "scheme"},
-		{name: "endpoint without host", set: base("http://"), setting: "BaseEndpoint", text: "no host"},
-		{name: "endpoint with only a port", set: base("http://:4566"), setting: "BaseEndpoint", text: "no host"},
+		{name: "endpoint without host", set: base("http://"), setting: "BaseEndpoint", text: "the host is missing"},
+		{name: "endpoint with only a port", set: base("http://:4566"), setting: "BaseEndpoint", text: "the host is missing"},
 		{name: "endpoint with a user", set: base("http://user:password@base.test"), setting: "BaseEndpoint", text: "user information"},
 		{name: "endpoint with a query", set: base("http://base.test?a=b"), setting: "BaseEndpoint", text: "query"},
 		{name: "endpoint with an empty query", set: base("http://base.test?"), setting: "BaseEndpoint", text: "query"},
@@ -1027,15 +1028,15 @@ func TestBadSettings(t *testing.T) {
 			o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled
 		}},
 
-		{name: "unknown defaults mode", setting: "DefaultsMode", text: `unknown mode "fast"`, set: func(o *cognitosync.Options) { o.DefaultsMode = "fast" }},
-		{name: "unknown retry mode", setting: "RetryMode", text: "eager", set: func(o *cognitosync.Options) { o.RetryMode = "eager" }},
-		{name: "negative attempts", setting: "RetryMaxAttempts", text: "-1 is negative", set: func(o *cognitosync.Options) { o.RetryMaxAttempts = -1 }},
+		{name: "unknown defaults mode", setting: "DefaultsMode", text: `unknown mode "fast": use auto, cross-region`, set: func(o *cognitosync.Options) { o.DefaultsMode = "fast" }},
+		{name: "unknown retry mode", setting: "RetryMode", text: `unknown mode "eager": use standard or adaptive`, set: func(o *cognitosync.Options) { o.RetryMode = "eager" }},
+		{name: "negative attempts", setting: "RetryMaxAttempts", text: "-1 is negative: use 0", set: func(o *cognitosync.Options) { o.RetryMaxAttempts = -1 }},
 		{name: "broken resolver", setting: "EndpointResolverV2", cause: errBroken, set: cognitosync.WithEndpointResolverV2(resolverFunc(
 			func(cognitosync.EndpointParameters) (smithyendpoints.Endpoint, error) {
 				return smithyendpoints.Endpoint{}, errBroken
 			})),
 		},
-		{name: "resolver without a host", setting: "EndpointResolverV2", text: "no host", set: cognitosync.WithEndpointResolverV2(resolveTo(""))},
+		{name: "resolver without a host", setting: "EndpointResolverV2", text: "the host is missing", set: cognitosync.WithEndpointResolverV2(resolveTo(""))},
 		{name: "broken histogram", set: meter("client.call.duration"), setting: "MeterProvider", cause: errBroken},
 		{name: "broken attempts counter", set: meter("client.call.attempts"), setting: "MeterProvider", cause: errBroken},
 		{name: "broken errors counter", set: meter("client.call.errors"), setting: "MeterProvider", cause: errBroken},
@@ -1080,7 +1081,7 @@ func TestBadSettings(t *testing.T) {
 	}
 }
 
-// TestSettingsHealed shows that a call can put right what a client lacks.
+// TestSettingsHealed checks that a call can correct an invalid setting of the client.
 func TestSettingsHealed(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {

@@ -26,8 +26,8 @@ import (
 	"github.com/cognitosync/cognitosync-go/internal/clienttest"
 )
 
-// TestExceptionFromTheService has each exception come over HTTP, its code in each of
-// the places where the service may put it.
+// TestExceptionFromTheService decodes each exception, with its code in each place where the
+// service may put it.
 func TestExceptionFromTheService(t *testing.T) {
 	t.Parallel()
 	for _, test := range exceptions {
@@ -76,7 +76,7 @@ func TestExceptionFromTheService(t *testing.T) {
 	}
 }
 
-// TestOddErrorBody makes a useful error of whatever a proxy, or the service, sends.
+// TestOddErrorBody decodes unusual errors of proxies and of the service.
 func TestOddErrorBody(t *testing.T) {
 	t.Parallel()
 	const (
@@ -91,7 +91,7 @@ func TestOddErrorBody(t *testing.T) {
 		code    string
 		message string
 	}{
-		// No JSON, no object, or none that is whole.
+		// Not JSON, not an object, or incomplete.
 		{name: "HTML", body: "<html>\r\n<h1>502</h1>\r\n</html>", code: unknown, message: "<html>  <h1>502</h1>  </html>"},
 		{name: "text", body: "no such thing", code: unknown, message: "no such thing"},
 		{name: "XML", body: `<Error><Code>AccessDenied</Code></Error>`, code: unknown, message: `<Error><Code>AccessDenied</Code></Error>`},
@@ -109,14 +109,14 @@ func TestOddErrorBody(t *testing.T) {
 		{name: "HTML with a code", body: "<p>no</p>", headers: map[string]string{"X-Amzn-ErrorType": denied}, code: denied, message: "<p>no</p>"},
 		{name: "empty with a code", headers: map[string]string{"X-Amzn-ErrorType": denied}, code: denied, message: ""},
 
-		// Content types do not matter.
+		// The content type is ignored.
 		{name: "JSON as text", headers: map[string]string{"Content-Type": "text/plain"}, body: `{"code":"AccessDeniedException","message":"m"}`, code: denied, message: "m"},
 		{name: "JSON with a charset", headers: map[string]string{"Content-Type": "application/json; charset=utf-8"}, body: `{"code":"AccessDeniedException","message":"m"}`, code: denied, message: "m"},
 		{name: "JSON of another name", headers: map[string]string{"Content-Type": "application/x-amz-json-1.1"}, body: `{"code":"AccessDeniedException","message":"m"}`, code: denied, message: "m"},
 		{name: "HTML as JSON", headers: map[string]string{"Content-Type": "application/json"}, body: `<p>no</p>`, code: unknown, message: "<p>no</p>"},
 		{name: "no type", headers: map[string]string{"Content-Type": ""}, body: `{"code":"AccessDeniedException","message":"m"}`, code: denied, message: "m"},
 
-		// Members of odd types.
+		// Members with unexpected types.
 		{name: "numeric code", body: `{"code":42,"message":"m"}`, code: unknown, message: "m"},
 		{name: "numeric code beside a type", body: `{"code":42,"__type":"AccessDeniedException","message":"m"}`, code: denied, message: "m"},
 		{name: "null code", body: `{"code":null,"__type":"AccessDeniedException","message":"m"}`, code: denied, message: "m"},
@@ -133,12 +133,12 @@ func TestOddErrorBody(t *testing.T) {
 		{name: "message of escapes", body: `{"code":"AccessDeniedException","message":"\u00e4\ud83d\ude00\n"}`, code: denied, message: "ä😀\n"},
 		{name: "message of broken escapes", body: `{"code":"AccessDeniedException","message":"\ud83d"}`, code: denied, message: "\ufffd"},
 
-		// The header's message.
+		// The message in a header.
 		{name: "message in the header", headers: map[string]string{"X-Amzn-ErrorType": denied, "X-Amzn-ErrorMessage": "from the header"}, code: denied, message: "from the header"},
 		{name: "message in both", headers: map[string]string{"X-Amzn-ErrorMessage": "from the header"}, body: `{"code":"AccessDeniedException","message":"m"}`, code: denied, message: "m"},
 		{name: "message in the header, HTML", headers: map[string]string{"X-Amzn-ErrorMessage": "from the header"}, body: `<p>no</p>`, code: unknown, message: "from the header"},
 
-		// Statuses that are neither success nor error.
+		// Statuses that are neither a success nor an error.
 		{name: "status 599", status: 599, body: `{"code":"AccessDeniedException","message":"m"}`, code: denied, message: "m"},
 		{name: "status 300", status: 300, body: `{"code":"AccessDeniedException","message":"m"}`, code: denied, message: "m"},
 	} {
@@ -170,8 +170,8 @@ func TestOddErrorBody(t *testing.T) {
 	}
 }
 
-// TestErrorBodyIsCut has the connection break in the body of an error. What has come
-// by then is kept.
+// TestErrorBodyIsCut closes the connection in the body of an error. The error contains what
+// was received.
 func TestErrorBodyIsCut(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -200,12 +200,12 @@ func TestErrorBodyIsCut(t *testing.T) {
 	}
 }
 
-// cutAnswer is a 404 whose code is in a header and whose message is only in the body.
+// cutAnswer is a 404 with its code in a header and its message only in the body.
 func cutAnswer(body string) cognitosynctest.Step {
 	return cognitosynctest.Reply(http.StatusNotFound, http.Header{"X-Amzn-Errortype": {"ResourceNotFoundException"}}, body)
 }
 
-// TestRequestID finds the id under each of the names that it travels under.
+// TestRequestID reads the request ID from each header that may contain it.
 func TestRequestID(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -236,8 +236,8 @@ func TestRequestID(t *testing.T) {
 	}
 }
 
-// TestInspectMalformedSuccess tells what the headers of a response say, although its
-// body says nothing.
+// TestInspectMalformedSuccess checks that the details contain the headers of a response with
+// a malformed body.
 func TestInspectMalformedSuccess(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -252,7 +252,8 @@ func TestInspectMalformedSuccess(t *testing.T) {
 	})
 }
 
-// TestSecretsInAnswers has the service repeat the caller's secrets: no error does.
+// TestSecretsInAnswers checks that no error contains the caller's secrets if the response
+// does.
 func TestSecretsInAnswers(t *testing.T) {
 	t.Parallel()
 	credentials := cognitosynctest.DefaultCredentials()
@@ -284,8 +285,8 @@ func TestSecretsInAnswers(t *testing.T) {
 	}
 }
 
-// TestShortSecrets has the credentials of somebody's test environment: what the
-// service says must not be taken for a secret.
+// TestShortSecrets uses short credentials, as tests do. Text of the service must not be
+// redacted because it contains them.
 func TestShortSecrets(t *testing.T) {
 	t.Parallel()
 	credentials := cognitosynctest.Credentials{AccessKeyID: "test", SecretAccessKey: "s", SessionToken: "Denied"}
@@ -299,22 +300,22 @@ func TestShortSecrets(t *testing.T) {
 	})
 }
 
-// maxAllocated is the most that one call may allocate, all its attempts included,
-// whatever the server sends.
+// maxAllocated is how many bytes a call with all its attempts may allocate, whatever the
+// server sends.
 var maxAllocated = func() uint64 {
 	if strings.Contains(runtime.Version(), "jsonv2") {
-		return 8_000_000 // the decoder of GOEXPERIMENT=jsonv2 takes twice as much for odd documents
+		return 8_000_000 // the decoder of GOEXPERIMENT=jsonv2 allocates twice as much for odd documents
 	}
 	return 4_000_000
 }()
 
-// filled returns prefix and suffix with as many units between them as make up size.
+// filled returns prefix and suffix with units between them, up to size bytes in total.
 func filled(size int, prefix, unit, suffix string) []byte {
 	count := (size - len(prefix) - len(suffix)) / len(unit)
 	return []byte(prefix + strings.Repeat(unit, count) + suffix)
 }
 
-// zipped returns size spaces and a usage, gzip-encoded.
+// zipped returns size spaces and a usage, compressed with gzip.
 func zipped(t *testing.T, size int) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -330,10 +331,10 @@ func zipped(t *testing.T, size int) []byte {
 	return b.Bytes()
 }
 
-// endless says that a body goes on for as long as the client reads it.
+// endless means that a body continues as long as the client reads it.
 const endless = -1
 
-// What a hostile response ends in.
+// The results of hostile responses.
 type ending string
 
 const (
@@ -371,16 +372,16 @@ func assertEnding(t *testing.T, want ending, output *cognitosync.DescribeIdentit
 	}
 }
 
-// A hostileAnswer is one that no service would send.
+// A hostileAnswer is a response that no real service sends.
 type hostileAnswer struct {
 	name  string
 	head  string
 	body  []byte
-	times int // that the body is sent
+	times int // how often the body is sent
 	want  ending
 }
 
-// The beginnings and the ends of heads.
+// The beginnings and the ends of headers.
 const (
 	headOK          = "HTTP/1.1 200 OK\r\n"
 	headBadRequest  = "HTTP/1.1 400 Bad Request\r\n"
@@ -391,11 +392,11 @@ const (
 	headGzip        = "Content-Encoding: gzip\r\n\r\n"
 )
 
-// usageStart is how the JSON of a success begins.
+// usageStart is the beginning of the JSON of a successful response.
 const usageStart = `{"IdentityPoolUsage":{`
 
-// testHostile makes a call that gets a hostile response to each attempt, and measures
-// what it costs. Tests that use it are not parallel, so that nothing else is measured.
+// testHostile makes a call whose attempts all get a hostile response, and measures the
+// memory. Tests that use it are not parallel, so that they measure nothing else.
 func testHostile(t *testing.T, paths []string, answers []hostileAnswer) {
 	t.Helper()
 	for _, test := range answers {
@@ -418,7 +419,7 @@ func testHostile(t *testing.T, paths []string, answers []hostileAnswer) {
 	}
 }
 
-// TestHostileLength sends more than anybody should read.
+// TestHostileLength sends responses that are too large.
 func TestHostileLength(t *testing.T) {
 	xs := bytes.Repeat([]byte("x"), 64<<10)
 	chunk := []byte("8000\r\n" + strings.Repeat("x", 0x8000) + "\r\n")
@@ -440,8 +441,8 @@ func TestHostileLength(t *testing.T) {
 	})
 }
 
-// TestHostileJSON sends successes that take pains to decode, which is done by the same
-// function whichever path a call takes.
+// TestHostileJSON sends successful responses that are expensive to decode. Both paths use the
+// same decoder.
 func TestHostileJSON(t *testing.T) {
 	testHostile(t, []string{direct}, []hostileAnswer{
 		{"deep arrays", headOK + headEnd, filled(mib, "", "[", ""), 1, endsDeserializing},
@@ -459,7 +460,7 @@ func TestHostileJSON(t *testing.T) {
 		{"huge id", headOK + headEnd, filled(mib, usageStart+`"IdentityPoolId":"`, "x", `"}}`), 1, endsWell},
 		{"huge id of escapes", headOK + headEnd, filled(mib, usageStart+`"IdentityPoolId":"`, `\n`, `"}}`), 1, endsWell},
 		{"many usages", headOK + headEnd, filled(mib, "{", `"IdentityPoolUsage":{},`, `"a":1}`), 1, endsSomehow},
-		// Half of what is read: encoding/json makes an error of each, and a whole MiB of them exceeds the bound.
+		// Half the limit of a body: encoding/json creates an error for each, and 1 MiB of them exceeds maxAllocated.
 		{"many usages of the wrong type", headOK + headEnd, filled(mib/2, "{", `"IdentityPoolUsage":1,`, `"a":1}`), 1, endsDeserializing},
 		{"many counts", headOK + headEnd, filled(mib, usageStart, `"DataStorage":1,`, `"a":1}}`), 1, endsWell},
 		{"many counts that are none", headOK + headEnd, filled(mib, usageStart, `"DataStorage":"x",`, `"a":1}}`), 1, endsDeserializing},
@@ -470,7 +471,7 @@ func TestHostileJSON(t *testing.T) {
 	})
 }
 
-// TestHostileErrors sends failures that take pains to decode.
+// TestHostileErrors sends unsuccessful responses that are expensive to decode.
 func TestHostileErrors(t *testing.T) {
 	testHostile(t, []string{direct}, []hostileAnswer{
 		{"huge page", headBadRequest + headEnd, filled(mib, "<p>", "x", "</p>"), 1, endsAPIError},
@@ -490,14 +491,14 @@ func TestHostileErrors(t *testing.T) {
 // allocatedBy returns how many bytes f allocates.
 func allocatedBy(f func()) uint64 {
 	var before, after runtime.MemStats
-	runtime.GC() // what is due from earlier tests is done before
+	runtime.GC() // finish the work that earlier tests left
 	runtime.ReadMemStats(&before)
 	f()
 	runtime.ReadMemStats(&after)
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// TestBodiesAreClosed ends calls in every way after the headers of a response have come.
+// TestBodiesAreClosed ends calls in every way after the headers of a response were received.
 func TestBodiesAreClosed(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -520,7 +521,7 @@ func TestBodiesAreClosed(t *testing.T) {
 			bothPaths(t, func(t *testing.T, path string) {
 				server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 					w.WriteHeader(test.status)
-					_, _ = io.WriteString(w, test.body) // the client may have enough of it
+					_, _ = io.WriteString(w, test.body) // the client may close the connection
 				}))
 				t.Cleanup(server.Close)
 				client := &clienttest.Tap{Transport: &http.Transport{}}
@@ -537,7 +538,7 @@ func TestBodiesAreClosed(t *testing.T) {
 	}
 }
 
-// TestBodyIsClosedWhenTheCallerGoes ends a call in the midst of a response.
+// TestBodyIsClosedWhenTheCallerGoes cancels a call in the middle of a response.
 func TestBodyIsClosedWhenTheCallerGoes(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -553,7 +554,7 @@ func TestBodyIsClosedWhenTheCallerGoes(t *testing.T) {
 	})
 }
 
-// TestBodyThatCannotBeClosed has nothing to do with the response.
+// TestBodyThatCannotBeClosed checks that an error of Close is ignored.
 func TestBodyThatCannotBeClosed(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -572,8 +573,8 @@ type unclosable struct{ io.Reader }
 
 func (unclosable) Close() error { return errors.New("cannot be closed") }
 
-// TestErrorTextIsClean has all that the service can say contain what must not be
-// printed.
+// TestErrorTextIsClean puts unprintable characters in every part of a response that an error
+// contains.
 func TestErrorTextIsClean(t *testing.T) {
 	t.Parallel()
 	const dirty = "a\x00b\x1b[31mc\r\nd\u0085e\u202ef\u2028g\xffh\U000e0001i"
@@ -607,7 +608,8 @@ func TestErrorTextIsClean(t *testing.T) {
 	}
 }
 
-// TestQuoteIsShort quotes no more than 512 bytes of what could not be parsed.
+// TestQuoteIsShort checks that an error quotes at most 512 bytes of a body that could not be
+// parsed.
 func TestQuoteIsShort(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ name, body string }{

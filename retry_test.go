@@ -72,7 +72,7 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// answerError returns the error that a call makes of a response. It is not retried.
+// answerError returns the error of a call for a response, without a retry.
 func answerError(t *testing.T, step cognitosynctest.Step) error {
 	t.Helper()
 	tr := setup(t, direct)
@@ -80,8 +80,8 @@ func answerError(t *testing.T, step cognitosynctest.Step) error {
 	return tr.fails(t, t.Context(), func(o *cognitosync.Options) { o.RetryMaxAttempts = 1 })
 }
 
-// TestDefaultDelays draws many delays from the default retryer. They spread over all
-// of what full jitter allows, whatever the SDK's own defaults are.
+// TestDefaultDelays checks that the delays of the default retryer have full jitter, whatever
+// the SDK's defaults are.
 func TestDefaultDelays(t *testing.T) { // not parallel: it sets an environment variable
 	failed := answerError(t, cognitosynctest.InternalError())
 	for _, newRetries := range []string{"", "false", "true"} {
@@ -102,7 +102,7 @@ func TestDefaultDelays(t *testing.T) { // not parallel: it sets an environment v
 					{"server error", failed, 9, 12800 * time.Millisecond},
 					{"server error", failed, 10, 20 * time.Second},
 					{"server error", failed, 1000, 20 * time.Second},
-					{"no answer", &smithyhttp.RequestSendError{Err: io.EOF}, 2, 100 * time.Millisecond},
+					{"no response", &smithyhttp.RequestSendError{Err: io.EOF}, 2, 100 * time.Millisecond},
 					{"throttled", &cognitosync.TooManyRequestsException{}, 1, time.Second},
 					{"throttled", &cognitosync.TooManyRequestsException{}, 2, 2 * time.Second},
 					{"throttled", &cognitosync.TooManyRequestsException{}, 5, 16 * time.Second},
@@ -118,9 +118,9 @@ func TestDefaultDelays(t *testing.T) { // not parallel: it sets an environment v
 	}
 }
 
-// assertFullJitter checks that delays are drawn from all between nothing and most.
-// Of 1,000 drawn evenly, some are in the first twentieth and some in the last, but
-// for one time in 10^22.
+// assertFullJitter checks that delays are distributed between 0 and most. Of 1,000 evenly
+// distributed delays, some are in the first twentieth and some in the last. The probability
+// that there are none is 10^-22.
 func assertFullJitter(t *testing.T, retryer aws.Retryer, attempt int, err error, most time.Duration, what string) {
 	t.Helper()
 	delays := make([]time.Duration, 1000)
@@ -136,7 +136,7 @@ func assertFullJitter(t *testing.T, retryer aws.Retryer, attempt int, err error,
 	assert.LessOrEqual(t, greatest, most, what)
 }
 
-// TestThrottledWithoutCode takes the status for throttling when nothing else says so.
+// TestThrottledWithoutCode checks that a status 429 without a known code counts as throttling.
 func TestThrottledWithoutCode(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -168,7 +168,7 @@ func TestThrottledWithoutCode(t *testing.T) {
 	}
 }
 
-// TestServerDelay lets the service ask for a delay, within bounds.
+// TestServerDelay checks the delay after a response that requests one.
 func TestServerDelay(t *testing.T) {
 	t.Parallel()
 	const ms, s = time.Millisecond, time.Second
@@ -176,7 +176,7 @@ func TestServerDelay(t *testing.T) {
 	for _, test := range []struct {
 		name        string
 		step        cognitosynctest.Step
-		least, most time.Duration // of the delay; equal where chance has no part in it
+		least, most time.Duration // limits of the delay; equal if it is not random
 	}{
 		{"milliseconds", throttle.WithHeader("X-Amz-Retry-After", "1500"), 1500 * ms, 1500 * ms},
 		{"milliseconds after a server error", failure.WithHeader("X-Amz-Retry-After", "60"), 60 * ms, 60 * ms},
@@ -200,7 +200,7 @@ func TestServerDelay(t *testing.T) {
 		{"both, one of them unreadable", failure.WithHeader("X-Amz-Retry-After", "soon").WithHeader("Retry-After", "3"), 3 * s, 3 * s},
 		{"neither", failure, 0, 50 * ms},
 		{"on a redirecting proxy's page", cognitosynctest.BadGateway().WithHeader("Retry-After", "2"), 2 * s, 2 * s},
-		{"on an answer that was cut", cognitosynctest.OK().CutAfter(10).WithHeader("Retry-After", "2"), 2 * s, 2 * s},
+		{"on a response that was cut", cognitosynctest.OK().CutAfter(10).WithHeader("Retry-After", "2"), 2 * s, 2 * s},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -219,7 +219,7 @@ func TestServerDelay(t *testing.T) {
 	}
 }
 
-// TestServerDelayOfAnotherAttempt shows that a delay holds for the next attempt alone.
+// TestServerDelayOfAnotherAttempt checks that a requested delay only affects the next attempt.
 func TestServerDelayOfAnotherAttempt(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -233,7 +233,7 @@ func TestServerDelayOfAnotherAttempt(t *testing.T) {
 	})
 }
 
-// TestServerDelayFunction shows the bounds where chance has no part.
+// TestServerDelayFunction checks the limits without random backoffs.
 func TestServerDelayFunction(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -257,7 +257,7 @@ func TestServerDelayFunction(t *testing.T) {
 	}
 }
 
-// TestWhatIsRetried has the service fail once in each way.
+// TestWhatIsRetried checks for each failure whether it is retried.
 func TestWhatIsRetried(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -316,8 +316,8 @@ func TestWhatIsRetried(t *testing.T) {
 	}
 }
 
-// TestRetryQuota follows the 500 tokens that a client has for its retries. What one
-// costs does not depend on the SDK's own defaults.
+// TestRetryQuota checks the client's quota of 500 tokens for retries. The cost of a retry
+// does not depend on the SDK's defaults.
 func TestRetryQuota(t *testing.T) { // not parallel: it sets an environment variable
 	for _, newRetries := range []string{"", "true"} {
 		for _, test := range []struct {
@@ -340,16 +340,15 @@ func TestRetryQuota(t *testing.T) { // not parallel: it sets an environment vari
 	}
 }
 
-// retryCost is how many tokens a retry takes from the quota of the SDK's retryers,
-// unless it is for throttling.
+// retryCost is the number of tokens that a retry takes from the quota, unless the call was
+// throttled.
 const retryCost = 14
 
-// testRetryQuota uses up the 500 tokens of a client with a failure for which a retry
-// costs so many. A retry that succeeds gives its tokens back, and any other success
-// gives one.
+// testRetryQuota uses up a client's 500 tokens with a failure whose retries cost cost tokens
+// each. A retry that succeeds returns its tokens. Any other success adds one.
 func testRetryQuota(t *testing.T, tr *trial, failure cognitosynctest.Step, cost int) {
 	t.Helper()
-	attempts := func() int { // of a call that fails
+	attempts := func() int { // makes a call that fails
 		before := tr.requests()
 		err := tr.fails(t, t.Context())
 		made := tr.requests() - before
@@ -359,7 +358,7 @@ func testRetryQuota(t *testing.T, tr *trial, failure cognitosynctest.Step, cost 
 		return made
 	}
 
-	for range 500/cost + 1 { // in the end these have cost nothing
+	for range 500/cost + 1 { // these return their tokens
 		tr.script(failure)
 		tr.succeeds(t)
 	}
@@ -389,7 +388,7 @@ func testRetryQuota(t *testing.T, tr *trial, failure cognitosynctest.Step, cost 
 	require.Equal(t, 1, attempts(), "with no quota left")
 }
 
-// TestNoQuota shows what the caller sees: the failure, and why it was not retried.
+// TestNoQuota checks that the error contains the failure and why it was not retried.
 func TestNoQuota(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -406,7 +405,7 @@ func TestNoQuota(t *testing.T) {
 	})
 }
 
-// TestRetryerOfTheCaller has a retryer of the caller's own decide.
+// TestRetryerOfTheCaller checks that the caller's retryer is used.
 func TestRetryerOfTheCaller(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -428,8 +427,8 @@ func TestRetryerOfTheCaller(t *testing.T) {
 	})
 }
 
-// TestQuotaOfARegion has one region fail until there is no quota left for it, which is
-// nothing to the others; unless the retryer is the caller's.
+// TestQuotaOfARegion uses up the quota of one region. The others have their own, unless the
+// retryer is the caller's.
 func TestQuotaOfARegion(t *testing.T) {
 	t.Parallel()
 	const failing, healthy = "eu-west-1:1", "ap-southeast-2:1"

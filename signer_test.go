@@ -22,23 +22,23 @@ import (
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
 )
 
-// A timekeeper is a service with a clock of its own that refuses what is signed too
-// far from it, and says what the time is in its answers.
+// A timekeeper is a service with its own clock. It rejects signatures with another time, and
+// its responses contain its time.
 type timekeeper struct {
 	mu       sync.Mutex
 	offset   time.Duration // of its clock
-	drift    time.Duration // that is added to the offset by each request
-	codes    []string      // of the next refusals, whatever is signed
-	code     string        // of all others
+	drift    time.Duration // added to the offset with each request
+	codes    []string      // codes for rejecting the next requests, whatever their time
+	code     string        // the code for rejecting all others
 	age      string        // the Age header
-	date     *string       // in place of the Date header; "" for none
-	refusing bool          // whatever is signed
-	failing  bool          // with an internal error
-	trusting bool          // takes what is signed at any time
+	date     *string       // replaces the Date header; "" for none
+	refusing bool          // it rejects all requests
+	failing  bool          // it returns an internal error
+	trusting bool          // it accepts signatures with any time
 	signed   []time.Duration
 }
 
-// newTimekeeper starts the service, and a client in front of it.
+// newTimekeeper starts the service and creates a client for it.
 func newTimekeeper(t *testing.T, path string, optFns ...func(*cognitosync.Options)) (*timekeeper, *trial) {
 	t.Helper()
 	keeper := &timekeeper{code: "InvalidSignatureException"}
@@ -53,13 +53,13 @@ func (k *timekeeper) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer k.mu.Unlock()
 	now := time.Now().Add(k.offset)
 	k.offset += k.drift
-	signed, _ := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date")) // refused below if it is none
+	signed, _ := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date")) // an invalid time is rejected below
 	k.signed = append(k.signed, time.Until(signed))
 
 	header := w.Header()
 	header.Set("Date", now.UTC().Format(http.TimeFormat))
 	if k.date != nil {
-		header["Date"] = nil // or net/http would add one
+		header["Date"] = nil // prevents net/http from adding one
 		if *k.date != "" {
 			header.Set("Date", *k.date)
 		}
@@ -88,15 +88,15 @@ func (k *timekeeper) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// set changes the service.
+// set changes the state of the service.
 func (k *timekeeper) set(change func(*timekeeper)) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	change(k)
 }
 
-// requests returns by how much the signature of each request since the last time was
-// ahead of the real time, to the nearest minute.
+// requests returns how far the signature of each request since the last call was ahead of the
+// real time, rounded to minutes.
 func (k *timekeeper) requests() []time.Duration {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -130,13 +130,13 @@ func TestClockSkewIsLearned(t *testing.T) {
 	}
 }
 
-// TestClockSkewOfTheFake learns from the fake service.
+// TestClockSkewOfTheFake corrects the clock with the fake service.
 func TestClockSkewOfTheFake(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
 		tr := setup(t, path)
 		tr.script(cognitosynctest.SkewedClock(time.Hour), cognitosynctest.SkewedClock(time.Hour), cognitosynctest.SkewedClock(-time.Hour))
-		for _, requests := range []int{2, 1, 2} { // learned, known, learned anew
+		for _, requests := range []int{2, 1, 2} { // corrected, known, corrected again
 			before := tr.requests()
 			tr.succeeds(t)
 			assert.Equal(t, requests, tr.requests()-before)
@@ -145,8 +145,7 @@ func TestClockSkewOfTheFake(t *testing.T) {
 	})
 }
 
-// TestClockSkewCodes learns from every refusal that a wrong clock can cause, and from
-// no other.
+// TestClockSkewCodes checks for which error codes the clock is corrected.
 func TestClockSkewCodes(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -183,8 +182,7 @@ func TestClockSkewCodes(t *testing.T) {
 	}
 }
 
-// TestClockSkewWithoutEvidence has a clock refuse requests, and nothing say what time
-// it is.
+// TestClockSkewWithoutEvidence rejects requests without a Date that explains it.
 func TestClockSkewWithoutEvidence(t *testing.T) {
 	t.Parallel()
 	date := func(s string) func(*timekeeper) { return func(k *timekeeper) { k.date = &s } }
@@ -192,7 +190,7 @@ func TestClockSkewWithoutEvidence(t *testing.T) {
 		name string
 		set  func(*timekeeper)
 	}{
-		{"cached answer", func(k *timekeeper) { k.age = "3600" }},
+		{"cached response", func(k *timekeeper) { k.age = "3600" }},
 		{"cached just now", func(k *timekeeper) { k.age = "0" }},
 		{"no Date", date("")},
 		{"unreadable Date", date("yesterday")},
@@ -217,7 +215,8 @@ func TestClockSkewWithoutEvidence(t *testing.T) {
 	}
 }
 
-// TestClockSkewIsNoExcuse ends calls that are refused by whatever clock they are signed.
+// TestClockSkewIsNoExcuse checks that calls end if the service rejects requests whatever clock
+// signs them.
 func TestClockSkewIsNoExcuse(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -244,20 +243,19 @@ func TestClockSkewIsNoExcuse(t *testing.T) {
 	}
 }
 
-// TestClockSkewHeals has one of the clocks put right after the client has learned how
-// wrong it was.
+// TestClockSkewHeals sets one of the clocks right after the client has corrected its own.
 func TestClockSkewHeals(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name   string
 		change func(*timekeeper)
-		signed [][]time.Duration // in each call
+		signed [][]time.Duration // the offsets of each call's signatures
 	}{
 		{"by a refusal", func(k *timekeeper) { k.offset = 0 }, [][]time.Duration{{time.Hour, 0}, {0}}},
 		{"by a refusal, to another skew", func(k *timekeeper) { k.offset = -time.Hour }, [][]time.Duration{{time.Hour, -time.Hour}, {-time.Hour}}},
-		{"by a good answer", func(k *timekeeper) { k.offset, k.trusting = 0, true }, [][]time.Duration{{time.Hour}, {0}}},
-		{"not by a good answer, to another skew", func(k *timekeeper) { k.offset, k.trusting = -time.Hour, true }, [][]time.Duration{{time.Hour}, {time.Hour}}},
-		{"not by a cached answer", func(k *timekeeper) { k.offset, k.trusting, k.age = 0, true, "1" }, [][]time.Duration{{time.Hour}, {time.Hour}}},
+		{"by a good response", func(k *timekeeper) { k.offset, k.trusting = 0, true }, [][]time.Duration{{time.Hour}, {0}}},
+		{"not by a good response, to another skew", func(k *timekeeper) { k.offset, k.trusting = -time.Hour, true }, [][]time.Duration{{time.Hour}, {time.Hour}}},
+		{"not by a cached response", func(k *timekeeper) { k.offset, k.trusting, k.age = 0, true, "1" }, [][]time.Duration{{time.Hour}, {time.Hour}}},
 		{"not without a Date", func(k *timekeeper) { k.offset, k.trusting, k.date = 0, true, new(string) }, [][]time.Duration{{time.Hour}, {time.Hour}}},
 		{"not while it is tolerable", func(k *timekeeper) { k.offset = time.Hour + 3*time.Minute }, [][]time.Duration{{time.Hour}, {time.Hour}}},
 	} {
@@ -279,22 +277,22 @@ func TestClockSkewHeals(t *testing.T) {
 	}
 }
 
-// wrongDate has something on the way write a time of its own into every response.
+// wrongDate acts as a gateway that replaces the Date of every response.
 func wrongDate(offset time.Duration) func(*timekeeper) {
 	date := time.Now().Add(offset).UTC().Format(http.TimeFormat)
 	return func(k *timekeeper) { k.date = &date }
 }
 
-// TestClockSkewOfAGateway denies a call where a gateway's Date is wrong. Nothing is
-// learned from it: the call fails with what was wrong with it, and later calls succeed.
+// TestClockSkewOfAGateway rejects a call through a gateway with a wrong Date. The call fails
+// with the first rejection, and the clock of later calls is unchanged, so they succeed.
 func TestClockSkewOfAGateway(t *testing.T) {
 	t.Parallel()
 	const denied, refused = "AccessDeniedException", "InvalidSignatureException"
-	for _, learned := range []time.Duration{0, -time.Hour} { // before
+	for _, learned := range []time.Duration{0, -time.Hour} { // an earlier correction
 		for _, test := range []struct {
 			name  string
 			codes []string
-			code  string // of the call
+			code  string // of the rejection
 		}{
 			{"denied again", []string{denied, denied}, denied},
 			{"then refused for the signature", []string{denied, refused}, denied},
@@ -330,8 +328,8 @@ func TestClockSkewOfAGateway(t *testing.T) {
 	}
 }
 
-// TestClockSkewAcceptedByAFailure learns from a response that is no success, but shows
-// that the signature was accepted.
+// TestClockSkewAcceptedByAFailure keeps a correction after an unsuccessful response that
+// implies that the signature was accepted.
 func TestClockSkewAcceptedByAFailure(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -361,8 +359,8 @@ func TestClockSkewAcceptedByAFailure(t *testing.T) {
 	}
 }
 
-// TestClockSkewIsDoubted has the service refuse what the client has learned, while
-// nothing on the way tells the right time: the client's own clock is tried.
+// TestClockSkewIsDoubted rejects requests that are signed with a correction, without a helpful
+// Date. The client tries its own clock.
 func TestClockSkewIsDoubted(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -370,7 +368,7 @@ func TestClockSkewIsDoubted(t *testing.T) {
 		change func(*timekeeper)
 	}{
 		{"no Date", func(k *timekeeper) { k.date = new(string) }},
-		{"cached answer", func(k *timekeeper) { k.age = "1" }},
+		{"cached response", func(k *timekeeper) { k.age = "1" }},
 		{"a gateway's Date", wrongDate(time.Hour)},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -394,8 +392,8 @@ func TestClockSkewIsDoubted(t *testing.T) {
 	}
 }
 
-// TestClockSkewOfOtherAnswers shows that neither a good response nor a failure of
-// another kind makes the client doubt its clock.
+// TestClockSkewOfOtherAnswers checks that neither a success nor a failure for another reason
+// changes the clock.
 func TestClockSkewOfOtherAnswers(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -436,7 +434,7 @@ func TestClockSkewCorrectionDisabled(t *testing.T) {
 	})
 }
 
-// TestClockSkewIsTheClients shows that clients do not share what they learn.
+// TestClockSkewIsTheClients checks that clients do not share a correction.
 func TestClockSkewIsTheClients(t *testing.T) {
 	t.Parallel()
 	keeper, one := newTimekeeper(t, direct)
@@ -448,8 +446,8 @@ func TestClockSkewIsTheClients(t *testing.T) {
 	assert.Equal(t, []time.Duration{0, time.Hour, 0, time.Hour}, keeper.requests())
 }
 
-// TestClockSkewOfManyCalls has many calls learn at once while the clock is set back
-// and forth. None is lost, and there is no data race.
+// TestClockSkewOfManyCalls makes concurrent calls while the service's clock is set back and
+// forth. All of them succeed, and there is no data race.
 func TestClockSkewOfManyCalls(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -477,7 +475,7 @@ func TestClockSkewOfManyCalls(t *testing.T) {
 	})
 }
 
-// The credentials of a rotation: the first have expired, the others are good.
+// The credentials of a rotation. The first have expired, and the others are valid.
 var (
 	expiredCredentials = cognitosynctest.Credentials{
 		AccessKeyID: "AKIDEXPIRED", SecretAccessKey: "secret-1", SessionToken: "token-1", Expired: true,
@@ -490,8 +488,8 @@ var (
 	}
 )
 
-// A rotation is a provider that gives one set of credentials after the other, the
-// last of them for good. An error in place of a set is returned.
+// A rotation is a provider that returns sets of credentials, or errors, one after the other.
+// It keeps returning the last.
 type rotation struct {
 	sets  []any // cognitosynctest.Credentials or error
 	calls atomic.Int32
@@ -509,7 +507,7 @@ func (r *rotation) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	}
 }
 
-// newRotationTrial returns a trial whose service knows the rotation's credentials.
+// newRotationTrial returns a trial whose service has the rotation's credentials.
 func newRotationTrial(t *testing.T, path string, provider aws.CredentialsProvider, optFns ...func(*cognitosynctest.Options)) *trial {
 	t.Helper()
 	known := func(o *cognitosynctest.Options) {
@@ -519,14 +517,14 @@ func newRotationTrial(t *testing.T, path string, provider aws.CredentialsProvide
 	return setupServer(t, path, server, func(o *cognitosync.Options) { o.Credentials = provider })
 }
 
-// TestExpiredTokenHeals signs a call once more when other credentials are to be had.
+// TestExpiredTokenHeals checks that a call is retried if there are other credentials.
 func TestExpiredTokenHeals(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name   string
 		sets   []any
 		cached bool
-		calls  int // of the provider
+		calls  int // to the provider
 	}{
 		{"cache", []any{expiredCredentials, freshCredentials}, true, 2},
 		{"provider that has others by then", []any{expiredCredentials, freshCredentials}, false, 2},
@@ -558,7 +556,7 @@ func TestExpiredTokenHeals(t *testing.T) {
 	}
 }
 
-// TestExpiredTokenCodes knows each word for credentials that were good once.
+// TestExpiredTokenCodes checks which error codes mean expired credentials.
 func TestExpiredTokenCodes(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -591,8 +589,8 @@ func TestExpiredTokenCodes(t *testing.T) {
 	}
 }
 
-// TestExpiredTokenHealsOnce gives up when other credentials are not better, or not to
-// be had.
+// TestExpiredTokenHealsOnce checks that a call ends if the other credentials have expired too,
+// or there are none.
 func TestExpiredTokenHealsOnce(t *testing.T) {
 	t.Parallel()
 	boom := errors.New("boom")
@@ -631,7 +629,7 @@ func TestExpiredTokenHealsOnce(t *testing.T) {
 	}
 }
 
-// TestExpiredTokenAfterOtherFailures heals on the attempt where it is met.
+// TestExpiredTokenAfterOtherFailures renews credentials in a later attempt.
 func TestExpiredTokenAfterOtherFailures(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -650,7 +648,7 @@ type providerError struct{ reason string }
 
 func (e *providerError) Error() string { return e.reason }
 
-// TestProviderError keeps a provider's own error reachable, and sends nothing.
+// TestProviderError checks that the error wraps the provider's, and that nothing is sent.
 func TestProviderError(t *testing.T) {
 	t.Parallel()
 	for _, cached := range []bool{false, true} {
@@ -680,7 +678,7 @@ func TestProviderError(t *testing.T) {
 	}
 }
 
-// TestProviderErrorThatPasses retries a provider whose error says that it may pass.
+// TestProviderErrorThatPasses checks that a provider's retryable error is retried.
 func TestProviderErrorThatPasses(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -693,11 +691,10 @@ func TestProviderErrorThatPasses(t *testing.T) {
 	})
 }
 
-// TestProviderPanics has a panic of a provider end up where the call was made, so that it
-// can be recovered there.
+// TestProviderPanics checks that the caller can recover a panic of the provider.
 func TestProviderPanics(t *testing.T) {
 	t.Parallel()
-	for _, calls := range []int32{0, 1} { // before
+	for _, calls := range []int32{0, 1} { // before the panic
 		t.Run(fmt.Sprintf("after %d", calls), func(t *testing.T) {
 			t.Parallel()
 			bothPaths(t, func(t *testing.T, path string) {
@@ -713,14 +710,14 @@ func TestProviderPanics(t *testing.T) {
 					assert.ErrorIs(t, err, errBroken)
 					assert.EqualValues(t, calls, tr.requests())
 				}()
-				_, _ = tr.client.DescribeIdentityPoolUsage(t.Context(), poolInput(poolID)) // it does not return
+				_, _ = tr.client.DescribeIdentityPoolUsage(t.Context(), poolInput(poolID)) // does not return
 				assert.Fail(t, "no panic")
 			})
 		})
 	}
 }
 
-// TestUnsendableKeys refuses keys that cannot be in a header, whenever they come.
+// TestUnsendableKeys checks that keys that a header cannot contain are rejected in any attempt.
 func TestUnsendableKeys(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -738,7 +735,7 @@ func TestUnsendableKeys(t *testing.T) {
 			set      []any
 			step     cognitosynctest.Step
 			requests int
-			attempts int // the one that finds the keys wrong counts when others were made
+			attempts int // includes the one with the wrong keys, if there were others
 		}{
 			{"at first", nil, cognitosynctest.OK(), 0, 0},
 			{"in the second attempt", []any{freshCredentials}, cognitosynctest.InternalError(), 1, 2},
@@ -770,8 +767,7 @@ func (*passingError) Error() string { return "come again" }
 
 func (*passingError) RetryableError() bool { return true }
 
-// TestNeverUnsigned refuses, before anything is sent, whatever could only be sent
-// without a signature.
+// TestNeverUnsigned checks that a request that cannot be signed is not sent.
 func TestNeverUnsigned(t *testing.T) {
 	t.Parallel()
 	gives := func(credentials aws.Credentials) aws.CredentialsProvider {
@@ -780,7 +776,7 @@ func TestNeverUnsigned(t *testing.T) {
 	for _, test := range []struct {
 		name     string
 		provider aws.CredentialsProvider
-		refuses  bool // by itself
+		refuses  bool // the provider returns the error itself
 	}{
 		{"none", nil, false},
 		{"anonymous", aws.AnonymousCredentials{}, false},
@@ -816,7 +812,7 @@ func TestNeverUnsigned(t *testing.T) {
 	}
 }
 
-// TestEachAttemptIsSignedAnew has credentials change between attempts.
+// TestEachAttemptIsSignedAnew changes the credentials between attempts.
 func TestEachAttemptIsSignedAnew(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {

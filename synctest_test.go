@@ -38,8 +38,8 @@ import (
 
 func init() { inBubble = synctest.Test }
 
-// inFakeTime runs a test for each path that a call can take, in a bubble where time
-// passes only when all wait. Its trial is in memory, and does wait between attempts.
+// inFakeTime runs a test for each path that a call can take, in a synctest bubble. The trial
+// is in memory, and waits between attempts.
 func inFakeTime(t *testing.T, test func(t *testing.T, tr *trial), optFns ...func(*cognitosync.Options)) {
 	t.Helper()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -61,14 +61,14 @@ func between(requests cognitosynctest.Requests) []time.Duration {
 	return gaps
 }
 
-// assertWithin checks that got is from least to most.
+// assertWithin checks that got is between least and most.
 func assertWithin(t *testing.T, least, most, got time.Duration) {
 	t.Helper()
 	assert.GreaterOrEqual(t, got, least)
 	assert.LessOrEqual(t, got, most)
 }
 
-// TestDefaultAttemptTimeout gives each attempt 15 seconds, and the next one a chance.
+// TestDefaultAttemptTimeout checks that each attempt times out after 15 seconds.
 func TestDefaultAttemptTimeout(t *testing.T) {
 	t.Parallel()
 	for _, slow := range slowSteps {
@@ -88,8 +88,8 @@ func TestDefaultAttemptTimeout(t *testing.T) {
 	}
 }
 
-// TestAttemptTimeoutIsNotForTheCall has two attempts fail late and the third succeed
-// just in time: each has its own clock.
+// TestAttemptTimeoutIsNotForTheCall checks that each attempt has its own timeout. The first
+// two fail shortly before it, and the third succeeds shortly before it.
 func TestAttemptTimeoutIsNotForTheCall(t *testing.T) {
 	t.Parallel()
 	inFakeTime(t, func(t *testing.T, tr *trial) {
@@ -103,8 +103,8 @@ func TestAttemptTimeoutIsNotForTheCall(t *testing.T) {
 	})
 }
 
-// TestAttemptTimeoutOfAFailure has the body of an error stall: what is known of it by
-// then is the error.
+// TestAttemptTimeoutOfAFailure stalls in the body of an error. The error contains what was
+// received.
 func TestAttemptTimeoutOfAFailure(t *testing.T) {
 	t.Parallel()
 	inFakeTime(t, func(t *testing.T, tr *trial) {
@@ -137,8 +137,8 @@ func TestNoAttemptTimeout(t *testing.T) {
 	}, off)
 }
 
-// TestCallersDeadlineInFakeTime ends a call in its second attempt, and during the
-// backoff before.
+// TestCallersDeadlineInFakeTime ends a call in its second attempt, and in the backoff before
+// it.
 func TestCallersDeadlineInFakeTime(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -170,7 +170,7 @@ func TestCallersDeadlineInFakeTime(t *testing.T) {
 	}
 }
 
-// TestCancelDuringRealBackoff ends the client's own sleep.
+// TestCancelDuringRealBackoff cancels a call while the client sleeps.
 func TestCancelDuringRealBackoff(t *testing.T) {
 	t.Parallel()
 	inFakeTime(t, func(t *testing.T, tr *trial) {
@@ -189,8 +189,8 @@ func TestCancelDuringRealBackoff(t *testing.T) {
 	})
 }
 
-// TestDeadlineBeforeDelayInFakeTime shows that no time passes before the call gives
-// up on a delay that is too long, and that one that just fits is waited out.
+// TestDeadlineBeforeDelayInFakeTime checks that a call fails immediately if the delay would
+// exceed the deadline, and waits if it just fits.
 func TestDeadlineBeforeDelayInFakeTime(t *testing.T) {
 	t.Parallel()
 	throttle := cognitosynctest.TooManyRequests().WithHeader("X-Amz-Retry-After", "3000")
@@ -219,7 +219,7 @@ func TestDeadlineBeforeDelayInFakeTime(t *testing.T) {
 	})
 }
 
-// TestBodyIsClosedAfterTimeout ends attempts in the midst of a response.
+// TestBodyIsClosedAfterTimeout times out in the middle of a response.
 func TestBodyIsClosedAfterTimeout(t *testing.T) {
 	t.Parallel()
 	inFakeTime(t, func(t *testing.T, tr *trial) {
@@ -231,8 +231,8 @@ func TestBodyIsClosedAfterTimeout(t *testing.T) {
 	})
 }
 
-// A hangingProvider gives credentials until it hangs for good, or as long as its
-// context lives.
+// A hangingProvider returns credentials a number of times. Then it blocks, either forever or
+// until its context is done.
 type hangingProvider struct {
 	calls, hangsFrom int
 	credentials      aws.Credentials
@@ -246,15 +246,14 @@ func (p *hangingProvider) Retrieve(ctx context.Context) (aws.Credentials, error)
 	return p.credentials, nil
 }
 
-// TestCredentialsProviderHangs has an attempt end in time also when it is the
-// provider that takes it.
+// TestCredentialsProviderHangs checks that an attempt ends in time if the provider blocks.
 func TestCredentialsProviderHangs(t *testing.T) {
 	t.Parallel()
 	for _, cached := range []bool{false, true} {
 		t.Run(map[bool]string{false: "provider", true: "cache"}[cached], func(t *testing.T) {
 			t.Parallel()
 			inFakeTime(t, func(t *testing.T, tr *trial) {
-				limited, cancel := context.WithTimeout(t.Context(), time.Hour) // of the test, not the call
+				limited, cancel := context.WithTimeout(t.Context(), time.Hour) // for the test, not the call
 				defer cancel()
 				var provider aws.CredentialsProvider = aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
 					select {
@@ -283,8 +282,7 @@ func TestCredentialsProviderHangs(t *testing.T) {
 	}
 }
 
-// TestCredentialsRenewalHangs has the provider hang when it is asked for other
-// credentials than those that have expired.
+// TestCredentialsRenewalHangs blocks in the provider when expired credentials are renewed.
 func TestCredentialsRenewalHangs(t *testing.T) {
 	t.Parallel()
 	inFakeTime(t, func(t *testing.T, tr *trial) {
@@ -305,7 +303,7 @@ func TestCredentialsRenewalHangs(t *testing.T) {
 	})
 }
 
-// TestBackoffInFakeTime measures the waits of the default client.
+// TestBackoffInFakeTime measures the delays of the default client.
 func TestBackoffInFakeTime(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -335,11 +333,11 @@ func TestBackoffInFakeTime(t *testing.T) {
 	}
 }
 
-// TestServerDelayInFakeTime waits exactly as long as the service asks for.
+// TestServerDelayInFakeTime checks that the client waits as long as the service requests.
 func TestServerDelayInFakeTime(t *testing.T) {
 	t.Parallel()
 	inFakeTime(t, func(t *testing.T, tr *trial) {
-		date := time.Now().Add(2*time.Second + 4*time.Second).UTC() // fake time begins with a whole second
+		date := time.Now().Add(2*time.Second + 4*time.Second).UTC() // fake time starts at a whole second
 		tr.script(
 			cognitosynctest.TooManyRequests().WithHeader("X-Amz-Retry-After", "2000"),
 			cognitosynctest.TooManyRequests().WithHeader("Retry-After", date.Format(http.TimeFormat)),
@@ -350,15 +348,15 @@ func TestServerDelayInFakeTime(t *testing.T) {
 	}, func(o *cognitosync.Options) { o.RetryMaxAttempts = 4 })
 }
 
-// TestServerDelayByTheServersClock has the service name a date while the client's
-// clock is ten minutes off: what counts is how far the date is ahead for the service.
+// TestServerDelayByTheServersClock checks a Retry-After date when the client's clock is ten
+// minutes off. The delay is the difference to the service's clock.
 func TestServerDelayByTheServersClock(t *testing.T) {
 	t.Parallel()
 	const ahead = 10 * time.Minute
 	inFakeTime(t, func(t *testing.T, tr *trial) {
 		date := time.Now().Add(ahead + 3*time.Second).UTC()
 		tr.script(
-			cognitosynctest.SkewedClock(ahead), // the client learns of it
+			cognitosynctest.SkewedClock(ahead), // the client corrects its clock
 			cognitosynctest.TooManyRequests().WithClock(ahead).WithHeader("Retry-After", date.Format(http.TimeFormat)),
 			cognitosynctest.OK().WithClock(ahead),
 		)
@@ -370,7 +368,7 @@ func TestServerDelayByTheServersClock(t *testing.T) {
 	})
 }
 
-// TestRetryQuotaOfTimeouts shows that a retry after a timeout costs as much as any other.
+// TestRetryQuotaOfTimeouts checks that a retry after a timeout costs as much as any other.
 func TestRetryQuotaOfTimeouts(t *testing.T) { // not parallel: the SDK's costs depend on the environment
 	t.Setenv("AWS_NEW_RETRIES_2026", "")
 	for _, path := range paths {
@@ -383,7 +381,7 @@ func TestRetryQuotaOfTimeouts(t *testing.T) { // not parallel: the SDK's costs d
 	}
 }
 
-// settingTestsInTime are the settings that only time shows.
+// settingTestsInTime test the settings whose effect is a time.
 var settingTestsInTime = []settingTest{
 	{
 		setting: "AttemptTimeout",
@@ -395,7 +393,7 @@ var settingTestsInTime = []settingTest{
 		with:    "1m0s",
 	},
 	{
-		setting: "AttemptTimeout", // switched off
+		setting: "AttemptTimeout", // disabled
 		given:   func(s *scene, o *cognitosync.Options) { o.HTTPClient = s.clockedHTTPClient() },
 		settle:  synctest.Wait,
 		set:     func(_ *scene, o *cognitosync.Options) { o.AttemptTimeout = -1 },
@@ -426,7 +424,7 @@ var settingTestsInTime = []settingTest{
 	},
 }
 
-// inRegion is where the region of the tests is near.
+// inRegion is a runtime environment in the region of the tests.
 var inRegion = aws.RuntimeEnvironment{EnvironmentIdentifier: "AWS_Lambda_go1.x", Region: "us-east-1"}
 
 // limit returns how much time ctx leaves.
@@ -438,7 +436,7 @@ func limit(ctx context.Context) string {
 	return time.Until(deadline).String()
 }
 
-// clockedHTTPClient notes how much time each attempt has.
+// clockedHTTPClient records how much time each attempt has.
 func (s *scene) clockedHTTPClient() cognitosync.HTTPClient {
 	return clienttest.Doer(func(req *http.Request) (*http.Response, error) {
 		started := time.Now()
@@ -453,7 +451,7 @@ func (s *scene) clockedHTTPClient() cognitosync.HTTPClient {
 	})
 }
 
-// clockDialing has the client dial, in vain, and notes how much time it has for it.
+// clockDialing makes the client dial unsuccessfully, and records how much time it has.
 func (s *scene) clockDialing(o *cognitosync.Options) {
 	o.AttemptTimeout = -1
 	o.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) {
@@ -479,8 +477,8 @@ func TestSettingsInTime(t *testing.T) {
 	assert.Subset(t, names, settingsInTime, "settings that TestEverySettingIsTested counts on")
 }
 
-// TestConnectTimeouts shows the timeouts of each DefaultsMode on a connection where
-// nobody answers: none for the legacy mode, or the transport's own.
+// TestConnectTimeouts checks the timeouts of each DefaultsMode when a connection is silent.
+// The legacy mode has none, apart from the transport's.
 func TestConnectTimeouts(t *testing.T) {
 	t.Parallel()
 	ownTransport := func(tr *http.Transport) { tr.TLSHandshakeTimeout = 7 * time.Second }
@@ -511,7 +509,7 @@ func TestConnectTimeouts(t *testing.T) {
 						s.notes.Add("%s", limit(ctx))
 						near, far := net.Pipe()
 						t.Cleanup(func() { _ = far.Close() })
-						go func() { _, _ = far.Read(make([]byte, 4096)) }() // takes the greeting, and is silent
+						go func() { _, _ = far.Read(make([]byte, 4096)) }() // reads the greeting and stays silent
 						return near, nil
 					}
 					if test.transport != nil {
@@ -528,7 +526,7 @@ func TestConnectTimeouts(t *testing.T) {
 	}
 }
 
-// slowSigner takes its time.
+// slowSigner waits before it signs.
 type slowSigner struct{ *v4.Signer }
 
 func (s slowSigner) SignHTTP(ctx context.Context, credentials aws.Credentials, r *http.Request, payloadHash, service, region string,
@@ -538,8 +536,8 @@ func (s slowSigner) SignHTTP(ctx context.Context, credentials aws.Credentials, r
 	return s.Signer.SignHTTP(ctx, credentials, r, payloadHash, service, region, at, optFns...)
 }
 
-// TestDurations has every part of a call take a time of its own, and finds each in
-// its place.
+// TestDurations gives each part of a call a different duration, and checks where it is
+// recorded.
 func TestDurations(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -596,7 +594,7 @@ func TestDurations(t *testing.T) {
 	})
 }
 
-// TestExpiredTokenOfManyCalls has a hundred calls meet the expiry at once.
+// TestExpiredTokenOfManyCalls expires the credentials of a hundred concurrent calls.
 func TestExpiredTokenOfManyCalls(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -608,7 +606,7 @@ func TestExpiredTokenOfManyCalls(t *testing.T) {
 			tr := newRotationTrial(t, path, hesitantCache{aws.NewCredentialsCache(source)}, func(o *cognitosynctest.Options) {
 				o.InMemory = true
 				o.OnRequest = func(r cognitosynctest.Request) {
-					if r.Attempt == 1 { // none gets a response before all have sent their requests
+					if r.Attempt == 1 { // wait until all calls have sent their requests
 						arrived.Done()
 						arrived.Wait()
 					}
@@ -630,22 +628,22 @@ func TestExpiredTokenOfManyCalls(t *testing.T) {
 	})
 }
 
-// A hesitantCache lets other goroutines go first, so that what they do at once shows.
+// A hesitantCache lets other goroutines run first, to reveal races.
 type hesitantCache struct{ *aws.CredentialsCache }
 
 func (c hesitantCache) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	credentials, err := c.CredentialsCache.Retrieve(ctx)
-	time.Sleep(time.Millisecond) // of fake time
+	time.Sleep(time.Millisecond) // in fake time
 	return credentials, err
 }
 
-// TestDelayBeyondDeadline has the service ask for more patience than the caller has.
+// TestDelayBeyondDeadline requests a delay that exceeds the caller's deadline.
 func TestDelayBeyondDeadline(t *testing.T) {
 	t.Parallel()
 	inFakeTime(t, func(t *testing.T, tr *trial) {
 		cognitosync.SetSleep(tr.client, tr.naps.sleep)
 		tr.script(cognitosynctest.Forever(cognitosynctest.TooManyRequests().WithHeader("Retry-After", "3600")))
-		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second) // less than the 5 s that are granted
+		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second) // less than the 5 s that the server may add
 		defer cancel()
 
 		err := tr.fails(t, ctx)
@@ -659,8 +657,8 @@ func TestDelayBeyondDeadline(t *testing.T) {
 	})
 }
 
-// TestCancelWhileHeldBack ends the call while the retryer of the adaptive mode holds
-// its second attempt back, which it does for two seconds after the first 429.
+// TestCancelWhileHeldBack cancels the call while adaptive mode delays its second attempt. The
+// delay is two seconds after the first 429.
 func TestCancelWhileHeldBack(t *testing.T) {
 	t.Parallel()
 	inFakeTime(t, func(t *testing.T, tr *trial) {
@@ -681,8 +679,8 @@ func TestCancelWhileHeldBack(t *testing.T) {
 	}, func(o *cognitosync.Options) { o.RetryMode = aws.RetryModeAdaptive })
 }
 
-// TestRenewalIsCanceled ends calls that wait for another's renewal, and the one that
-// renews: each tells of the expired token.
+// TestRenewalIsCanceled cancels the call that renews credentials, and calls that wait for it.
+// Their errors report the expired token.
 func TestRenewalIsCanceled(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -723,7 +721,7 @@ func TestRenewalIsCanceled(t *testing.T) {
 	})
 }
 
-// A person is a provider that takes a minute, as one does who types a code.
+// A person is a provider that takes a minute, like a person who enters a code.
 type person struct{ asked atomic.Int32 }
 
 func (p *person) Retrieve(ctx context.Context) (aws.Credentials, error) {
@@ -736,14 +734,14 @@ func (p *person) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	}
 }
 
-// TestCredentialsOfAPerson waits for them as long as it takes, asks once for each
-// attempt, and gives the attempt all of its own time.
+// TestCredentialsOfAPerson checks that the client waits for the provider, calls it once per
+// attempt, and does not count the wait towards the attempt timeout.
 func TestCredentialsOfAPerson(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name     string
 		cached   bool
-		deadline time.Duration // of the caller; 0: none
+		deadline time.Duration // of the caller's context; 0: none
 		step     cognitosynctest.Step
 		asked    int32
 		requests int
@@ -786,8 +784,8 @@ func TestCredentialsOfAPerson(t *testing.T) {
 	}
 }
 
-// TestManyCallsWaitForAPerson has 60 calls wait for one code. None of them costs the
-// quota anything: afterwards there is enough for all retries that a client has.
+// TestManyCallsWaitForAPerson makes 60 calls that wait for one code. They do not use the
+// retry quota, so it is complete afterwards.
 func TestManyCallsWaitForAPerson(t *testing.T) {
 	t.Parallel()
 	someone := &person{}
@@ -804,7 +802,7 @@ func TestManyCallsWaitForAPerson(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Second)
 		defer cancel()
-		for _, err := range wait(ctx) { // too short for a person
+		for _, err := range wait(ctx) { // the deadline is too short for a person
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			requireAs[*v4.SigningError](t, err)
 		}
@@ -821,11 +819,11 @@ func TestManyCallsWaitForAPerson(t *testing.T) {
 	}, func(o *cognitosync.Options) { o.Credentials = aws.NewCredentialsCache(someone) })
 }
 
-// A deafProvider does not hear that its context is done, from a call of it on.
+// A deafProvider ignores its context after a number of calls.
 type deafProvider struct {
 	deafFrom int32
 	calls    atomic.Int32
-	end      chan struct{} // of the test
+	end      chan struct{} // closed when the test ends
 }
 
 func (p *deafProvider) Retrieve(ctx context.Context) (aws.Credentials, error) {
@@ -836,7 +834,7 @@ func (p *deafProvider) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	return expiredCredentials.Provider().Retrieve(ctx)
 }
 
-// TestDeafProvider ends calls in time though their provider does not.
+// TestDeafProvider checks that calls end in time if their provider ignores the context.
 func TestDeafProvider(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -902,7 +900,7 @@ func TestDeafProvider(t *testing.T) {
 	}
 }
 
-// An invalidated is a cache that counts how often it was emptied.
+// An invalidated is a cache that counts how often it was invalidated.
 type invalidated struct {
 	*aws.CredentialsCache
 	times atomic.Int32
@@ -913,8 +911,8 @@ func (c *invalidated) Invalidate() {
 	c.CredentialsCache.Invalidate()
 }
 
-// TestAlwaysExpired has a service refuse all credentials. Those that were renewed a
-// moment ago are not thrown away again.
+// TestAlwaysExpired uses a service that rejects all credentials. Credentials that were just
+// renewed are not renewed again.
 func TestAlwaysExpired(t *testing.T) {
 	t.Parallel()
 	numbered := func(prefix string) aws.CredentialsProvider {
@@ -936,7 +934,7 @@ func TestAlwaysExpired(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					refusing := clienttest.Respond(http.StatusForbidden, nil, `{"__type":"ExpiredTokenException"}`)
 					ours := &invalidated{CredentialsCache: aws.NewCredentialsCache(test.source("A"))}
-					theirs := &invalidated{CredentialsCache: aws.NewCredentialsCache(test.source("B"))} // of single calls
+					theirs := &invalidated{CredentialsCache: aws.NewCredentialsCache(test.source("B"))} // for single calls
 					client := newClient(configOf(refusing), path, func(o *cognitosync.Options) { o.Credentials = ours })
 					call := func(cache *invalidated) {
 						_, err := describe(t.Context(), t, client, poolID, func(o *cognitosync.Options) { o.Credentials = cache })
@@ -964,8 +962,8 @@ func TestAlwaysExpired(t *testing.T) {
 	}
 }
 
-// TestRenewalInProgress has a call get its credentials from the cache that another call's
-// renewal has just filled, and be refused before that renewal is over.
+// TestRenewalInProgress makes a call with credentials that another call's renewal has just put
+// into the cache, and rejects them before that renewal has finished.
 func TestRenewalInProgress(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -987,8 +985,8 @@ func TestRenewalInProgress(t *testing.T) {
 	})
 }
 
-// A slowCache gives other credentials each time it was emptied, at once; only who asks
-// first waits for a second.
+// A slowCache returns other credentials each time after it was invalidated. Only the first
+// caller has to wait, for a second.
 type slowCache struct {
 	mu     sync.Mutex
 	number int
@@ -1016,8 +1014,8 @@ func (c *slowCache) Retrieve(context.Context) (aws.Credentials, error) {
 	return credentials, nil
 }
 
-// TestManyCallsRenewUncached has 300 calls meet an expiry with a provider that takes ten
-// seconds and keeps nothing: one renewal serves them all.
+// TestManyCallsRenewUncached expires the credentials of 300 calls, with a provider that takes
+// ten seconds and caches nothing. They share one renewal.
 func TestManyCallsRenewUncached(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -1059,8 +1057,8 @@ func TestManyCallsRenewUncached(t *testing.T) {
 	})
 }
 
-// A foreverBody is a body that ignores the request's context: it blocks, or its reads
-// return nothing.
+// A foreverBody is a body that ignores the request's context. Its reads block or return
+// nothing.
 type foreverBody struct {
 	block chan struct{} // nil: reads return nothing
 	text  string
@@ -1075,15 +1073,15 @@ func (b *foreverBody) Read(p []byte) (int, error) {
 	if b.block != nil {
 		<-b.block
 	} else {
-		time.Sleep(time.Second) // of fake time, which must pass
+		time.Sleep(time.Second) // in fake time, which would not advance otherwise
 	}
 	return 0, nil
 }
 
 func (b *foreverBody) Close() error { return nil }
 
-// TestWhateverTheClientDoes ends calls in time whose HTTP client ignores the context in
-// one way or another.
+// TestWhateverTheClientDoes checks that calls end in time if the HTTP client ignores the
+// context.
 func TestWhateverTheClientDoes(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -1118,7 +1116,7 @@ func TestWhateverTheClientDoes(t *testing.T) {
 		for _, ended := range []struct {
 			name    string
 			timeout time.Duration // of an attempt
-			limit   time.Duration // of the caller
+			limit   time.Duration // of the caller's context
 			elapsed time.Duration
 		}{
 			{"by the attempt's timeout", 15 * time.Second, time.Hour, 45 * time.Second},
@@ -1130,7 +1128,7 @@ func TestWhateverTheClientDoes(t *testing.T) {
 				bothPaths(t, func(t *testing.T, path string) {
 					synctest.Test(t, func(t *testing.T) {
 						end := make(chan struct{})
-						defer time.Sleep(2 * time.Second) // a read that nobody waits for any more
+						defer time.Sleep(2 * time.Second) // lets an abandoned read return
 						defer close(end)
 						client := newClient(configOf(clienttest.Doer(func(req *http.Request) (*http.Response, error) {
 							if resp := test.do(end, req); resp != nil {
@@ -1160,7 +1158,7 @@ func TestWhateverTheClientDoes(t *testing.T) {
 	}
 }
 
-// slowly is a reader that takes a second for each byte.
+// slowly is a reader that needs a second for each byte.
 type slowly struct{ io.Reader }
 
 func (s slowly) Read(p []byte) (int, error) {
@@ -1168,7 +1166,8 @@ func (s slowly) Read(p []byte) (int, error) {
 	return s.Reader.Read(p[:1])
 }
 
-// TestReadsOfNothing fails on a body that yields nothing for ever, in no time.
+// TestReadsOfNothing checks that a call fails immediately if the reads of a body keep
+// returning nothing.
 func TestReadsOfNothing(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -1188,7 +1187,7 @@ type nothing struct{}
 
 func (nothing) Read([]byte) (int, error) { return 0, nil }
 
-// A forgetful connection loses all that is sent, once its network has forgotten it.
+// A forgetful connection drops all data after its network has forgotten it.
 type forgetful struct {
 	net.Conn
 	forgotten *atomic.Bool
@@ -1201,8 +1200,8 @@ func (c forgetful) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// TestForgottenConnection has a network forget an HTTP/2 connection that is in use. The
-// client notices within half a minute, whatever its timeouts, and dials anew.
+// TestForgottenConnection uses a network that forgets an HTTP/2 connection. The client detects
+// that within half a minute, whatever its timeouts, and dials again.
 func TestForgottenConnection(t *testing.T) {
 	t.Parallel()
 	certificate := httptest.NewUnstartedServer(nil)
@@ -1238,7 +1237,7 @@ func TestForgottenConnection(t *testing.T) {
 					defer server.Close()
 
 					var dials atomic.Int32
-					var network *atomic.Bool // of the latest connection
+					var network *atomic.Bool // of the last connection
 					buildable := awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) {
 						tr.Proxy = nil
 						tr.TLSClientConfig = &tls.Config{RootCAs: roots, ServerName: "example.com", MinVersion: tls.VersionTLS12}
@@ -1271,11 +1270,11 @@ func TestForgottenConnection(t *testing.T) {
 	}
 }
 
-// TestRateOfARegion has one region throttle a client in adaptive mode. Calls in another
-// are not held back for it.
+// TestRateOfARegion throttles a client in adaptive mode in one region. Calls in another region
+// are not delayed.
 func TestRateOfARegion(t *testing.T) {
 	t.Parallel()
-	for _, limited := range []bool{false, true} { // with a limit of each call's own
+	for _, limited := range []bool{false, true} { // whether each call sets RetryMaxAttempts
 		t.Run(fmt.Sprintf("limited=%v", limited), func(t *testing.T) {
 			t.Parallel()
 			bothPaths(t, func(t *testing.T, path string) {
@@ -1294,8 +1293,8 @@ func TestRateOfARegion(t *testing.T) {
 						})
 						return err
 					}
-					// To wait for the rate to the end may take forever in fake time: the SDK
-					// rounds the rest of a delay down to nothing.
+					// In fake time the SDK may wait forever for the rate, because it rounds the
+					// rest of a delay down to zero.
 					for range 2 {
 						ctx, cancel := context.WithTimeout(t.Context(), shortTimeout)
 						defer cancel()

@@ -37,10 +37,10 @@ import (
 	"github.com/cognitosync/cognitosync-go/internal/clienttest"
 )
 
-// allLogModes are those that mean something to this client.
+// allLogModes are the modes that affect this client.
 const allLogModes = aws.LogSigning | aws.LogRetries | aws.LogRequest | aws.LogRequestWithBody | aws.LogResponse | aws.LogResponseWithBody
 
-// TestClientLogMode shows what each mode writes of a call that is throttled once.
+// TestClientLogMode checks what each mode logs about a call that is throttled once.
 func TestClientLogMode(t *testing.T) {
 	t.Parallel()
 	const (
@@ -87,7 +87,7 @@ func TestClientLogMode(t *testing.T) {
 	}
 }
 
-// TestLogTexts shows what the entries say, and what stands in for secrets.
+// TestLogTexts checks the texts of log entries and that secrets in them are redacted.
 func TestLogTexts(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -114,7 +114,25 @@ func TestLogTexts(t *testing.T) {
 	})
 }
 
-// A contextLogger notes what it finds in the context of each entry.
+// TestLogOfUnlimitedAttempts checks that an attempt without a maximum is not "of 0".
+func TestLogOfUnlimitedAttempts(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		var log clienttest.Notes
+		tr := setup(t, path, func(o *cognitosync.Options) {
+			o.ClientLogMode, o.Logger, o.Retryer = aws.LogRetries, &log, retry.AddWithMaxAttempts(tireless(), 0)
+		})
+		tr.script(cognitosynctest.Throttle(2))
+		tr.succeeds(t)
+		entries := log.Take()
+		require.Len(t, entries, 2)
+		for i, entry := range entries {
+			assert.Contains(t, entry, fmt.Sprintf("DescribeIdentityPoolUsage attempt %d failed, retry, delay 0s: ", i+1))
+		}
+	})
+}
+
+// A contextLogger records a value from the context of each entry.
 type contextLogger struct {
 	notes *clienttest.Notes
 	value any
@@ -128,7 +146,7 @@ func (l contextLogger) Logf(_ logging.Classification, format string, args ...any
 	l.notes.Add("%v: %s", l.value, firstWords(fmt.Sprintf(format, args...), 2))
 }
 
-// TestLoggerSeesTheContext shows that every entry comes with the caller's context.
+// TestLoggerSeesTheContext checks that the logger gets the caller's context with every entry.
 func TestLoggerSeesTheContext(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -147,8 +165,8 @@ func TestLoggerSeesTheContext(t *testing.T) {
 	})
 }
 
-// TestMiddlewareLogs shows that middleware can write to Logger, which keeps the
-// call's secrets there, too.
+// TestMiddlewareLogs checks that middleware can write to Logger, and that the call's secrets
+// are redacted there too.
 func TestMiddlewareLogs(t *testing.T) {
 	t.Parallel()
 	var log clienttest.Notes
@@ -170,8 +188,8 @@ func TestMiddlewareLogs(t *testing.T) {
 // silentEnv marks the process of TestSilentByDefault.
 const silentEnv = "COGNITOSYNC_TEST_SILENT"
 
-// TestSilentByDefault looks at all that a process prints whose client was given
-// neither logger, although the modes are on.
+// TestSilentByDefault checks that a process prints nothing if its client has no logger, even
+// with all modes.
 func TestSilentByDefault(t *testing.T) {
 	t.Parallel()
 	if os.Getenv(silentEnv) != "" {
@@ -206,7 +224,7 @@ func TestStructuredLogger(t *testing.T) {
 		name   string
 		steps  []cognitosynctest.Step
 		option func(*cognitosync.Options)
-		want   []record // what differs from a success; nil: the attribute is not there
+		want   []record // the differences from a success; nil: the attribute is missing
 	}{
 		{name: "success", want: []record{{}}},
 		{name: "throttled", steps: []cognitosynctest.Step{cognitosynctest.Throttle(1)}, want: []record{
@@ -220,7 +238,7 @@ func TestStructuredLogger(t *testing.T) {
 			{"level": slog.LevelWarn, "max_attempts": int64(2), "status": int64(500), "code": "InternalErrorException", "reason": "retry", "delay": delay, "error": "Internal error"},
 			{"level": slog.LevelWarn, "max_attempts": int64(2), "attempt": int64(2), "status": int64(500), "code": "InternalErrorException", "reason": "attempts exhausted", "error": "Internal error"},
 		}},
-		{name: "no answer", steps: []cognitosynctest.Step{cognitosynctest.Hangup()}, want: []record{
+		{name: "no response", steps: []cognitosynctest.Step{cognitosynctest.Hangup()}, want: []record{
 			{"level": slog.LevelWarn, "status": nil, "request_id": nil, "reason": "retry", "delay": delay, "error": "EOF"},
 			{"attempt": int64(2)},
 		}},
@@ -271,7 +289,7 @@ func TestStructuredLogger(t *testing.T) {
 						want["error"] = got["error"]
 					}
 					if want["delay"] == nil {
-						assert.IsType(t, time.Duration(0), got["delay"]) // the SDK's own, at random
+						assert.IsType(t, time.Duration(0), got["delay"]) // the SDK's, which is random
 						want["delay"] = got["delay"]
 					}
 					for name, value := range want {
@@ -287,7 +305,7 @@ func TestStructuredLogger(t *testing.T) {
 	}
 }
 
-// TestStructuredLoggerLevel shows that the handler's level decides.
+// TestStructuredLoggerLevel checks that the handler's level applies.
 func TestStructuredLoggerLevel(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -302,22 +320,21 @@ func TestStructuredLoggerLevel(t *testing.T) {
 	})
 }
 
-// secretCredentials have keys as AWS hands them out: with all that escaping could
-// alter.
+// secretCredentials have keys like AWS's, with characters that escaping changes.
 var secretCredentials = cognitosynctest.Credentials{
 	AccessKeyID:     "ASIAEXAMPLE",
 	SecretAccessKey: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYzEXAMPLEKEY",
 	SessionToken:    "IQoJb3JpZ2luX2VjEJr//////////wEaCXVzLWVhc3QtMSJGMEQCIB7/" + strings.Repeat("k3Yq+Zp/8uVw", 60) + "==",
 }
 
-// An echo is a response that tells the client its own secrets.
+// An echo is a response that contains the client's own secrets.
 type echo struct {
 	name   string
 	answer func(e exposed) (status int, header http.Header, body string)
-	err    func(e exposed) error // instead of an answer
+	err    func(e exposed) error // instead of a response
 }
 
-// exposed is what an echo can be made of.
+// exposed is what an echo can contain.
 type exposed struct {
 	header       http.Header // of the request
 	canonical    string      // the canonical request
@@ -379,7 +396,7 @@ var echoes = []echo{
 	}},
 	{name: "all headers, in lines", answer: func(e exposed) (int, http.Header, string) {
 		var b strings.Builder
-		_ = e.header.Write(&b) // a strings.Builder takes everything
+		_ = e.header.Write(&b) // a strings.Builder returns no errors
 		return http.StatusBadGateway, nil, b.String()
 	}},
 	{name: "all headers, in JSON", answer: func(e exposed) (int, http.Header, string) {
@@ -412,13 +429,12 @@ func (e exposed) mismatch() string {
 }
 
 func jsonText(s string) string {
-	text, _ := json.Marshal(s) // a string can always be written
+	text, _ := json.Marshal(s) // no error: s is a string
 	return string(text)
 }
 
-// TestNothingConfidentialIsTold has services, proxies and HTTP clients tell a client
-// its own secrets, and looks for them in all that the client tells: in no log, span,
-// metric and error may they turn up.
+// TestNothingConfidentialIsTold uses services, proxies and HTTP clients that return the
+// client's own secrets. No log, span, metric or error may contain them.
 func TestNothingConfidentialIsTold(t *testing.T) {
 	t.Parallel()
 	for _, echo := range echoes {
@@ -484,7 +500,7 @@ func testEcho(t *testing.T, path string, echo echo) {
 		"error's code":   details.Code,
 		"message":        details.Message,
 	}
-	if echo.err == nil { // a caller's own error stays what it is
+	if echo.err == nil { // the caller's own error is unchanged
 		for e := err; e != nil; e = errors.Unwrap(e) {
 			told[fmt.Sprintf("error %T", e)] = e.Error()
 		}
@@ -495,14 +511,14 @@ func testEcho(t *testing.T, path string, echo echo) {
 	for where, text := range told {
 		for _, secret := range confidential {
 			if part := leaked(text, secret); part != "" {
-				assert.Fail(t, "secret told", "%q in the %s", part, where)
+				assert.Fail(t, "secret leaked", "%q in the %s", part, where)
 			}
 		}
 	}
 }
 
-// leaked returns a part of the secret that is in text and long enough to be of use to
-// somebody, or "".
+// leaked returns a part of the secret that text contains and that is long enough to be
+// useful, or "".
 func leaked(text, secret string) string {
 	const length = 16
 	text = strings.NewReplacer(`\/`, "/", `\u002b`, "+", `\u003d`, "=", "%2F", "/", "%2B", "+", "%3D", "=").Replace(text)
@@ -514,8 +530,8 @@ func leaked(text, secret string) string {
 	return ""
 }
 
-// TestAuthorizationOfAnotherKind shows that the header is redacted whatever a signer
-// of the caller's writes to it.
+// TestAuthorizationOfAnotherKind checks that the header is redacted whatever the caller's
+// signer writes to it.
 func TestAuthorizationOfAnotherKind(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -532,7 +548,7 @@ func TestAuthorizationOfAnotherKind(t *testing.T) {
 	})
 }
 
-// bearerSigner does not sign, but shows a token.
+// bearerSigner sends a token instead of a signature.
 type bearerSigner struct{}
 
 func (bearerSigner) SignHTTP(_ context.Context, _ aws.Credentials, r *http.Request, _, _, _ string, _ time.Time, _ ...func(*v4.SignerOptions)) error {
@@ -586,7 +602,7 @@ func TestSpans(t *testing.T) {
 			}},
 		},
 		{
-			name:   "no answer",
+			name:   "no response",
 			steps:  []cognitosynctest.Step{cognitosynctest.Hangup()},
 			option: func(o *cognitosync.Options) { o.RetryMaxAttempts = 1 },
 			call:   properties{"operation.attempts": 1, "error": true, "exception.type": "*retry.MaxAttemptsError"},
@@ -604,7 +620,7 @@ func TestSpans(t *testing.T) {
 			t.Parallel()
 			bothPaths(t, func(t *testing.T, path string) {
 				recorder := &clienttest.Spans{}
-				transport := &http.Transport{} // the SDK's own adds spans
+				transport := &http.Transport{} // the SDK's transport adds spans
 				t.Cleanup(transport.CloseIdleConnections)
 				tr := setup(t, path, func(o *cognitosync.Options) {
 					o.TracerProvider, o.HTTPClient = recorder, &http.Client{Transport: transport}
@@ -622,7 +638,7 @@ func TestSpans(t *testing.T) {
 					assert.Equal(t, "github.com/cognitosync/cognitosync-go", span.Scope)
 					assert.Equal(t, 1, span.Ended, "ended once")
 					want = mergeProperties(want, nil)
-					if test.pool == "" { // else no endpoint is known
+					if test.pool == "" { // otherwise no endpoint is resolved
 						want["cloud.region"], want["server.address"] = "us-east-1", strings.TrimPrefix(tr.server.URL(), "http://")
 					}
 					status := tracing.SpanStatusOK
@@ -669,8 +685,8 @@ func mergeProperties(a, b map[any]any) map[any]any {
 	return merged
 }
 
-// TestSpansAreInTheContext shows that what a call calls finds the attempt's span as
-// the active one, and that middleware can add spans of its own.
+// TestSpansAreInTheContext checks that the attempt's span is the active one in its context,
+// and that middleware can add spans.
 func TestSpansAreInTheContext(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -713,7 +729,7 @@ func TestSpansAreInTheContext(t *testing.T) {
 	})
 }
 
-// TestSpansOfOneCall shows that a provider for one call gets that call only.
+// TestSpansOfOneCall checks that a provider that is set for one call only gets its spans.
 func TestSpansOfOneCall(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -747,8 +763,8 @@ var clientInstruments = [][3]string{
 	{"client.http.time_to_first_byte", "histogram", "s"},
 }
 
-// TestInstruments shows that they are made once for a client, whatever its calls
-// change, and once more for a call that brings a provider of its own.
+// TestInstruments checks that the instruments are created once for a client, whatever its
+// calls change, and again for a call with another provider.
 func TestInstruments(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -777,7 +793,7 @@ func TestInstruments(t *testing.T) {
 	})
 }
 
-// TestMetrics shows what is recorded of calls that end in various ways.
+// TestMetrics checks what is recorded for calls that end in various ways.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -785,7 +801,7 @@ func TestMetrics(t *testing.T) {
 		pool    string
 		steps   []cognitosynctest.Step
 		option  func(*cognitosync.Options)
-		want    map[string]int // points
+		want    map[string]int // number of points
 		failing []string       // the exception.type of each error
 	}{
 		{
@@ -805,7 +821,7 @@ func TestMetrics(t *testing.T) {
 			failing: []string{"TooManyRequestsException"},
 		},
 		{
-			name:   "no answer",
+			name:   "no response",
 			steps:  []cognitosynctest.Step{cognitosynctest.Hangup()},
 			option: func(o *cognitosync.Options) { o.RetryMaxAttempts = 1 },
 			want: map[string]int{
@@ -859,8 +875,8 @@ func TestMetrics(t *testing.T) {
 					}
 				}
 				assert.Equal(t, test.failing, failing)
-				// A request may be built, and its endpoint found, once for all attempts or
-				// for each.
+				// A request may be built, and its endpoint resolved, once for all attempts or
+				// for each attempt.
 				for _, name := range []string{"serialization_duration", "resolve_endpoint_duration"} {
 					if test.want[name] == 0 {
 						delete(got, name)
@@ -872,8 +888,8 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// TestHTTPMetrics shows what is recorded of connections and requests, and that the outcome
-// is the same as without.
+// TestHTTPMetrics checks what is recorded about connections and requests, and that metrics do
+// not change the outcome.
 func TestHTTPMetrics(t *testing.T) {
 	t.Parallel()
 	const connect, handshake = "connections.acquire_duration", "connections.tls_handshake_duration"
@@ -882,7 +898,7 @@ func TestHTTPMetrics(t *testing.T) {
 		name     string
 		steps    []cognitosynctest.Step
 		option   func(*cognitosync.Options)
-		want     map[string]int // points
+		want     map[string]int // number of points
 		acquired float64        // connections
 		is       func(error) bool
 	}{
@@ -939,7 +955,7 @@ func TestHTTPMetrics(t *testing.T) {
 					case name == "connections.usage":
 						for _, p := range points {
 							assert.Equal(t, map[any]any{"state": "acquired"}, p.Attributes)
-							acquired += max(p.Value, 0) // when one is put back is for net/http to say
+							acquired += max(p.Value, 0) // net/http releases connections at any time
 						}
 					default:
 						got[name] = len(points)
@@ -952,8 +968,8 @@ func TestHTTPMetrics(t *testing.T) {
 	}
 }
 
-// TestTarget shows that the error of every call that was made names the pool, its region and
-// the host, and begins as the SDK's.
+// TestTarget checks that errors end with the pool, its region and the host if the endpoint is
+// known, and begin like the SDK's.
 func TestTarget(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -983,7 +999,7 @@ func TestTarget(t *testing.T) {
 	})
 }
 
-// TestRefusedCallIsRecorded shows that a call of which nothing was sent has a record and a span.
+// TestRefusedCallIsRecorded checks that a call that sends nothing has a record and a span.
 func TestRefusedCallIsRecorded(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -1031,7 +1047,7 @@ func TestRefusedCallIsRecorded(t *testing.T) {
 	}
 }
 
-// TestProvidersThatRecordNothing shows that they are taken for none.
+// TestProvidersThatRecordNothing checks that such providers are not used.
 func TestProvidersThatRecordNothing(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -1048,7 +1064,7 @@ func TestProvidersThatRecordNothing(t *testing.T) {
 	})
 }
 
-// attemptCredentials have keys of the usual length, which differ for each attempt.
+// attemptCredentials have keys of the usual length that differ for each attempt.
 func attemptCredentials(attempt int32) cognitosynctest.Credentials {
 	digits := strings.Repeat(fmt.Sprint(attempt), 3)
 	return cognitosynctest.Credentials{
@@ -1058,7 +1074,7 @@ func attemptCredentials(attempt int32) cognitosynctest.Credentials {
 	}
 }
 
-// confidentialParts returns all runs of 12 letters and digits of the keys of an attempt.
+// confidentialParts returns all sequences of 12 letters and digits in the keys of an attempt.
 func confidentialParts(attempt int32) []string {
 	credentials := attemptCredentials(attempt)
 	var parts []string
@@ -1071,8 +1087,8 @@ func confidentialParts(attempt int32) []string {
 	return parts
 }
 
-// TestKeysOfEveryAttempt has the second response repeat the keys of the first attempt,
-// which was signed with others.
+// TestKeysOfEveryAttempt uses different keys for each attempt. The second response contains
+// those of the first attempt.
 func TestKeysOfEveryAttempt(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -1086,7 +1102,7 @@ func TestKeysOfEveryAttempt(t *testing.T) {
 			}
 			code := b.String()
 			if attempt.Load() == 1 {
-				code = "ExpiredTokenException" // so that the client asks for other credentials
+				code = "ExpiredTokenException" // makes the client renew its credentials
 			}
 			return clienttest.Response(req, http.StatusBadRequest, http.Header{
 				"X-Amzn-Requestid": {b.String()}, "X-Amzn-Errortype": {code},
@@ -1104,8 +1120,8 @@ func TestKeysOfEveryAttempt(t *testing.T) {
 	})
 }
 
-// TestSecretsWherever has the token turn up wherever a response can have it, also where a
-// text is cut.
+// TestSecretsWherever puts the token into every part of a response, also where a text is
+// truncated.
 func TestSecretsWherever(t *testing.T) {
 	t.Parallel()
 	credentials := attemptCredentials(1)
@@ -1156,7 +1172,8 @@ func TestSecretsWherever(t *testing.T) {
 	}
 }
 
-// TestLongHonestBody logs 64 KiB of what looks like the beginning of secrets, as it is.
+// TestLongHonestBody checks that 64 KiB of text that looks like the beginnings of secrets are
+// logged unchanged.
 func TestLongHonestBody(t *testing.T) {
 	t.Parallel()
 	body := strings.Repeat("authorization:AWS4-HMAC-SHA256 ", 64<<10/31)
@@ -1171,8 +1188,8 @@ func TestLongHonestBody(t *testing.T) {
 	})
 }
 
-// TestProcessTellsItsSecrets has a credential_process print a line before its JSON: the
-// error that the SDK makes of it quotes both keys.
+// TestProcessTellsItsSecrets uses a credential_process that prints a line before its JSON. The
+// SDK's error for that contains both keys.
 func TestProcessTellsItsSecrets(t *testing.T) {
 	t.Parallel()
 	credentials := attemptCredentials(7)
@@ -1189,7 +1206,7 @@ func TestProcessTellsItsSecrets(t *testing.T) {
 			bothPaths(t, func(t *testing.T, path string) {
 				told := newWitness()
 				tr := setup(t, path, told.watch)
-				for _, first := range []*rotation{{sets: []any{failure}}, {sets: []any{expiredCredentials, failure}}} { // and as a renewal
+				for _, first := range []*rotation{{sets: []any{failure}}, {sets: []any{expiredCredentials, failure}}} { // the second fails when it renews
 					tr.server.SetCredentials(expiredCredentials)
 					err := tr.fails(t, t.Context(), func(o *cognitosync.Options) { o.Credentials = first })
 					assert.Contains(t, err.Error(), "REDACTED")
@@ -1200,8 +1217,8 @@ func TestProcessTellsItsSecrets(t *testing.T) {
 	}
 }
 
-// TestNothingControlsATerminal has all that comes from outside contain control and format
-// characters. No logger sees them, not even from middleware that logs.
+// TestNothingControlsATerminal puts control and format characters into everything that comes
+// from outside. Logs must not contain them, not even those of middleware.
 func TestNothingControlsATerminal(t *testing.T) {
 	t.Parallel()
 	const dirty = "a\x1b[31mb\x00c\x07d\u202ee\u2066f\u200bg\x7fh\u0085i\xffj\rk"

@@ -34,7 +34,7 @@ import (
 	"github.com/cognitosync/cognitosync-go/internal/clienttest"
 )
 
-// numbered returns lines of headers with different names.
+// numbered returns header lines with different names.
 func numbered(size int) string {
 	var b strings.Builder
 	for i := 0; b.Len() < size; i++ {
@@ -43,7 +43,7 @@ func numbered(size int) string {
 	return b.String()
 }
 
-// TestHostileHeads sends all that can be too long but a body.
+// TestHostileHeads sends responses in which everything but the body is too long.
 func TestHostileHeads(t *testing.T) {
 	xs := bytes.Repeat([]byte("x"), 64<<10)
 	testHostile(t, paths, []hostileAnswer{
@@ -51,7 +51,7 @@ func TestHostileHeads(t *testing.T) {
 		{"endless line", headOK + "X-A: ", xs, endless, endsUnsent},
 		{"endless status", "HTTP/1.1 500 ", xs, endless, endsUnsent},
 		{"endless garbage", "", xs, endless, endsUnsent},
-		{"endless interim answers", "", []byte("HTTP/1.1 103 Early Hints\r\nX-A: x\r\n\r\n"), endless, endsUnsent},
+		{"endless interim responses", "", []byte("HTTP/1.1 103 Early Hints\r\nX-A: x\r\n\r\n"), endless, endsUnsent},
 		{"endless trailer", headOK + headChunked + "2\r\n{}\r\n0\r\n", []byte("X-A: xxxxxxxxxxxxxxxx\r\n"), endless, endsUnsent},
 		{"endless chunk extension", headOK + headChunked + "2;", xs, endless, endsUnsent},
 		{"huge header", headServerError + "X-A: " + strings.Repeat("x", 200<<10) + "\r\n" + headNoBody, nil, 0, endsSomehow},
@@ -65,7 +65,7 @@ func TestHostileHeads(t *testing.T) {
 	})
 }
 
-// TestHostileHTTP sends what is not HTTP, or none that makes sense.
+// TestHostileHTTP sends responses that are not valid HTTP.
 func TestHostileHTTP(t *testing.T) {
 	testHostile(t, paths, []hostileAnswer{
 		{"no HTTP", "SSH-2.0-OpenSSH_9.9\r\n", nil, 0, endsUnsent},
@@ -85,8 +85,8 @@ func TestHostileHTTP(t *testing.T) {
 	})
 }
 
-// TestConnectionIsReused makes calls one after the other: after a response that was
-// read to its end they share a connection, whatever the response was.
+// TestConnectionIsReused makes sequential calls. After a response that was read to its end,
+// the next call uses the same connection, whatever the response was.
 func TestConnectionIsReused(t *testing.T) {
 	t.Parallel()
 	const calls = 5
@@ -122,7 +122,7 @@ func TestConnectionIsReused(t *testing.T) {
 						if !announced {
 							_ = http.NewResponseController(w).Flush() // a client that is gone fails the test
 						}
-						_, _ = io.WriteString(w, test.body) // the client may have enough of it
+						_, _ = io.WriteString(w, test.body) // the client may close the connection
 					}))
 					server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 						if state == http.StateNew {
@@ -145,17 +145,17 @@ func TestConnectionIsReused(t *testing.T) {
 	}
 }
 
-// redirectNotFollowed is the code of a redirect that names none itself.
+// redirectNotFollowed is the code of a redirect that contains none.
 const redirectNotFollowed = "RedirectNotFollowed"
 
-// redirectStatuses are those that net/http would follow.
+// redirectStatuses are the statuses that net/http would follow.
 var redirectStatuses = []int{
 	http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
 	http.StatusTemporaryRedirect, http.StatusPermanentRedirect,
 }
 
-// A bystander is a host that a redirect points to, and that must see no request. It
-// would send what comes on to a second one.
+// A bystander is the target of a redirect, which must not receive a request. It would
+// redirect one to a second host.
 type bystander struct {
 	*httptest.Server
 	requests atomic.Int32
@@ -174,13 +174,14 @@ func newBystander(t *testing.T) *bystander {
 	return b
 }
 
-// host is what an error has to name.
+// host is the host that an error must contain.
 func (b *bystander) host() string { return strings.TrimPrefix(b.URL, "http://") }
 
-// followAll is the CheckRedirect of a caller who does not mind where requests go.
+// followAll is a CheckRedirect that follows all redirects.
 func followAll(*http.Request, []*http.Request) error { return nil }
 
-// httpClients are the kinds of clients that a caller can bring, each made anew.
+// httpClients are the kinds of HTTP clients that a caller can set, with a function that
+// creates each.
 var httpClients = []struct {
 	name string
 	make func() cognitosync.HTTPClient
@@ -196,7 +197,7 @@ var httpClients = []struct {
 		return &http.Client{Timeout: time.Hour, CheckRedirect: followAll}
 	}},
 	{"http.Client with a jar", func() cognitosync.HTTPClient {
-		jar, _ := cookiejar.New(nil) // without options it cannot fail
+		jar, _ := cookiejar.New(nil) // returns no error without options
 		return &http.Client{Jar: jar, CheckRedirect: followAll}
 	}},
 	{"BuildableClient", func() cognitosync.HTTPClient { return awshttp.NewBuildableClient() }},
@@ -238,7 +239,7 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 	}
 }
 
-// TestRedirectOfACall has a call bring a client of its own.
+// TestRedirectOfACall sets an HTTP client for one call.
 func TestRedirectOfACall(t *testing.T) {
 	t.Parallel()
 	for _, client := range httpClients {
@@ -272,8 +273,8 @@ func TestRedirectFromHTTPSToHTTP(t *testing.T) {
 	})
 }
 
-// TestRedirectLeavesTheCallersClient shows that a client that the caller has other
-// uses for is as it was, and still follows redirects.
+// TestRedirectLeavesTheCallersClient checks that the caller's HTTP client is unchanged and
+// still follows redirects.
 func TestRedirectLeavesTheCallersClient(t *testing.T) {
 	t.Parallel()
 	for _, timeout := range []time.Duration{0, time.Hour} {
@@ -295,7 +296,7 @@ func TestRedirectLeavesTheCallersClient(t *testing.T) {
 	}
 }
 
-// TestRedirectErrors makes something of whatever a redirect is like.
+// TestRedirectErrors checks the errors of unusual redirects.
 func TestRedirectErrors(t *testing.T) {
 	t.Parallel()
 	clients := []struct {
@@ -312,7 +313,7 @@ func TestRedirectErrors(t *testing.T) {
 		body     string
 		headers  map[string]string
 		code     string // "" for any
-		message  string // what it has to contain
+		message  string // what it must contain
 		secret   string // what it must not contain
 	}{
 		{name: "no location", status: 302, code: "UnknownError"},
@@ -366,11 +367,10 @@ func TestRedirectErrors(t *testing.T) {
 	}
 }
 
-// shortTimeout is for attempts that never come to an end: how long it is does not
-// matter.
+// shortTimeout is the timeout of attempts that never end. Any duration would do.
 const shortTimeout = 20 * time.Millisecond
 
-// slowSteps are the ways in which a server can take forever.
+// slowSteps are responses that never end.
 var slowSteps = []struct {
 	name string
 	step cognitosynctest.Step
@@ -384,8 +384,7 @@ var slowSteps = []struct {
 	{"compressed and stalled", cognitosynctest.GzipBomb(1).StallAfter(30)},
 }
 
-// requireAttemptTimeout checks the error of a call all of whose attempts took too
-// long.
+// requireAttemptTimeout checks the error of a call whose attempts all timed out.
 func requireAttemptTimeout(t *testing.T, err error, timeout time.Duration) {
 	t.Helper()
 	assert.Equal(t, timeout, requireAs[*cognitosync.AttemptTimeoutError](t, err).AttemptTimeout)
@@ -416,7 +415,7 @@ func TestAttemptTimeout(t *testing.T) {
 
 				requireAttemptTimeout(t, err, shortTimeout)
 				assert.Equal(t, 3, requireAs[*retry.MaxAttemptsError](t, err).Attempt)
-				assert.LessOrEqual(t, tr.requests(), 3) // less if it took as long to connect
+				assert.LessOrEqual(t, tr.requests(), 3) // fewer if an attempt timed out while connecting
 				details := cognitosync.InspectError(err)
 				assert.Equal(t, 3, details.Attempts)
 				assert.True(t, details.Retryable)
@@ -425,7 +424,7 @@ func TestAttemptTimeout(t *testing.T) {
 	}
 }
 
-// TestAttemptTimeoutOfACall sets the timeout for one call alone.
+// TestAttemptTimeoutOfACall sets the timeout for one call only.
 func TestAttemptTimeoutOfACall(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -439,10 +438,10 @@ func TestAttemptTimeoutOfACall(t *testing.T) {
 	})
 }
 
-// TestAttemptTimeoutWhileConnecting has a dial and a TLS handshake that never end.
+// TestAttemptTimeoutWhileConnecting uses a dial and a TLS handshake that never end.
 func TestAttemptTimeoutWhileConnecting(t *testing.T) {
 	t.Parallel()
-	silent, err := net.Listen("tcp", "127.0.0.1:0") // connects, and says nothing
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // accepts connections but sends nothing
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, silent.Close()) })
 
@@ -461,7 +460,7 @@ func TestAttemptTimeoutWhileConnecting(t *testing.T) {
 			t.Parallel()
 			bothPaths(t, func(t *testing.T, path string) {
 				transport := &http.Transport{DialContext: test.dial}
-				t.Cleanup(transport.CloseIdleConnections) // ends dials that nobody waits for any more
+				t.Cleanup(transport.CloseIdleConnections) // ends abandoned dials
 				tr := setup(t, path, func(o *cognitosync.Options) {
 					o.AttemptTimeout = shortTimeout
 					o.BaseEndpoint = aws.String(test.endpoint)
@@ -477,7 +476,7 @@ func TestAttemptTimeoutWhileConnecting(t *testing.T) {
 	}
 }
 
-// TestCallersDeadline has the caller's time run out before that of an attempt.
+// TestCallersDeadline uses a context whose deadline is earlier than the attempt timeout.
 func TestCallersDeadline(t *testing.T) {
 	t.Parallel()
 	for _, slow := range slowSteps {
@@ -494,14 +493,14 @@ func TestCallersDeadline(t *testing.T) {
 				assert.ErrorIs(t, err, context.DeadlineExceeded)
 				assert.ErrorIs(t, err, errOwnCause)
 				assert.False(t, isA[*cognitosync.AttemptTimeoutError](err))
-				assert.LessOrEqual(t, tr.requests(), 1) // none if it took as long to connect
+				assert.LessOrEqual(t, tr.requests(), 1) // none if the deadline passed while connecting
 				assert.Empty(t, tr.naps.all())
 			})
 		})
 	}
 }
 
-// TestConnecting has connections fail in each way, with a dialer of the test's own.
+// TestConnecting uses a dialer that fails in each way.
 func TestConnecting(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -510,7 +509,7 @@ func TestConnecting(t *testing.T) {
 		retried bool
 	}{
 		{"no such host", &net.DNSError{Err: "no such host", Name: "host", IsNotFound: true}, false},
-		{"no answer from DNS", &net.DNSError{Err: "timeout", Name: "host", IsTimeout: true}, true},
+		{"no response from DNS", &net.DNSError{Err: "timeout", Name: "host", IsTimeout: true}, true},
 		{"DNS fails for now", &net.DNSError{Err: "server misbehaving", Name: "host", IsTemporary: true}, true},
 		{"refused", &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", clienttest.ConnectionRefused)}, true},
 		{"reset", &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", clienttest.ConnectionReset)}, true},
@@ -545,13 +544,13 @@ func TestConnecting(t *testing.T) {
 					assert.Equal(t, 1, details.Attempts)
 				}
 				details.Attempts, details.Retryable, details.Message = 0, false, ""
-				assert.Zero(t, details, "details of an answer, where there was none")
+				assert.Zero(t, details, "details of a response that was not received")
 			})
 		})
 	}
 }
 
-// TestRefusedConnection dials a port that nobody listens on.
+// TestRefusedConnection dials a port without a listener.
 func TestRefusedConnection(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -566,8 +565,8 @@ func TestRefusedConnection(t *testing.T) {
 	})
 }
 
-// refusingAddress returns an address that refuses connections until the test ends. It
-// is the near end of a connection: that port is taken, so nobody can listen on it.
+// refusingAddress returns an address that refuses connections until the test ends. It is the
+// local address of a connection, so no other process can listen on it.
 func refusingAddress(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -579,7 +578,7 @@ func refusingAddress(t *testing.T) string {
 	return conn.LocalAddr().String()
 }
 
-// TestUntrustedCertificate is refused by the transport.
+// TestUntrustedCertificate checks that an untrusted certificate is rejected.
 func TestUntrustedCertificate(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -593,8 +592,8 @@ func TestUntrustedCertificate(t *testing.T) {
 	})
 }
 
-// TestIdleConnectionClosed has the server close connections just when they are to be
-// used again. That is the transport's business: no attempt is lost, and no time.
+// TestIdleConnectionClosed closes connections on the server just before they are reused. The
+// transport handles that, without another attempt or a delay.
 func TestIdleConnectionClosed(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -648,8 +647,8 @@ func TestIdleConnectionClosed(t *testing.T) {
 	}
 }
 
-// TestSwitchedProtocols has a server answer 101 and say nothing more, for ever, as a
-// tunnel does.
+// TestSwitchedProtocols uses a server that responds with 101 and then sends nothing, like a
+// tunnel.
 func TestSwitchedProtocols(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -666,7 +665,7 @@ func TestSwitchedProtocols(t *testing.T) {
 				if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
 					_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\nX-Amzn-RequestId: id-1\r\n\r\n")
 				}
-				_, _ = io.Copy(io.Discard, conn) // until the client goes
+				_, _ = io.Copy(io.Discard, conn) // until the client closes the connection
 			}()
 		}
 	}()
@@ -677,7 +676,7 @@ func TestSwitchedProtocols(t *testing.T) {
 				tr := setup(t, path, func(o *cognitosync.Options) {
 					o.BaseEndpoint, o.HTTPClient = aws.String("http://"+listener.Addr().String()), client.make()
 				})
-				details := cognitosync.InspectError(tr.fails(t, t.Context())) // nothing else would end it
+				details := cognitosync.InspectError(tr.fails(t, t.Context())) // the context has no deadline
 				assert.Equal(t, http.StatusSwitchingProtocols, details.StatusCode)
 				assert.Equal(t, "UnknownError", details.Code)
 				assert.Equal(t, "id-1", details.RequestID)
@@ -687,11 +686,11 @@ func TestSwitchedProtocols(t *testing.T) {
 	}
 }
 
-// proxyPassword is what no error and no log may contain, nor what it is in base64.
+// proxyPassword must not be contained in any error or log, not even in base64.
 const proxyPassword = "hunter2-of-the-proxy"
 
-// newProxy starts a proxy that does the same with every connection, once it has read a
-// request.
+// newProxy starts a proxy that reads a request from every connection and then calls a
+// function.
 func newProxy(t *testing.T, serve func(conn net.Conn, req *http.Request)) (host string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -714,7 +713,7 @@ func newProxy(t *testing.T, serve func(conn net.Conn, req *http.Request)) (host 
 	return listener.Addr().String()
 }
 
-// TestProxy has proxies, as HTTP_PROXY and HTTPS_PROXY name them, fail in all ways.
+// TestProxy uses proxies of HTTP_PROXY and HTTPS_PROXY that fail in all ways.
 func TestProxy(t *testing.T) {
 	t.Parallel()
 	say := func(text string) func(net.Conn, *http.Request) {
@@ -768,8 +767,7 @@ func TestProxy(t *testing.T) {
 	}
 }
 
-// TestProxyAddress has proxies that cannot be reached, whose addresses are malformed for
-// the most part.
+// TestProxyAddress uses proxies that cannot be reached. Most of their addresses are malformed.
 func TestProxyAddress(t *testing.T) {
 	t.Parallel()
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
@@ -777,10 +775,10 @@ func TestProxyAddress(t *testing.T) {
 	require.NoError(t, closed.Close())
 	for _, test := range []struct{ name, address, contains string }{
 		{"refuses", "http://user:" + proxyPassword + "@" + closed.Addr().String(), "refused"},
-		{"slash in the password", "http://user:" + proxyPassword + "/x@" + closed.Addr().String(), "the address of the proxy is not valid"},
-		{"space in the password", "http://user:" + proxyPassword + " x@" + closed.Addr().String(), "the address of the proxy is not valid"},
-		{"no scheme", "user:" + proxyPassword + "/x@" + closed.Addr().String(), "the address of the proxy is not valid"},
-		{"no number as the port", "http://user:" + proxyPassword + "@127.0.0.1:x", "the address of the proxy is not valid"},
+		{"slash in the password", "http://user:" + proxyPassword + "/x@" + closed.Addr().String(), "invalid proxy address: check HTTP_PROXY and HTTPS_PROXY, or the transport's Proxy"},
+		{"space in the password", "http://user:" + proxyPassword + " x@" + closed.Addr().String(), "invalid proxy address: check HTTP_PROXY and HTTPS_PROXY, or the transport's Proxy"},
+		{"no scheme", "user:" + proxyPassword + "/x@" + closed.Addr().String(), "invalid proxy address: check HTTP_PROXY and HTTPS_PROXY, or the transport's Proxy"},
+		{"no number as the port", "http://user:" + proxyPassword + "@127.0.0.1:x", "invalid proxy address: check HTTP_PROXY and HTTPS_PROXY, or the transport's Proxy"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -795,8 +793,8 @@ func TestProxyAddress(t *testing.T) {
 	}
 }
 
-// throughProxy has a client send through the proxy that an environment variable would
-// name so. net/http reads the variables only once in a process.
+// throughProxy makes a client use the proxy with this address, as an environment variable
+// would. net/http reads the variables only once per process.
 func throughProxy(t *testing.T, endpoint, address string) func(*cognitosync.Options) {
 	transport := &http.Transport{Proxy: func(*http.Request) (*url.URL, error) {
 		proxy, err := url.Parse(address)

@@ -27,7 +27,7 @@ func TestInt64(t *testing.T) {
 	for _, test := range []struct {
 		text string
 		want int64
-		err  string // what the error ends in, if there is one
+		err  string // the end of the error, if there is one
 	}{
 		{text: "0"},
 		{text: "-0"},
@@ -46,7 +46,7 @@ func TestInt64(t *testing.T) {
 		{text: "0.00012e5", want: 12},
 		{text: "1200000e-00005", want: 12},
 		{text: " 7\n", want: 7},
-		{text: "9007199254740993", want: 1<<53 + 1}, // no float64
+		{text: "9007199254740993", want: 1<<53 + 1}, // not a float64
 		{text: "9223372036854775807", want: math.MaxInt64},
 		{text: "9223372036854775807.000", want: math.MaxInt64},
 		{text: "92233720368547758070e-1", want: math.MaxInt64},
@@ -98,7 +98,7 @@ func TestMilliseconds(t *testing.T) {
 		{text: "1", want: 1000},
 		{text: "1.001", want: 1001},
 		{text: "-1.001", want: -1001},
-		{text: "1.413231134115E9", want: 1413231134115}, // AWS's own sample
+		{text: "1.413231134115E9", want: 1413231134115}, // AWS's sample
 		{text: "253402300799.9994", want: 253402300799999},
 		{text: "253402300799.9995", want: 253402300800000},
 		{text: "9223372036854775.807", want: math.MaxInt64},
@@ -132,8 +132,8 @@ func TestMilliseconds(t *testing.T) {
 	}
 }
 
-// TestLongNumbers gives numbers whose length makes up for their exponent, and errors
-// for long ones that do not repeat them.
+// TestLongNumbers decodes numbers whose length compensates for their exponent, and checks that
+// an error does not quote a long number.
 func TestLongNumbers(t *testing.T) {
 	t.Parallel()
 	const length = 1 << 20
@@ -210,7 +210,7 @@ func compare(t *testing.T, text []byte, scale int64, parse func([]byte) (int64, 
 	require.Equal(t, want, got)
 }
 
-// bigScale returns what Int64 (scale 1) or Milliseconds (scale 1000) should.
+// bigScale returns the expected result of Int64 (scale 1) or Milliseconds (scale 1000).
 func bigScale(text []byte, scale int64) (int64, error) {
 	if !bytes.ContainsAny(text[:1], "-0123456789") {
 		return 0, errors.New(notANumber)
@@ -224,8 +224,8 @@ func bigScale(text []byte, scale int64) (int64, error) {
 	if power != "" {
 		exponent.SetString(power, 10)
 	}
-	// Beyond this no mantissa that is fuzzed makes up for the exponent, and the
-	// outcome is that of any extreme one. math/big could not take it.
+	// No fuzzed mantissa compensates for a larger exponent, so the result would be the same.
+	// math/big cannot handle it.
 	const extreme = 10_000
 	exponent.SetInt64(min(max(clampInt64(exponent), -extreme), extreme))
 	power10 := new(big.Int).Exp(big.NewInt(10), new(big.Int).Abs(exponent), nil)
@@ -238,12 +238,12 @@ func bigScale(text []byte, scale int64) (int64, error) {
 
 	if !number.IsInt() && scale == 1 {
 		if number.Cmp(big.NewRat(math.MaxInt64, 1)) > 0 || number.Cmp(big.NewRat(math.MinInt64, 1)) < 0 {
-			return 0, errors.New(" is ") // either reason will do
+			return 0, errors.New(" is ") // for either reason
 		}
 		return 0, errors.New(notWhole)
 	}
 	number.Add(number, big.NewRat(int64(number.Sign()), 2))
-	whole := new(big.Int).Quo(number.Num(), number.Denom()) // towards zero
+	whole := new(big.Int).Quo(number.Num(), number.Denom()) // rounds towards zero
 	if !whole.IsInt64() {
 		return 0, errors.New(outOfRange)
 	}

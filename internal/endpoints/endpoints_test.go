@@ -14,7 +14,7 @@ import (
 	"github.com/cognitosync/cognitosync-go/internal/endpoints"
 )
 
-// row is a recorded outcome of the rules.
+// row is a recorded result of the rules.
 type row struct {
 	Name         string  `json:"name"`
 	Region       string  `json:"region"` // null: none
@@ -23,8 +23,8 @@ type row struct {
 	Endpoint     *string `json:"endpoint"`
 	Want         struct {
 		URL   string `json:"url"`
-		Error any    `json:"error"` // its reason, or true if any will do
-		Any   bool   `json:"any"`   // an error is as good as the URL
+		Error any    `json:"error"` // its text, or true for any error
+		Any   bool   `json:"any"`   // an error is acceptable too
 	} `json:"want"`
 }
 
@@ -50,7 +50,7 @@ func TestConformance(t *testing.T) {
 			case row.Want.Any && err != nil:
 			default:
 				require.NoError(t, err)
-				// The client joins the path with its own.
+				// The client appends the operation's path.
 				assert.Equal(t, row.Want.URL, strings.TrimSuffix(got.String(), "/"))
 			}
 			if err != nil {
@@ -60,8 +60,8 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// TestPartitions goes through every partition with a region that it has, one that it
-// may have one day, and its global one.
+// TestPartitions checks a region, a possible future region and the global region of each
+// partition.
 func TestPartitions(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -110,23 +110,23 @@ func TestResolveErrors(t *testing.T) {
 		err    string
 	}{
 		{"no region", endpoints.Params{FIPS: true, DualStack: true}, refused + "Missing Region"},
-		{"path in the region", endpoints.Params{Region: "evil.test/"}, `invalid input region "evil.test/": not a host label`},
-		{"line break in the region", endpoints.Params{Region: "a\r\nb"}, `invalid input region "a\r\nb": not a host label`},
+		{"path in the region", endpoints.Params{Region: "evil.test/"}, `invalid region "evil.test/": must be a single host label, such as us-east-1`},
+		{"line break in the region", endpoints.Params{Region: "a\r\nb"}, `invalid region "a\r\nb": must be a single host label, such as us-east-1`},
 		{"long region", endpoints.Params{Region: strings.Repeat("a", 1000)},
-			`invalid input region "` + strings.Repeat("a", 128) + `": not a host label`},
+			`invalid region "` + strings.Repeat("a", 128) + `": must be a single host label, such as us-east-1`},
 
 		{"empty endpoint", endpoint(""), `custom endpoint ":": the scheme must be http or https`},
 		{"no scheme", endpoint("hunter2.test/path"), `custom endpoint ":": the scheme must be http or https`},
 		{"port but no scheme", endpoint("localhost:4566"), `custom endpoint "localhost:": the scheme must be http or https`},
 		{"other scheme", endpoint("ftp://host.test/hunter2"), `custom endpoint "ftp://host.test": the scheme must be http or https`},
-		{"no host", endpoint("https:///hunter2"), `custom endpoint "https:": it has no host`},
-		{"opaque", endpoint("https:hunter2"), `custom endpoint "https:": it has no host`},
-		{"user", endpoint("https://hunter2@host.test"), `custom endpoint "https://host.test": it has user information`},
-		{"password", endpoint("https://user:hunter2@host.test:1"), `custom endpoint "https://host.test:1": it has user information`},
-		{"query", endpoint("https://host.test/?key=hunter2"), `custom endpoint "https://host.test": it has a query`},
-		{"question mark", endpoint("https://host.test?"), `custom endpoint "https://host.test": it has a query`},
-		{"fragment", endpoint("https://host.test/hunter2#hunter2"), `custom endpoint "https://host.test": it has a fragment`},
-		{"port", endpoint("https://host.test:65536/hunter2"), `custom endpoint "https://host.test:65536": the port is out of range`},
+		{"no host", endpoint("https:///hunter2"), `custom endpoint "https:": the host is missing`},
+		{"opaque", endpoint("https:hunter2"), `custom endpoint "https:": the host is missing`},
+		{"user", endpoint("https://hunter2@host.test"), `custom endpoint "https://host.test": it must not contain user information`},
+		{"password", endpoint("https://user:hunter2@host.test:1"), `custom endpoint "https://host.test:1": it must not contain user information`},
+		{"query", endpoint("https://host.test/?key=hunter2"), `custom endpoint "https://host.test": it must not contain a query`},
+		{"question mark", endpoint("https://host.test?"), `custom endpoint "https://host.test": it must not contain a query`},
+		{"fragment", endpoint("https://host.test/hunter2#hunter2"), `custom endpoint "https://host.test": it must not contain a fragment`},
+		{"port", endpoint("https://host.test:65536/hunter2"), `custom endpoint "https://host.test:65536": the port must be at most 65535`},
 		{"control character", endpoint("https://host.test/hunter2\n"), "custom endpoint: not a valid URL"},
 		{"escape", endpoint("https://host.test/hunter2%zz"), "custom endpoint: not a valid URL"},
 		{"password with a slash", endpoint("https://user:hunter2/@host.test"), "custom endpoint: not a valid URL"},
@@ -147,7 +147,7 @@ func TestResolveErrors(t *testing.T) {
 	}
 }
 
-// TestCustomEndpoint keeps the scheme, the port, the path and its escapes.
+// TestCustomEndpoint checks that the scheme, the port, the path and its escapes are kept.
 func TestCustomEndpoint(t *testing.T) {
 	t.Parallel()
 	for _, endpoint := range []string{
@@ -165,7 +165,7 @@ func TestCustomEndpoint(t *testing.T) {
 	}
 }
 
-// TestUnusable covers what only a URL that was not parsed can be.
+// TestUnusable checks URLs that parsing cannot produce.
 func TestUnusable(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -184,8 +184,8 @@ func TestUnusable(t *testing.T) {
 		{url.URL{Scheme: "https", Host: "[fe80::1%en0]:443"}, "", "https://[fe80::1%en0]:443"},
 		{url.URL{Scheme: "https", Host: "münchen.test"}, "", "https://münchen.test"},
 		{url.URL{Scheme: "user", Opaque: "hunter2@host.test"}, "the scheme must be http or https", ""},
-		{url.URL{Scheme: "https", Host: ":443"}, "it has no host", "https://:443"},
-		{url.URL{Scheme: "https", Host: "host.test", RawQuery: "a"}, "it has a query", "https://host.test"},
+		{url.URL{Scheme: "https", Host: ":443"}, "the host is missing", "https://:443"},
+		{url.URL{Scheme: "https", Host: "host.test", RawQuery: "a"}, "it must not contain a query", "https://host.test"},
 		{url.URL{}, "the scheme must be http or https", ":"},
 	} {
 		t.Run(test.url.Scheme+" "+test.url.Host, func(t *testing.T) {
@@ -196,7 +196,7 @@ func TestUnusable(t *testing.T) {
 	}
 }
 
-// TestWithoutSecrets has the errors of resolvers.
+// TestWithoutSecrets checks the errors of resolvers.
 func TestWithoutSecrets(t *testing.T) {
 	t.Parallel()
 	parse := func(s string) string {
@@ -291,8 +291,7 @@ func TestPoolRegion(t *testing.T) {
 	}
 }
 
-// hostileRegions are what somebody might put before an ID's colon to have requests go
-// elsewhere.
+// hostileRegions are texts in an ID that could send requests to another host.
 var hostileRegions = []string{
 	"evil.example", "evil.example#", "evil.example?", "evil.example%23", "@evil.example", "user@evil.example",
 	"us-east-1.evil.example", "us-east-1.amazonaws.com.evil.example", "evil.us-east-1",
@@ -309,7 +308,7 @@ func TestHostileRegions(t *testing.T) {
 			t.Parallel()
 			assert.Empty(t, endpoints.PoolRegion(region+":1"))
 			got, err := endpoints.Resolve(endpoints.Params{Region: region})
-			if err == nil { // a single label, in AWS's own domain
+			if err == nil { // a single label in AWS's domain
 				assert.True(t, endpoints.IsHostLabel(region))
 				assert.Equal(t, "cognito-sync."+region+".amazonaws.com", got.Host)
 			}
@@ -369,7 +368,7 @@ func TestIsHostLabel(t *testing.T) {
 		{"a_b", false},
 		{"a b", false},
 		{"ä", false},
-		{"@", false}, // next to the letters in ASCII, as the others here
+		{"@", false}, // adjacent to the letters in ASCII, like the others here
 		{"[", false},
 		{"`", false},
 		{"{", false},
@@ -383,12 +382,12 @@ func TestIsHostLabel(t *testing.T) {
 	}
 }
 
-// awsHost matches the hosts that requests may go to; the first group is the region.
+// awsHost matches the hosts that requests may be sent to. Its first group is the region.
 var awsHost = regexp.MustCompile(`^cognito-sync(?:-fips)?\.([0-9A-Za-z-]{1,63})\.(?:amazonaws\.(?:com|com\.cn|eu)|api\.aws|` +
 	`api\.amazonwebservices\.(?:com\.cn|eu)|c2s\.ic\.gov|api\.aws\.ic\.gov|sc2s\.sgov\.gov|api\.aws\.scloud|` +
 	`cloud\.adc-e\.uk|api\.cloud-aws\.adc-e\.uk|csp\.hci\.ic\.gov|api\.aws\.hci\.ic\.gov)$`)
 
-// FuzzRegion makes sure that no region, and no pool ID, names a host outside of AWS.
+// FuzzRegion checks that no region and no pool ID results in a host that is not AWS's.
 func FuzzRegion(f *testing.F) {
 	for _, region := range append(hostileRegions, "us-east-1", "cn-north-1", "fips-us-gov-west-1", "aws-iso-b-global") {
 		f.Add(region, true, false)
@@ -413,8 +412,8 @@ func FuzzRegion(f *testing.F) {
 	})
 }
 
-// FuzzCustomEndpoint makes sure that an error repeats no more of an endpoint than its
-// scheme and host, and that one that is taken is kept.
+// FuzzCustomEndpoint checks that errors contain only the scheme and the host of an endpoint,
+// and that a valid endpoint is unchanged.
 func FuzzCustomEndpoint(f *testing.F) {
 	for _, prefix := range []string{"https://host.test/", "https://user:", "https://host.test/?", "https://[", "", "https:", "https://host.test:"} {
 		for _, suffix := range []string{"", "@host.test", "/@host.test", " @host.test", "%zz", "#", "\n"} {

@@ -19,8 +19,8 @@ import (
 	"github.com/cognitosync/cognitosync-go/internal/httpclient"
 )
 
-// contexts are one that can be done and one that cannot: the body is read on another
-// goroutine for the first only.
+// contexts are one that can be done and one that cannot. Only with the first is the body read
+// on another goroutine.
 func contexts(t *testing.T) map[string]context.Context {
 	return map[string]context.Context{"goroutine": t.Context(), "direct": context.Background()}
 }
@@ -89,7 +89,7 @@ func TestReadBody(t *testing.T) {
 	}
 }
 
-// emptyReads reads nothing so many times before its end.
+// emptyReads is a reader that returns nothing a number of times before its end.
 func emptyReads(n int) io.Reader {
 	return readFunc(func([]byte) (int, error) {
 		if n--; n < 0 {
@@ -108,8 +108,8 @@ func TestNoBody(t *testing.T) {
 	}
 }
 
-// TestReadBodyInTime returns when the context is done, whatever a body does, with what
-// was read before. The late body is closed once, and its late data go nowhere.
+// TestReadBodyInTime checks that ReadBody returns when the context is done, with what was read
+// before. The body is closed once, and late data are dropped.
 func TestReadBodyInTime(t *testing.T) {
 	t.Parallel()
 	for name, endedBy := range map[string]string{
@@ -146,7 +146,7 @@ func TestReadBodyInTime(t *testing.T) {
 				assert.Equal(t, "text", string(got))
 				require.ErrorIs(t, err, context.Canceled)
 				require.NotErrorIs(t, err, errBroken)
-				all := append(got, "mine"...) //nolint:gocritic // what follows got is its caller's
+				all := append(got, "mine"...) //nolint:gocritic // the caller may append to got
 				close(release)
 				require.True(t, waitFor(ended), "not closed")
 				require.True(t, waitFor(body.done), "not closed")
@@ -156,8 +156,8 @@ func TestReadBodyInTime(t *testing.T) {
 	}
 }
 
-// TestReadBodyOfATransport leaves it to net/http to end the read where the context is
-// that of the request, and does not where it is not.
+// TestReadBodyOfATransport checks that net/http ends the read only if the context is that of
+// the request.
 func TestReadBodyOfATransport(t *testing.T) {
 	t.Parallel()
 	server, transport := newServer(t, func(w http.ResponseWriter, r *http.Request) {
@@ -190,7 +190,8 @@ func TestReadBodyOfATransport(t *testing.T) {
 	}
 }
 
-// TestGoroutines reads what is known to end on the goroutine of the caller.
+// TestGoroutines checks that bodies whose reads end with the context are read on the caller's
+// goroutine.
 func TestGoroutines(t *testing.T) {
 	t.Parallel()
 	own := func(t *testing.T, ctx context.Context, body io.ReadCloser) bool {
@@ -219,7 +220,7 @@ func goroutineID() string {
 	return id
 }
 
-// TestEndlessBody keeps the memory that a body without end costs near the limit.
+// TestEndlessBody checks that the memory for an endless body is close to the limit.
 func TestEndlessBody(t *testing.T) {
 	for name, ctx := range contexts(t) {
 		for _, contentLength := range []int64{-1, 1, 1 << 40} {
@@ -236,7 +237,7 @@ func TestEndlessBody(t *testing.T) {
 	}
 }
 
-// FuzzReadBody compares ReadBody with io.ReadAll for bodies that come in any pieces.
+// FuzzReadBody compares ReadBody with io.ReadAll for bodies in pieces of any sizes.
 func FuzzReadBody(f *testing.F) {
 	f.Add([]byte("text"), int64(4), uint16(10), uint8(1), false)
 	f.Add(bytes.Repeat([]byte("text"), 1000), int64(-1), uint16(4000), uint8(0), false)

@@ -16,9 +16,9 @@ import (
 	"github.com/cognitosync/cognitosync-go/internal/httpclient"
 )
 
-// exchanges are a request and its response, by net/http alone and by this package.
-// Over a server nothing of ours may cost more. A stub or a foreign body costs the
-// goroutines that keep its time: 3 allocations each at most.
+// exchanges compare this package with net/http for one request and its response. With a server,
+// this package must not allocate more. A stub or another body needs goroutines, with up to 3
+// allocations each.
 func exchanges(tb testing.TB, test func(name string, most float64, plain, ours func())) {
 	server, transport := newServer(tb, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "body") })
 	stub := func(body func() io.ReadCloser) http.RoundTripper {
@@ -29,7 +29,7 @@ func exchanges(tb testing.TB, test func(name string, most float64, plain, ours f
 	for _, c := range []struct {
 		name   string
 		client *http.Client
-		most   float64 // allocations more than net/http
+		most   float64 // allocations in addition to those of net/http
 	}{
 		{"server", &http.Client{Transport: transport}, 0},
 		{"server, Timeout", &http.Client{Transport: transport, Timeout: time.Hour}, 0},

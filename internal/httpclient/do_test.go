@@ -17,7 +17,7 @@ import (
 	"github.com/cognitosync/cognitosync-go/internal/httpclient"
 )
 
-// TestDoErrors finds a *url.Error and the cause in every error.
+// TestDoErrors checks that every error wraps a *url.Error and the cause.
 func TestDoErrors(t *testing.T) {
 	t.Parallel()
 	both := newTextBody("never read")
@@ -63,7 +63,7 @@ func TestDoErrors(t *testing.T) {
 	t.Cleanup(func() { assert.True(t, waitFor(both.done), "body not closed") })
 }
 
-// TestDialError has the error of a real transport.
+// TestDialError checks the error of a real transport.
 func TestDialError(t *testing.T) {
 	t.Parallel()
 	client := without(&http.Client{Transport: &http.Transport{
@@ -82,7 +82,7 @@ func TestNilBody(t *testing.T) {
 	assert.Equal(t, http.NoBody, resp.Body)
 }
 
-// TestSwitchingProtocols does not wait for what follows a 101.
+// TestSwitchingProtocols checks that Do does not wait for data after a 101.
 func TestSwitchingProtocols(t *testing.T) {
 	t.Parallel()
 	t.Run("net/http", func(t *testing.T) {
@@ -115,8 +115,8 @@ func TestSwitchingProtocols(t *testing.T) {
 	})
 }
 
-// TestDoInTime returns when the context is done, although the client does not, and
-// closes what comes too late.
+// TestDoInTime checks that Do returns when the context is done, even if the client does not,
+// and that a late response is closed.
 func TestDoInTime(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -135,7 +135,7 @@ func TestDoInTime(t *testing.T) {
 	assert.True(t, waitFor(late.done), "late body not closed")
 }
 
-// TestForeignPanic brings a panic to the goroutine of the caller, who may recover.
+// TestForeignPanic checks that the caller can recover a panic of the client.
 func TestForeignPanic(t *testing.T) {
 	t.Parallel()
 	recovered := func(f func()) (value any) {
@@ -161,8 +161,8 @@ func TestForeignPanic(t *testing.T) {
 	}
 }
 
-// TestForeignExit ends the goroutine of the caller when a client ends its own, as one
-// does that calls t.FailNow.
+// TestForeignExit checks that the caller's goroutine ends if the client ends its own, as with
+// t.FailNow.
 func TestForeignExit(t *testing.T) {
 	t.Parallel()
 	for name, call := range map[string]func(){
@@ -193,7 +193,7 @@ func TestForeignExit(t *testing.T) {
 	}
 }
 
-// TestCanceledBefore sends nothing.
+// TestCanceledBefore checks that nothing is sent if the context is already done.
 func TestCanceledBefore(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -206,7 +206,7 @@ func TestCanceledBefore(t *testing.T) {
 	}
 }
 
-// waitFor waits for what is sure to come, unless the test fails.
+// waitFor waits for a value, and fails the test if none comes.
 func waitFor(done <-chan struct{}) bool {
 	select {
 	case <-done:

@@ -22,7 +22,7 @@ var (
 
 const legacy = aws.DefaultsModeLegacy
 
-// doFunc is a function as a client, and roundTripFunc as a transport.
+// doFunc lets a function be a client, and roundTripFunc a transport.
 type (
 	doFunc        func(*http.Request) (*http.Response, error)
 	roundTripFunc func(*http.Request) (*http.Response, error)
@@ -43,7 +43,7 @@ func newRequest(t testing.TB, url string) *http.Request {
 	return req
 }
 
-// newServer returns a server and a transport for it that leaves no connections.
+// newServer returns a server and a transport for it. The test closes their connections.
 func newServer(t testing.TB, handler http.HandlerFunc) (*httptest.Server, *http.Transport) {
 	t.Helper()
 	server := httptest.NewServer(handler)
@@ -57,7 +57,7 @@ func response(status int, body io.ReadCloser) *http.Response {
 	return &http.Response{StatusCode: status, Header: http.Header{}, Body: body, ContentLength: -1}
 }
 
-// trackedBody is a body that knows whether it was closed.
+// trackedBody is a body that records whether it was closed.
 type trackedBody struct {
 	io.Reader
 	closed atomic.Bool
@@ -75,7 +75,7 @@ func (b *trackedBody) Close() error {
 	return nil
 }
 
-// readFunc is a function as an io.Reader.
+// readFunc lets a function be an io.Reader.
 type readFunc func([]byte) (int, error)
 
 func (f readFunc) Read(p []byte) (int, error) { return f(p) }

@@ -19,7 +19,7 @@ import (
 	"github.com/cognitosync/cognitosync-go/internal/httpclient"
 )
 
-// follow is the CheckRedirect of a caller who does not mind where requests go.
+// follow is a CheckRedirect that follows all redirects.
 func follow(*http.Request, []*http.Request) error { return nil }
 
 func TestRedirectsAreNotFollowed(t *testing.T) {
@@ -73,8 +73,8 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	}
 }
 
-// TestClientStaysTheCallers shows that an http.Client is not written to, and that what
-// is changed on it after the client without redirects was made takes effect.
+// TestClientStaysTheCallers checks that an http.Client is not modified, and that later changes
+// of it take effect.
 func TestClientStaysTheCallers(t *testing.T) {
 	t.Parallel()
 	answer := func(status int) http.RoundTripper {
@@ -122,7 +122,7 @@ func TestClientStaysTheCallers(t *testing.T) {
 	assert.Equal(t, time.Nanosecond, given.Timeout)
 }
 
-// TestDefaults is not parallel, for it replaces what all share.
+// TestDefaults is not parallel, because it replaces shared defaults.
 func TestDefaults(t *testing.T) {
 	clients := map[string]httpclient.Doer{
 		"nil":       without((*http.Client)(nil)),
@@ -139,8 +139,8 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-// TestSharedResponse has a transport return one response for all requests, which
-// nothing may write to. The race detector watches.
+// TestSharedResponse uses a transport that returns the same response for all requests. The race
+// detector checks that the response is not modified.
 func TestSharedResponse(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{101, 200, 302} {
@@ -167,7 +167,7 @@ func TestSharedResponse(t *testing.T) {
 	}
 }
 
-// TestClientTimeout bounds the headers and the body.
+// TestClientTimeout checks that the timeout applies to the headers and the body.
 func TestClientTimeout(t *testing.T) {
 	t.Parallel()
 	for _, sendHeaders := range []bool{false, true} {
@@ -210,7 +210,7 @@ func TestClientTimeout(t *testing.T) {
 	}
 }
 
-// TestSchemeMismatch says that a server speaks HTTP without TLS, as http.Client does.
+// TestSchemeMismatch checks the error for a server without TLS, which is http.Client's.
 func TestSchemeMismatch(t *testing.T) {
 	t.Parallel()
 	server, transport := newServer(t, func(http.ResponseWriter, *http.Request) {})

@@ -65,7 +65,7 @@ func TestTransport(t *testing.T) {
 	})
 }
 
-// TestConnectTimeout has the mode's timeout for dialing hold for the user's dialer too.
+// TestConnectTimeout checks that the mode's connect timeout also applies to the user's dialer.
 func TestConnectTimeout(t *testing.T) {
 	t.Parallel()
 	for mode, limited := range map[aws.DefaultsMode]bool{aws.DefaultsModeLegacy: false, aws.DefaultsModeInRegion: true} {
@@ -83,7 +83,7 @@ func TestConnectTimeout(t *testing.T) {
 	}
 }
 
-// TestReadTimeout ends a read that gets nothing, with and without a dialer.
+// TestReadTimeout checks that a read without data times out, with and without a dialer.
 func TestReadTimeout(t *testing.T) {
 	t.Parallel()
 	server, _ := newServer(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
@@ -103,8 +103,8 @@ func TestReadTimeout(t *testing.T) {
 	}
 }
 
-// TestSet makes one client of a buildable client and a mode, and forgets it with the
-// buildable client.
+// TestSet checks that there is one client for each buildable client and mode, and that it is
+// collected with the buildable client.
 func TestSet(t *testing.T) {
 	t.Parallel()
 	var set httpclient.Set
@@ -135,8 +135,8 @@ func TestSet(t *testing.T) {
 	}
 }
 
-// TestDeadHTTP2Connection lets a network forget a connection, which nobody reports. The
-// health check notices, and the next request goes through a new one.
+// TestDeadHTTP2Connection uses a network that silently drops a connection. The health check
+// detects that, and the next request uses a new connection.
 func TestDeadHTTP2Connection(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) }))
@@ -166,7 +166,7 @@ func TestDeadHTTP2Connection(t *testing.T) {
 	require.EqualValues(t, 1, network.accepted.Load())
 
 	network.forgetAll()
-	_, err = get() // has no other bound than the health check's
+	_, err = get() // only the health check ends it
 	require.Error(t, err)
 	require.NoError(t, t.Context().Err())
 
@@ -176,8 +176,8 @@ func TestDeadHTTP2Connection(t *testing.T) {
 	assert.EqualValues(t, 2, network.accepted.Load())
 }
 
-// A forgetfulProxy passes bytes on between its clients and a server until it is told to
-// forget all connections that there are: then it swallows what comes, and says nothing.
+// A forgetfulProxy forwards bytes between its clients and a server. After it has forgotten the
+// current connections, it drops their data without closing them.
 type forgetfulProxy struct {
 	net.Listener
 	accepted   atomic.Int32

@@ -1,6 +1,6 @@
 package redact
 
-// Steps returns how much work it is to search text.
+// Steps returns the number of steps for searching text.
 func (s *Secrets) Steps(text string) int {
 	scan := scan{text: text}
 	scan.run(s.indexed())

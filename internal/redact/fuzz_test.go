@@ -15,8 +15,8 @@ import (
 	"github.com/cognitosync/cognitosync-go/internal/redact"
 )
 
-// FuzzSecrets writes pieces of keys into texts, in all spellings, and looks for them in
-// what comes out.
+// FuzzSecrets puts pieces of keys into texts, in all spellings, and checks that the result does
+// not contain them.
 func FuzzSecrets(f *testing.F) {
 	f.Add("the token ", " is not known", uint8(0), uint16(0), uint16(2000), uint16(0), true)
 	f.Add(`{"message":"`, `\n"}`, uint8(4), uint16(3), uint16(20), uint16(12), false)
@@ -38,7 +38,7 @@ func FuzzSecrets(f *testing.F) {
 		if width > 0 {
 			folded = fold(key, "\n", int(width))
 		}
-		// Characters before an escape may change what it stands for.
+		// The characters before an escape may change its meaning.
 		text := before + " " + spelling.of(folded) + " " + after
 
 		got := secrets.Text(text)
@@ -47,13 +47,13 @@ func FuzzSecrets(f *testing.F) {
 		}
 		assert.LessOrEqual(t, secrets.Steps(text), maxSteps*len(text))
 
-		// What touches the letters of a key does not hide them.
+		// Text next to the letters of a key does not prevent finding it.
 		touching := secrets.Text(before + key + after)
 		for _, run := range alphanumericRuns.FindAllString(strings.TrimSuffix(strings.TrimPrefix(touching, before), after), -1) {
 			assert.Empty(t, exposed(run, key), "%q in %q", touching, before+key+after)
 		}
 
-		// A text with neither keys nor names of keys stays as it is.
+		// A text without keys and names of keys is unchanged.
 		honest := strings.NewReplacer("%", "~", `\`, "~", "&", "~").Replace(before + after)
 		if exposed(honest, secretKey) == "" && exposed(honest, sessionToken) == "" && !names.MatchString(withoutSigns(honest)) && !users.MatchString(honest) {
 			assert.Equal(t, honest, secrets.Text(honest))
@@ -82,7 +82,7 @@ func assertPrintable(t *testing.T, text string) {
 	}
 }
 
-// readings returns text as it is and as others would read it, up to three escapes deep.
+// readings returns text and its meanings if up to three levels of escapes are resolved.
 func readings(text string) []string {
 	all := []string{text}
 	for range 3 {
@@ -120,7 +120,7 @@ func fromHex(digits string) string {
 	return "\x80" // not ASCII
 }
 
-// BenchmarkText searches a message of the usual length, and the longest body.
+// BenchmarkText searches a message of the usual length and the longest possible body.
 func BenchmarkText(b *testing.B) {
 	secrets := newSecrets(secretKey, sessionToken)
 	message := "User: arn:aws:sts::123456789012:assumed-role/Admin/alice is not authorized to perform: cognito-sync:DescribeIdentityPoolUsage on resource: arn:aws:cognito-sync:us-east-1:123456789012:identitypool/us-east-1%3A0a1b2c3d-4e5f-6a7b-8c9d-0e1f2a3b4c5d"

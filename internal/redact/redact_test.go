@@ -18,12 +18,12 @@ import (
 	"github.com/cognitosync/cognitosync-go/internal/redact"
 )
 
-// Keys as AWS hands them out: with signs, and with short runs of letters between them.
+// Keys like AWS's, which contain signs and short sequences of letters between them.
 const secretKey = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYzEXAMPLEKEY"
 
 var sessionToken = "IQoJb3JpZ2luX2VjEJr//////////wEaCXVzLWVhc3QtMSJGMEQCIB7/" + strings.Repeat("k3Yq+Zp/8uVwT0aB", 40) + "Q5c=="
 
-// Values that no call has as its key.
+// Values that are not a key of the call.
 const (
 	unknownKey       = "je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY"
 	unknownSignature = "5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7"
@@ -35,7 +35,7 @@ func newSecrets(keys ...string) *redact.Secrets {
 	return s
 }
 
-// everyByte spells each byte of s with format.
+// everyByte formats each byte of s.
 func everyByte(format, s string) string {
 	var b strings.Builder
 	for i := range len(s) {
@@ -44,7 +44,7 @@ func everyByte(format, s string) string {
 	return b.String()
 }
 
-// everySign spells each byte of s that is no letter or digit with format.
+// everySign formats each byte of s that is not a letter or a digit.
 func everySign(format, s string) string {
 	var b strings.Builder
 	for i := range len(s) {
@@ -78,7 +78,7 @@ func fold(s, separator string, n int) string {
 }
 
 func jsonText(s string) string {
-	text, _ := json.Marshal(s) // a string can always be written
+	text, _ := json.Marshal(s) // no error: s is a string
 	return string(text[1 : len(text)-1])
 }
 
@@ -132,8 +132,8 @@ var spellings = []spelling{
 	{"with zero width spaces", func(s string) string { return fold(s, "\u200b", 7) }},
 }
 
-// exposed returns 12 letters and digits in a row of key that text has, or "". Neither
-// the signs of the text count, nor those of the key.
+// exposed returns 12 consecutive letters and digits of key that text contains, or "". It
+// ignores signs in the text and in the key.
 func exposed(text, key string) string {
 	text, key = withoutSigns(text), withoutSigns(key)
 	for i := 0; i+12 <= len(key); i++ {
@@ -202,7 +202,7 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// TestNamedValues has texts with keys that are none of the call's.
+// TestNamedValues checks texts with keys that do not belong to the call.
 func TestNamedValues(t *testing.T) {
 	t.Parallel()
 	const key, signature = unknownKey, unknownSignature
@@ -270,7 +270,7 @@ func TestNamedValues(t *testing.T) {
 	}
 }
 
-// TestNameAfterLongWord has names wherever the buffer for them may end.
+// TestNameAfterLongWord puts names at all positions where the buffer for them may end.
 func TestNameAfterLongWord(t *testing.T) {
 	t.Parallel()
 	secrets := newSecrets()
@@ -280,7 +280,7 @@ func TestNameAfterLongWord(t *testing.T) {
 	}
 }
 
-// TestHonestTexts has texts that are none of a key, and must stay readable.
+// TestHonestTexts checks that texts without keys are unchanged.
 func TestHonestTexts(t *testing.T) {
 	t.Parallel()
 	secrets := newSecrets("secret", "token", secretKey, sessionToken)
@@ -312,7 +312,7 @@ func TestHonestTexts(t *testing.T) {
 		"ssh://git@host.test/path, https://host.test:443/@scope?a@b, https://[::1]:80 a@b, mailto:alice@host.test",
 		`{"url":"http://host.test:80","mail":"a@b"}, <a href='http://host:80'>a@b</a>`,
 		"日本語 \u2028 \xff\x00\x1b",
-		strings.Repeat("wJalrXUtnFE!", 3), // 11 letters of a key, but not the next one
+		strings.Repeat("wJalrXUtnFE!", 3), // only 11 consecutive letters of a key
 	} {
 		assert.Equal(t, text, secrets.Text(text))
 	}
@@ -327,7 +327,7 @@ func TestAdd(t *testing.T) {
 	assert.Equal(t, strings.Repeat(" REDACTED", 2)[1:], secrets.Text(secretKey+" "+unknownKey), "a key that comes later is found, too")
 }
 
-// TestAllocations is not parallel: it counts the allocations of the whole process.
+// TestAllocations is not parallel, because it counts the allocations of the process.
 func TestAllocations(t *testing.T) {
 	text := strings.Repeat("The security token of arn:aws:iam::123456789012:user/Alice%20B is \\n expired. ", 10)
 	var secrets redact.Secrets
@@ -479,16 +479,16 @@ func TestHeader(t *testing.T) {
 	assert.Nil(t, redact.Header(nil))
 }
 
-// maxSteps is what a search may cost at most for each byte of a text: of four finders
-// one step each, of the search for escapes two, and of each finder one when it hides.
+// maxSteps is the maximum number of steps per byte of a text: one for each of four finders, two
+// for resolving escapes, and one for each finder that hides the byte.
 const maxSteps = 10
 
-// TestLinear has texts of 1 MiB that are to make the search slow.
+// TestLinear searches texts of 1 MiB that could make the search slow.
 func TestLinear(t *testing.T) {
 	t.Parallel()
 	size := 1 << 20
 	if testing.CoverMode() != "" {
-		size = 1 << 14 // together with the race detector, coverage would take minutes
+		size = 1 << 14 // with the race detector, coverage would take minutes
 	}
 	repeated := strings.Repeat("a", 40)
 	secrets := newSecrets(secretKey, sessionToken, repeated, "/!/!/!/!")
