@@ -16,8 +16,8 @@ import (
 
 const european = "eu-west-1:00000000-0000-0000-0000-000000000002"
 
-// atAWS are the shapes in which a client finds the server at AWS's host names.
-var atAWS = []struct {
+// awsHostModes are the modes in which a client finds the server at AWS's host names.
+var awsHostModes = []struct {
 	name   string
 	option func(*cognitosynctest.Options)
 }{
@@ -37,10 +37,10 @@ func describe(t *testing.T, cfg aws.Config, id string, optFns ...func(*cognitosy
 // sent, and there is no such pool where the check is out of the way.
 func TestServer_regionOfClient(t *testing.T) {
 	t.Parallel()
-	for _, shape := range atAWS {
-		t.Run(shape.name, func(t *testing.T) {
+	for _, mode := range awsHostModes {
+		t.Run(mode.name, func(t *testing.T) {
 			t.Parallel()
-			server := cognitosynctest.NewServer(t, shape.option, func(o *cognitosynctest.Options) {
+			server := cognitosynctest.NewServer(t, mode.option, func(o *cognitosynctest.Options) {
 				o.Pools = []cognitosynctest.Pool{{IdentityPoolId: poolID}, {IdentityPoolId: european}}
 			})
 			cfg := server.Config()
@@ -63,7 +63,7 @@ func TestServer_regionOfClient(t *testing.T) {
 			var dns *net.DNSError
 			require.ErrorAs(t, err, &dns)
 			assert.Equal(t, "cognito-sync.eu-west-1.amazonaws.com", dns.Name)
-			assert.Contains(t, err.Error(), "the server stands for cognito-sync in us-east-1 alone, see Options.AnyRegion")
+			assert.Contains(t, err.Error(), "the server only serves cognito-sync in us-east-1; see Options.AnyRegion")
 			assert.Equal(t, 1, server.Count())
 
 			cfg.BaseEndpoint = aws.String(server.URL())
@@ -153,10 +153,10 @@ func TestServer_hosts(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			for _, shape := range atAWS {
-				t.Run(shape.name, func(t *testing.T) {
+			for _, mode := range awsHostModes {
+				t.Run(mode.name, func(t *testing.T) {
 					t.Parallel()
-					options := []func(*cognitosynctest.Options){shape.option, func(o *cognitosynctest.Options) {
+					options := []func(*cognitosynctest.Options){mode.option, func(o *cognitosynctest.Options) {
 						o.Pools = []cognitosynctest.Pool{{IdentityPoolId: poolID}, {IdentityPoolId: european}, {IdentityPoolId: "x"}}
 					}}
 					if test.option != nil {
@@ -210,7 +210,7 @@ func TestServer_hostScope(t *testing.T) {
 // What the client does not get to see is that the request went elsewhere.
 func TestServer_awsHostsRequest(t *testing.T) {
 	t.Parallel()
-	server := cognitosynctest.NewServer(t, atAWS[0].option)
+	server := cognitosynctest.NewServer(t, awsHostModes[0].option)
 	r := request(t, http.MethodGet, usageURL, "")
 	sign(t, r)
 	response, err := server.Config().HTTPClient.Do(r)
@@ -228,10 +228,10 @@ func TestServer_awsHostsRequest(t *testing.T) {
 
 func TestServer_pathPrefix(t *testing.T) {
 	t.Parallel()
-	for _, shape := range shapes {
-		t.Run(shape.name, func(t *testing.T) {
+	for _, mode := range modes {
+		t.Run(mode.name, func(t *testing.T) {
 			t.Parallel()
-			server := cognitosynctest.NewServer(t, shape.option, func(o *cognitosynctest.Options) {
+			server := cognitosynctest.NewServer(t, mode.option, func(o *cognitosynctest.Options) {
 				o.PathPrefix = "/proxy/v1/"
 				o.Pools = []cognitosynctest.Pool{{IdentityPoolId: poolID}}
 			})

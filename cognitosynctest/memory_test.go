@@ -31,7 +31,7 @@ func newMemoryServer(t *testing.T) (*cognitosynctest.Server, *http.Client) {
 // The host does not matter, and a server with a socket has a RoundTripper too.
 func TestRoundTripper_anyHost(t *testing.T) {
 	t.Parallel()
-	inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
+	inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
 		client := &http.Client{Transport: server.RoundTripper()}
 		r := request(t, http.MethodGet, "https://cognito-sync.us-east-1.amazonaws.com/identitypools/"+poolID, "")
 		sign(t, r)
@@ -43,11 +43,11 @@ func TestRoundTripper_anyHost(t *testing.T) {
 // What the server sees, and what the client, is as it is over HTTP.
 func TestRoundTripper_fidelity(t *testing.T) {
 	t.Parallel()
-	inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
+	inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
 		r := newRequest(t, t.Context(), server, poolID)
 		r.Header.Set("X-Spaces", " a ")
 		sign(t, r)
-		response, err := doer(t, server).Do(r)
+		response, err := httpClient(t, server).Do(r)
 		require.NoError(t, err)
 		require.NoError(t, response.Body.Close())
 		_, err = response.Body.Read(make([]byte, 1))
@@ -92,14 +92,14 @@ func TestRoundTripper_gzip(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
+			inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
 				server.Script("", cognitosynctest.Reply(200, encoded, test.body))
 				r := newRequest(t, t.Context(), server, poolID)
 				if test.header != "" {
 					r.Header.Set(test.header, "gzip")
 				}
 				sign(t, r)
-				response, err := doer(t, server).Do(r)
+				response, err := httpClient(t, server).Do(r)
 				require.NoError(t, err)
 				defer response.Body.Close()
 				body, err := io.ReadAll(response.Body)
@@ -132,7 +132,7 @@ func TestRoundTripper_neverSent(t *testing.T) {
 			"unreadable path", func(r *http.Request) *http.Request {
 				r.URL.Opaque = "/identitypools/%zz"
 				return r
-			}, nil, `cognitosynctest: the request cannot be read: parse "/identitypools/%zz": invalid URL escape "%zz"`,
+			}, nil, `cognitosynctest: parse the request: parse "/identitypools/%zz": invalid URL escape "%zz"`,
 		},
 	}
 	for _, test := range tests {

@@ -16,7 +16,7 @@ import (
 )
 
 // reported is a server in memory that has served and refused, and what it was asked.
-func reported(t *testing.T, tb cognitosynctest.TB) *cognitosynctest.Server {
+func newReportedServer(t *testing.T, tb cognitosynctest.TB) *cognitosynctest.Server {
 	t.Helper()
 	server := cognitosynctest.NewServer(tb, func(o *cognitosynctest.Options) {
 		o.InMemory = true
@@ -32,8 +32,8 @@ func reported(t *testing.T, tb cognitosynctest.TB) *cognitosynctest.Server {
 		sign(t, r)
 		do(client, r)
 	}
-	ask(t, client, server, otherID, func(s *signing) { s.region = "eu-west-1" })
-	ask(t, client, server, otherID, func(s *signing) { s.once = true })
+	query(t, client, server, otherID, func(s *signing) { s.region = "eu-west-1" })
+	query(t, client, server, otherID, func(s *signing) { s.once = true })
 	do(client, request(t, http.MethodPost, server.URL()+"/x", ""))
 	return server
 }
@@ -45,7 +45,7 @@ func TestNewServer_logs(t *testing.T) {
 	t.Parallel()
 	for _, failed := range []bool{false, true} {
 		tb := &testTB{failed: failed}
-		server := reported(t, tb)
+		server := newReportedServer(t, tb)
 		report := server.Report()
 		tb.end()
 		if !failed {
@@ -55,7 +55,7 @@ func TestNewServer_logs(t *testing.T) {
 		require.Equal(t, []string{report}, tb.logs)
 		assert.Empty(t, tb.fatal)
 		const otherPath = "/identitypools/us-east-1%3A00000000-0000-0000-0000-000000000001"
-		want := `cognitosynctest: https://cognitosynctest.invalid
+		want := `cognitosynctest: server https://cognitosynctest.invalid
 requests: 6
 	1. GET ` + reportedPath + `, pool ` + poolID + `, attempt 1 of 3: 429 TooManyRequestsException
 	2. GET ` + reportedPath + `, pool ` + poolID + `, attempt 2 of 3: no response
@@ -63,16 +63,16 @@ requests: 6
 	4. GET ` + otherPath + `, pool ` + otherID + `: 403 InvalidSignatureException
 	5. GET ` + otherPath + `, pool ` + otherID + `: 403 InvalidSignatureException
 	6. POST /x: 404 UnknownOperationException
-steps never met: 2
+pending steps: 2
 	any pool: OK.CutAfter(10)
-	` + poolID + `: 2 times TooManyRequests
-pools: 2
-	` + european + ` (not found: the server is in us-east-1)
+	` + poolID + `: TooManyRequests (2 times)
+known pools: 2
+	` + european + ` (not found: the server's region is us-east-1)
 	` + poolID + `
-refused for their signature: 2
-	4. 403 InvalidSignatureException: Credential's scope is `
+refused requests: 2
+	4. 403 InvalidSignatureException: the scope in Credential is `
 		assert.Equal(t, want, report[:min(len(want), len(report))])
-		_, refusals, _ := strings.Cut(report, "signature: 2\n\t4. ")
+		_, refusals, _ := strings.Cut(report, "refused requests: 2\n\t4. ")
 		first, second, found := strings.Cut(refusals, "\n\t5. ")
 		require.True(t, found)
 		assert.NotContains(t, first, "canonical request", "they are the same, the reason says it all")
@@ -88,14 +88,14 @@ refused for their signature: 2
 // For a server that several tests share, each sees what concerns it.
 func TestServer_Watch(t *testing.T) {
 	t.Parallel()
-	server := reported(t, t)
+	server := newReportedServer(t, t)
 	server.Script(european, cognitosynctest.InternalError())
 	all, one, passed := &testTB{failed: true}, &testTB{failed: true}, &testTB{}
 	server.Watch(all)
 	server.Watch(one, otherID)
 	server.Watch(passed)
 	for _, id := range []string{otherID, poolID} {
-		ask(t, server.Config().HTTPClient, server, id)
+		query(t, server.Config().HTTPClient, server, id)
 	}
 	for _, tb := range []*testTB{all, one, passed} {
 		tb.end()
@@ -103,10 +103,10 @@ func TestServer_Watch(t *testing.T) {
 	assert.Empty(t, passed.logs)
 	require.Len(t, all.logs, 1)
 	assert.Contains(t, all.logs[0], "\nrequests: 2\n\t7. GET ")
-	assert.Contains(t, all.logs[0], "\nsteps never met: 2\n\t"+european+": InternalError\n\t"+poolID+": TooManyRequests\n")
+	assert.Contains(t, all.logs[0], "\npending steps: 2\n\t"+european+": InternalError\n\t"+poolID+": TooManyRequests\n")
 	require.Len(t, one.logs, 1)
 	assert.Contains(t, one.logs[0], "\nrequests: 1\n\t7. GET ")
-	assert.Contains(t, one.logs[0], "\nsteps never met: 0\n")
+	assert.Contains(t, one.logs[0], "\npending steps: 0\n")
 	assert.NotContains(t, one.logs[0], "refused")
 }
 
@@ -115,10 +115,10 @@ func TestServer_Report_long(t *testing.T) {
 	t.Parallel()
 	server, client := newMemoryServer(t)
 	for range 103 {
-		ask(t, client, server, poolID)
+		query(t, client, server, poolID)
 	}
 	report := server.Report()
-	assert.Contains(t, report, "requests: 103\n\t(3 more)\n\t4. GET ")
+	assert.Contains(t, report, "requests: 103\n\t(3 omitted)\n\t4. GET ")
 	assert.Contains(t, report, "\n\t103. GET ")
 }
 
@@ -148,12 +148,12 @@ func TestServer_KeepRequests(t *testing.T) {
 			}
 			server.Script("", cognitosynctest.Repeat(6, cognitosynctest.InternalError()))
 			for range 5 {
-				ask(t, doer(t, server), server, poolID)
+				query(t, httpClient(t, server), server, poolID)
 			}
 			assert.Equal(t, test.want, numbers())
 			assert.Equal(t, 5, server.Count())
 			if forgotten := 5 - len(test.want); forgotten > 0 {
-				assert.Contains(t, server.Report(), fmt.Sprintf("\n\t(%d more were not kept)\n", forgotten))
+				assert.Contains(t, server.Report(), fmt.Sprintf("\n\t(%d more, not kept because of Options.KeepRequests)\n", forgotten))
 			} else {
 				assert.NotContains(t, server.Report(), "not kept")
 			}
@@ -162,7 +162,7 @@ func TestServer_KeepRequests(t *testing.T) {
 			assert.Empty(t, numbers())
 			assert.Zero(t, server.Count())
 			assert.Equal(t, 1, server.Pending(), "scripts stay")
-			ask(t, doer(t, server), server, poolID)
+			query(t, httpClient(t, server), server, poolID)
 			assert.Equal(t, 1, server.Count())
 			if test.keep >= 0 {
 				assert.Equal(t, []int{6}, numbers())
@@ -200,7 +200,7 @@ func TestServer_Requests_shareNothing(t *testing.T) {
 // However a request is printed, no token is in it.
 func TestRequest_text(t *testing.T) {
 	t.Parallel()
-	server := reported(t, &testTB{})
+	server := newReportedServer(t, &testTB{})
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
 		for _, value := range []any{server.Requests(), server.Requests().Last(), &server.Requests()[0], server.Requests()[4]} {
 			text := fmt.Sprintf(verb, value)

@@ -72,8 +72,8 @@ func TestServer_usage(t *testing.T) {
 			want: `{"IdentityPoolUsage":{"DataStorage":null,"IdentityPoolId":"ID","LastModifiedDate":2.53402300799999E11,"SyncSessionsCount":null}}`,
 		},
 	}
-	inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
-		client := doer(t, server)
+	inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
+		client := httpClient(t, server)
 		for i, test := range tests {
 			t.Run(test.name, func(t *testing.T) {
 				t.Parallel()
@@ -81,7 +81,7 @@ func TestServer_usage(t *testing.T) {
 				test.pool.IdentityPoolId = id
 				server.SetPool(test.pool)
 
-				got := ask(t, client, server, id)
+				got := query(t, client, server, id)
 
 				require.NoError(t, got.err)
 				require.NoError(t, got.bodyErr)
@@ -101,11 +101,11 @@ func TestServer_usage(t *testing.T) {
 func TestServer_requestIDs(t *testing.T) {
 	t.Parallel()
 	server := cognitosynctest.NewServer(t)
-	client := doer(t, server)
+	client := httpClient(t, server)
 	seen := map[string]bool{}
 	for i := range 10 {
 		id := fmt.Sprintf("us-east-1:%d", i%2)
-		seen[ask(t, client, server, id).header.Get("X-Amzn-Requestid")] = true
+		seen[query(t, client, server, id).header.Get("X-Amzn-Requestid")] = true
 	}
 	assert.Len(t, seen, 10)
 	assert.NotContains(t, seen, "")
@@ -275,8 +275,8 @@ func TestServer_errors(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
-				got := ask(t, doer(t, server), server, test.poolID, func(s *signing) {
+			inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
+				got := query(t, httpClient(t, server), server, test.poolID, func(s *signing) {
 					s.credentials, s.region = test.user, server.Config().Region
 				})
 				require.NoError(t, got.err)
@@ -317,9 +317,9 @@ func TestServer_unknownOperation(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
+			inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
 				server.Script("", cognitosynctest.InternalError())
-				got := do(doer(t, server), request(t, test.method, server.URL()+test.path, ""))
+				got := do(httpClient(t, server), request(t, test.method, server.URL()+test.path, ""))
 				require.NoError(t, got.err)
 				assert.Equal(t, http.StatusNotFound, got.status)
 				assert.Equal(t, "UnknownOperationException", got.code())
@@ -336,23 +336,23 @@ func TestServer_unknownOperation(t *testing.T) {
 // The server refuses what the verifier refuses, and tells both sides.
 func TestServer_refusal(t *testing.T) {
 	t.Parallel()
-	inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
-		client := doer(t, server)
+	inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
+		client := httpClient(t, server)
 		server.Script("", cognitosynctest.InternalError())
 
-		got := ask(t, client, server, poolID, func(s *signing) { s.credentials.SecretAccessKey = "wrong" })
+		got := query(t, client, server, poolID, func(s *signing) { s.credentials.SecretAccessKey = "wrong" })
 
 		require.NoError(t, got.err)
 		assert.Equal(t, http.StatusForbidden, got.status)
 		assert.Equal(t, "InvalidSignatureException", got.code())
 		last := server.Requests().Last()
 		require.NotNil(t, last.Refusal)
-		assert.Equal(t, "it is signed with another secret key, or was changed after signing", last.Refusal.Reason)
+		assert.Equal(t, "the request was signed with another secret key or changed after signing", last.Refusal.Reason)
 		assert.JSONEq(t, fmt.Sprintf(`{"message":%q}`, last.Refusal.Message), got.body)
 		assert.Equal(t, "InvalidSignatureException", last.ErrorCode)
 		assert.Equal(t, 1, server.Pending(), "a refused request uses up no step")
 
-		assert.Equal(t, http.StatusInternalServerError, ask(t, client, server, poolID).status)
+		assert.Equal(t, http.StatusInternalServerError, query(t, client, server, poolID).status)
 		assert.Nil(t, server.Requests().Last().Refusal)
 		assert.Equal(t, 1, server.Requests().Refused().Count())
 	})
@@ -364,17 +364,17 @@ func TestServer_pools(t *testing.T) {
 	server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) {
 		o.Pools = []cognitosynctest.Pool{{IdentityPoolId: poolID, DataStorage: &n}}
 	})
-	client := doer(t, server)
+	client := httpClient(t, server)
 	n = 2
-	assert.Contains(t, ask(t, client, server, poolID).body, `"DataStorage":1,`, "the server has its own copy")
+	assert.Contains(t, query(t, client, server, poolID).body, `"DataStorage":1,`, "the server has its own copy")
 	server.SetPool(cognitosynctest.Pool{IdentityPoolId: poolID, DataStorage: &n})
-	assert.Contains(t, ask(t, client, server, poolID).body, `"DataStorage":2,`)
+	assert.Contains(t, query(t, client, server, poolID).body, `"DataStorage":2,`)
 	server.RemovePool(otherID)
-	assert.Equal(t, http.StatusOK, ask(t, client, server, poolID).status)
+	assert.Equal(t, http.StatusOK, query(t, client, server, poolID).status)
 	server.SetPool(cognitosynctest.Pool{IdentityPoolId: otherID})
-	assert.Equal(t, http.StatusOK, ask(t, client, server, otherID).status)
+	assert.Equal(t, http.StatusOK, query(t, client, server, otherID).status)
 	server.RemovePool(otherID)
-	assert.Equal(t, http.StatusNotFound, ask(t, client, server, otherID).status)
+	assert.Equal(t, http.StatusNotFound, query(t, client, server, otherID).status)
 }
 
 func TestServer_SetCredentials(t *testing.T) {
@@ -382,16 +382,16 @@ func TestServer_SetCredentials(t *testing.T) {
 	server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) {
 		o.Pools = []cognitosynctest.Pool{{IdentityPoolId: poolID}}
 	})
-	client := doer(t, server)
+	client := httpClient(t, server)
 	asUser := func(s *signing) { s.credentials = permanent }
-	assert.Equal(t, "UnrecognizedClientException", ask(t, client, server, poolID, asUser).code())
+	assert.Equal(t, "UnrecognizedClientException", query(t, client, server, poolID, asUser).code())
 	server.SetCredentials(permanent)
-	assert.Equal(t, http.StatusOK, ask(t, client, server, poolID, asUser).status)
+	assert.Equal(t, http.StatusOK, query(t, client, server, poolID, asUser).status)
 	expired := permanent
 	expired.Expired = true
 	server.SetCredentials(expired)
-	assert.Equal(t, "ExpiredTokenException", ask(t, client, server, poolID, asUser).code())
-	assert.Equal(t, http.StatusOK, ask(t, client, server, poolID).status, "the others are still known")
+	assert.Equal(t, "ExpiredTokenException", query(t, client, server, poolID, asUser).code())
+	assert.Equal(t, http.StatusOK, query(t, client, server, poolID).status, "the others are still known")
 }
 
 func TestServer_region(t *testing.T) {
@@ -423,7 +423,7 @@ func TestServer_region(t *testing.T) {
 				o.Pools = []cognitosynctest.Pool{{IdentityPoolId: pool}, {IdentityPoolId: european}, {IdentityPoolId: "x"}, {IdentityPoolId: "local:1"}}
 			})
 			assert.Equal(t, test.configuredRegion, server.Config().Region)
-			got := ask(t, doer(t, server), server, test.poolID, func(s *signing) { s.region = test.region })
+			got := query(t, httpClient(t, server), server, test.poolID, func(s *signing) { s.region = test.region })
 			assert.Equal(t, test.status, got.status)
 			assert.Equal(t, test.code, got.code())
 		})
@@ -432,13 +432,13 @@ func TestServer_region(t *testing.T) {
 
 func TestServer_Now(t *testing.T) {
 	t.Parallel()
-	inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
-		client := doer(t, server)
-		got := ask(t, client, server, poolID, atNow)
+	inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
+		client := httpClient(t, server)
+		got := query(t, client, server, poolID, atNow)
 		assert.Equal(t, http.StatusOK, got.status)
 		assert.Equal(t, now.Format(http.TimeFormat), got.header.Get("Date"))
 		assert.Equal(t, now, server.Requests().Last().Time)
-		got = ask(t, client, server, poolID)
+		got = query(t, client, server, poolID)
 		assert.Contains(t, got.body, "Signature not yet current: ")
 	}, func(o *cognitosynctest.Options) { o.Now = func() time.Time { return now } })
 }
@@ -446,7 +446,7 @@ func TestServer_Now(t *testing.T) {
 func TestServer_Config(t *testing.T) {
 	t.Parallel()
 	first := cognitosynctest.Credentials{AccessKeyID: "AKIDFIRST", SecretAccessKey: "secret", SessionToken: "token"}
-	inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
+	inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
 		cfg := server.Config()
 		assert.Equal(t, "us-east-1", cfg.Region)
 		if strings.HasSuffix(server.URL(), ".invalid") {
@@ -488,12 +488,12 @@ func TestServer_CertificatePEM(t *testing.T) {
 	require.True(t, roots.AppendCertsFromPEM(server.CertificatePEM()))
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}
 	t.Cleanup(transport.CloseIdleConnections)
-	got := ask(t, &http.Client{Transport: transport}, server, otherID)
+	got := query(t, &http.Client{Transport: transport}, server, otherID)
 	require.NoError(t, got.err)
 	assert.Equal(t, "ResourceNotFoundException", got.code())
 
 	other := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.TLS = true })
-	got = ask(t, server.Config().HTTPClient, other, poolID)
+	got = query(t, server.Config().HTTPClient, other, poolID)
 	require.ErrorAs(t, got.err, new(*tls.CertificateVerificationError), "another server's certificate is not trusted")
 
 	assert.Nil(t, cognitosynctest.NewServer(t).CertificatePEM())
@@ -503,7 +503,7 @@ func TestNewServer_cannotStart(t *testing.T) {
 	t.Parallel()
 	tb := &testTB{}
 	assert.Nil(t, cognitosynctest.NewServer(tb, func(o *cognitosynctest.Options) { o.TLS, o.InMemory = true, true }))
-	assert.Equal(t, "cognitosynctest: a server in memory has no use for TLS", tb.fatal)
+	assert.Equal(t, "cognitosynctest: Options.InMemory and Options.TLS are mutually exclusive", tb.fatal)
 	assert.Empty(t, tb.cleanups)
 }
 
@@ -512,16 +512,16 @@ func TestServer_OnRequest(t *testing.T) {
 	var seen []cognitosynctest.Request
 	inOne := func(r cognitosynctest.Request) { seen = append(seen, r) }
 	server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.OnRequest, o.InMemory = inOne, true })
-	ask(t, doer(t, server), server, poolID)
-	ask(t, doer(t, server), server, otherID)
+	query(t, httpClient(t, server), server, poolID)
+	query(t, httpClient(t, server), server, otherID)
 	assert.Equal(t, []cognitosynctest.Request(server.Requests()), seen)
 }
 
 // Many tests share one server, each with a pool of its own.
 func TestServer_parallel(t *testing.T) {
 	t.Parallel()
-	inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
-		client := doer(t, server)
+	inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
+		client := httpClient(t, server)
 		for i := range 64 {
 			t.Run(fmt.Sprint(i), func(t *testing.T) {
 				t.Parallel()
@@ -530,12 +530,12 @@ func TestServer_parallel(t *testing.T) {
 				server.Script(id, cognitosynctest.Throttle(2), cognitosynctest.OK().CutAfter(5))
 				server.SetCredentials(cognitosynctest.Credentials{AccessKeyID: id, SecretAccessKey: "secret"})
 				for _, want := range []int{429, 429, 200, 200} {
-					assert.Equal(t, want, ask(t, client, server, id).status)
+					assert.Equal(t, want, query(t, client, server, id).status)
 				}
-				assert.Contains(t, ask(t, client, server, id).body, fmt.Sprintf(`"DataStorage":%d,`, i))
+				assert.Contains(t, query(t, client, server, id).body, fmt.Sprintf(`"DataStorage":%d,`, i))
 				assert.Equal(t, 5, server.Requests().ByPool(id).Count())
 				server.RemovePool(id)
-				assert.Equal(t, 404, ask(t, client, server, id).status)
+				assert.Equal(t, 404, query(t, client, server, id).status)
 			})
 		}
 	})
@@ -543,17 +543,17 @@ func TestServer_parallel(t *testing.T) {
 
 func TestServer_Close(t *testing.T) {
 	t.Parallel()
-	for _, shape := range shapes {
-		t.Run(shape.name, func(t *testing.T) {
+	for _, mode := range modes {
+		t.Run(mode.name, func(t *testing.T) {
 			t.Parallel()
 			arrived := make(chan struct{}, 2)
-			server, err := cognitosynctest.Start(shape.option, func(o *cognitosynctest.Options) {
+			server, err := cognitosynctest.Start(mode.option, func(o *cognitosynctest.Options) {
 				o.OnRequest = func(cognitosynctest.Request) { arrived <- struct{}{} }
 			})
 			require.NoError(t, err)
 			t.Cleanup(server.Close)
 			server.Script("", cognitosynctest.Stall(), cognitosynctest.ResourceNotFound().StallAfter(3))
-			client := doer(t, server)
+			client := httpClient(t, server)
 			outcomes := make(chan outcome)
 			for range 2 {
 				r := newRequest(t, context.Background(), server, poolID)
@@ -571,7 +571,7 @@ func TestServer_Close(t *testing.T) {
 			}
 			require.Error(t, errs[0])
 			require.Error(t, errs[1])
-			got := ask(t, client, server, poolID)
+			got := query(t, client, server, poolID)
 			require.ErrorIs(t, got.err, clienttest.ConnectionRefused)
 			server.Close() // once more does no harm
 		})
@@ -583,9 +583,9 @@ func TestServer_Close(t *testing.T) {
 func TestServer_leaks(t *testing.T) {
 	var transport http.Transport
 	before := runtime.NumGoroutine()
-	for _, shape := range shapes {
+	for _, mode := range modes {
 		arrived := make(chan struct{}, 100)
-		server, err := cognitosynctest.Start(shape.option, func(o *cognitosynctest.Options) {
+		server, err := cognitosynctest.Start(mode.option, func(o *cognitosynctest.Options) {
 			o.OnRequest = func(cognitosynctest.Request) { arrived <- struct{}{} }
 		})
 		require.NoError(t, err)

@@ -26,8 +26,8 @@ const (
 // now is when the tests of the verifier take place.
 var now = time.Date(2026, time.July, 30, 12, 0, 0, 0, time.UTC)
 
-// shapes are the ways to reach a server.
-var shapes = []struct {
+// modes are the ways to reach a server.
+var modes = []struct {
 	name   string
 	option func(*cognitosynctest.Options)
 }{
@@ -36,13 +36,13 @@ var shapes = []struct {
 	{"memory", func(o *cognitosynctest.Options) { o.InMemory = true }},
 }
 
-// inEachShape runs test with a server of each shape, which knows poolID.
-func inEachShape(t *testing.T, test func(t *testing.T, server *cognitosynctest.Server), optFns ...func(*cognitosynctest.Options)) {
+// inEachMode runs test with a server of each mode, which knows poolID.
+func inEachMode(t *testing.T, test func(t *testing.T, server *cognitosynctest.Server), optFns ...func(*cognitosynctest.Options)) {
 	t.Helper()
-	for _, shape := range shapes {
-		t.Run(shape.name, func(t *testing.T) {
+	for _, mode := range modes {
+		t.Run(mode.name, func(t *testing.T) {
 			t.Parallel()
-			server := cognitosynctest.NewServer(t, append(optFns, shape.option)...)
+			server := cognitosynctest.NewServer(t, append(optFns, mode.option)...)
 			server.SetPool(cognitosynctest.Pool{IdentityPoolId: poolID, SyncSessionsCount: aws.Int64(7)})
 			test(t, server)
 		})
@@ -51,7 +51,7 @@ func inEachShape(t *testing.T, test func(t *testing.T, server *cognitosynctest.S
 
 // doer returns what sends requests to the server as a client with its
 // configuration would.
-func doer(t testing.TB, server *cognitosynctest.Server) aws.HTTPClient {
+func httpClient(t testing.TB, server *cognitosynctest.Server) aws.HTTPClient {
 	t.Helper()
 	if client := server.Config().HTTPClient; client != nil {
 		return client
@@ -130,7 +130,7 @@ func do(client aws.HTTPClient, r *http.Request) outcome {
 }
 
 // ask sends a well-signed request for a pool's usage.
-func ask(t testing.TB, client aws.HTTPClient, server *cognitosynctest.Server, id string, alter ...func(*signing)) outcome {
+func query(t testing.TB, client aws.HTTPClient, server *cognitosynctest.Server, id string, alter ...func(*signing)) outcome {
 	t.Helper()
 	r := newRequest(t, t.Context(), server, id)
 	sign(t, r, alter...)

@@ -95,7 +95,7 @@ func TestVerifier_suite(t *testing.T) {
 
 			if test.Name == "post-sts-header-after" {
 				require.NotNil(t, refusal)
-				assert.Equal(t, "not signed: x-amz-security-token", refusal.Reason)
+				assert.Equal(t, "unsigned headers: x-amz-security-token", refusal.Reason)
 				return
 			}
 			assert.Nil(t, refusal)
@@ -176,7 +176,7 @@ func TestVerifier_pathNotNormalized(t *testing.T) {
 			}
 			require.NotNil(t, refusal)
 			assert.Equal(t, "InvalidSignatureException", refusal.Code)
-			assert.Equal(t, `the signed path is not normalized: there is an empty segment, a "." or a ".." in it`, refusal.Reason)
+			assert.Equal(t, `the signed path is not normalized: it contains an empty segment, "." or ".."`, refusal.Reason)
 			assert.Equal(t, test.normalized, strings.Split(refusal.ExpectedCanonicalRequest, "\n")[1])
 			assert.Equal(t, test.path, strings.Split(refusal.ReceivedCanonicalRequest, "\n")[1])
 
@@ -202,6 +202,6 @@ func TestVerifier_presigned(t *testing.T) {
 	require.NotNil(t, refusal)
 	assert.Equal(t, 403, refusal.StatusCode)
 	assert.Equal(t, "MissingAuthenticationTokenException", refusal.Code)
-	assert.Equal(t, "the request is presigned: a signature in the query is not supported, there must be an Authorization header", refusal.Reason)
+	assert.Equal(t, "the request is presigned, which is not supported: it needs an Authorization header", refusal.Reason)
 	assert.NotContains(t, refusal.String(), credentials.SessionToken)
 }

@@ -25,7 +25,7 @@ import (
 const usage = `{"IdentityPoolUsage":{"DataStorage":null,"IdentityPoolId":"` + poolID + `","LastModifiedDate":null,"SyncSessionsCount":7}}`
 
 // Steps that answer.
-func TestStep_answers(t *testing.T) {
+func TestStep_responses(t *testing.T) {
 	t.Parallel()
 	message := func(s string) string { return fmt.Sprintf(`{"message":%q}`, s) }
 	tests := []struct {
@@ -110,10 +110,10 @@ func TestStep_answers(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
+			inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
 				server.Script(poolID, test.step)
-				client := doer(t, server)
-				got := ask(t, client, server, poolID)
+				client := httpClient(t, server)
+				got := query(t, client, server, poolID)
 				require.NoError(t, got.err)
 				require.NoError(t, got.bodyErr)
 				assert.Equal(t, test.status, got.status)
@@ -132,7 +132,7 @@ func TestStep_answers(t *testing.T) {
 				assert.Equal(t, got.header.Get("X-Amzn-Requestid"), last.RequestID)
 
 				assert.Zero(t, server.Pending())
-				assert.Equal(t, usage, ask(t, client, server, poolID).body, "the step is used up")
+				assert.Equal(t, usage, query(t, client, server, poolID).body, "the step is used up")
 			})
 		})
 	}
@@ -166,13 +166,13 @@ func TestStep_faults(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
-				client := doer(t, server)
+			inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
+				client := httpClient(t, server)
 				// Also on a connection that has been used before, where net/http would
 				// send a request again by itself.
 				for round := range 3 {
 					server.Script(poolID, test.step)
-					got := ask(t, client, server, poolID)
+					got := query(t, client, server, poolID)
 					if test.err != nil {
 						require.ErrorIs(t, got.err, test.err)
 						assert.Zero(t, server.Requests().Last().StatusCode)
@@ -187,7 +187,7 @@ func TestStep_faults(t *testing.T) {
 						}
 						assert.Equal(t, http.StatusOK, server.Requests().Last().StatusCode)
 					}
-					assert.Equal(t, usage, ask(t, client, server, poolID).body)
+					assert.Equal(t, usage, query(t, client, server, poolID).body)
 					assert.Equal(t, 2*(round+1), server.Requests().Count(), "one step, one request")
 				}
 			})
@@ -200,7 +200,7 @@ func TestStep_keepAlive(t *testing.T) {
 	t.Parallel()
 	server := cognitosynctest.NewServer(t)
 	server.Script("", cognitosynctest.OK(), cognitosynctest.Hangup())
-	client := doer(t, server)
+	client := httpClient(t, server)
 	var reused []bool
 	for range 4 {
 		used := false
@@ -235,12 +235,12 @@ func TestStep_waits(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			for _, shape := range shapes {
-				t.Run(shape.name, func(t *testing.T) {
+			for _, mode := range modes {
+				t.Run(mode.name, func(t *testing.T) {
 					t.Parallel()
 					ctx, cancel := context.WithCancelCause(t.Context())
 					defer cancel(nil)
-					server := cognitosynctest.NewServer(t, shape.option, func(o *cognitosynctest.Options) {
+					server := cognitosynctest.NewServer(t, mode.option, func(o *cognitosynctest.Options) {
 						if !test.head {
 							o.OnRequest = func(cognitosynctest.Request) { cancel(gaveUp) }
 						}
@@ -250,7 +250,7 @@ func TestStep_waits(t *testing.T) {
 					r := newRequest(t, ctx, server, poolID)
 					sign(t, r)
 
-					response, err := doer(t, server).Do(r)
+					response, err := httpClient(t, server).Do(r)
 
 					if !test.head {
 						require.ErrorIs(t, err, gaveUp)
@@ -273,8 +273,8 @@ func TestStep_waits(t *testing.T) {
 
 func TestStep_skewedClock(t *testing.T) {
 	t.Parallel()
-	inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
-		client := doer(t, server)
+	inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
+		client := httpClient(t, server)
 		server.Script("", cognitosynctest.SkewedClock(2*time.Hour), cognitosynctest.InternalError().WithClock(-2*time.Hour))
 		for _, test := range []struct {
 			skew    time.Duration
@@ -282,17 +282,17 @@ func TestStep_skewedClock(t *testing.T) {
 			message string
 		}{{2 * time.Hour, 200, "Signature expired: "}, {-2 * time.Hour, 500, "Signature not yet current: "}} {
 			for range 2 {
-				got := ask(t, client, server, poolID)
+				got := query(t, client, server, poolID)
 				assert.Equal(t, "InvalidSignatureException", got.code(), "a refused request leaves the clock as it is")
 				assert.Contains(t, got.body, test.message)
 				date, err := http.ParseTime(got.header.Get("Date"))
 				require.NoError(t, err)
 				assert.InDelta(t, test.skew.Hours(), time.Until(date).Hours(), 0.5)
 			}
-			got := ask(t, client, server, poolID, func(s *signing) { s.at = s.at.Add(test.skew) })
+			got := query(t, client, server, poolID, func(s *signing) { s.at = s.at.Add(test.skew) })
 			assert.Equal(t, test.status, got.status)
 		}
-		assert.Equal(t, http.StatusOK, ask(t, client, server, poolID).status, "the clock is right again")
+		assert.Equal(t, http.StatusOK, query(t, client, server, poolID).status, "the clock is right again")
 	})
 }
 
@@ -300,8 +300,8 @@ func TestStep_skewedClock(t *testing.T) {
 func TestStep_large(t *testing.T) {
 	t.Parallel()
 	const size = 2 << 20
-	inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
-		client := doer(t, server)
+	inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
+		client := httpClient(t, server)
 		get := func(step cognitosynctest.Step) *http.Response {
 			server.Script("", step)
 			r := newRequest(t, t.Context(), server, poolID)
@@ -347,7 +347,7 @@ func TestStep_large(t *testing.T) {
 func TestStep_badStatus(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{-1, 0, 100, 199, 1000} {
-		text := fmt.Sprintf("cognitosynctest: %d is not the status of an answer", status)
+		text := fmt.Sprintf("cognitosynctest: invalid status %d: it must be between 200 and 999", status)
 		assert.PanicsWithValue(t, text, func() { cognitosynctest.Error(status, "x", "x") })
 		assert.PanicsWithValue(t, text, func() { cognitosynctest.Reply(status, nil, "") })
 	}
@@ -364,7 +364,7 @@ func TestStep_value(t *testing.T) {
 	server := cognitosynctest.NewServer(t)
 	server.Script("", base, base)
 	for range 2 {
-		got := ask(t, doer(t, server), server, poolID)
+		got := query(t, httpClient(t, server), server, poolID)
 		require.NoError(t, got.bodyErr)
 		assert.Equal(t, "body", got.body)
 		assert.Equal(t, "1", got.header.Get("X-Own"))
@@ -431,21 +431,21 @@ func TestServer_Script(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
-				client := doer(t, server)
+			inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
+				client := httpClient(t, server)
 				for _, s := range test.scripts {
 					server.Script(s.poolID, s.steps...)
 				}
 				var got []int
 				for range test.want {
-					got = append(got, ask(t, client, server, poolID).status)
+					got = append(got, query(t, client, server, poolID).status)
 				}
 				assert.Equal(t, test.want, got)
 				assert.Equal(t, test.pending, server.Pending())
 				server.Reset()
 				assert.Zero(t, server.Pending())
 				assert.Zero(t, server.Requests().Count())
-				assert.Equal(t, http.StatusOK, ask(t, client, server, poolID).status)
+				assert.Equal(t, http.StatusOK, query(t, client, server, poolID).status)
 			})
 		})
 	}
@@ -454,9 +454,9 @@ func TestServer_Script(t *testing.T) {
 // However many requests come at once, each step is met once.
 func TestServer_Script_concurrent(t *testing.T) {
 	t.Parallel()
-	inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
+	inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
 		server.Script("", cognitosynctest.Throttle(10), cognitosynctest.Repeat(5, cognitosynctest.InternalError()))
-		client := doer(t, server)
+		client := httpClient(t, server)
 		var requests []*http.Request
 		for range 32 {
 			r := newRequest(t, t.Context(), server, poolID)
@@ -483,8 +483,8 @@ func TestServer_Script_concurrent(t *testing.T) {
 
 func TestServer_ScriptEachCall(t *testing.T) {
 	t.Parallel()
-	inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
-		client := doer(t, server)
+	inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
+		client := httpClient(t, server)
 		attempt := func(call, id string) int {
 			r := newRequest(t, t.Context(), server, id)
 			if call != "" {
@@ -535,7 +535,7 @@ func TestServer_ScriptEachCall(t *testing.T) {
 func TestRequests(t *testing.T) {
 	t.Parallel()
 	server := cognitosynctest.NewServer(t)
-	client := doer(t, server)
+	client := httpClient(t, server)
 	for _, r := range []struct{ call, sdk, pool string }{
 		{"a", "attempt=1; max=3", poolID},
 		{"b", "attempt=1; max=5", otherID},
@@ -599,7 +599,7 @@ func TestRequest_errorCode(t *testing.T) {
 	server, client := newMemoryServer(t)
 	for header, want := range map[string]string{"Odd": "Odd", "Odd:": "Odd", "Odd:http://example.com/": "Odd", "": ""} {
 		server.Script("", cognitosynctest.Reply(400, http.Header{"X-Amzn-Errortype": {header}}, ""))
-		ask(t, client, server, poolID)
+		query(t, client, server, poolID)
 		assert.Equal(t, want, server.Requests().Last().ErrorCode)
 	}
 }
@@ -610,7 +610,7 @@ func TestServer_largeRequest(t *testing.T) {
 	r := newRequest(t, t.Context(), server, poolID)
 	r.Body = io.NopCloser(bytes.NewReader(make([]byte, 1<<20+1)))
 	sign(t, r)
-	got := do(doer(t, server), r)
+	got := do(httpClient(t, server), r)
 	assert.Equal(t, http.StatusRequestEntityTooLarge, got.status)
 	assert.Equal(t, "RequestEntityTooLargeException", got.code())
 	assert.Empty(t, server.Requests().Last().Body)

@@ -131,7 +131,7 @@ func TestStart_socketInBubble(t *testing.T) {
 			_, err := cognitosynctest.Start()
 			done <- err
 		}()
-		require.EqualError(t, <-done, "cognitosynctest: in a testing/synctest bubble the server must be in memory: set Options.InMemory")
+		require.EqualError(t, <-done, "cognitosynctest: a server with a socket hangs in a testing/synctest bubble: set Options.InMemory")
 	})
 }
 

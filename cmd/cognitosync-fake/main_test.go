@@ -171,9 +171,9 @@ func TestRun_refused(t *testing.T) {
 	p.start.SecretAccessKey = "wrong"
 	_, lines, err := p.describe(t, poolID)
 	assert.Equal(t, "InvalidSignatureException", code(err))
-	assert.Equal(t, "it is signed with another secret key, or was changed after signing", lines[0].Reason)
+	assert.Equal(t, "the request was signed with another secret key or changed after signing", lines[0].Reason)
 	p.end()
-	assert.Contains(t, p.stderr.String(), "refused for their signature: 1\n")
+	assert.Contains(t, p.stderr.String(), "refused requests: 1\n")
 }
 
 func TestRun_config(t *testing.T) {
@@ -217,7 +217,7 @@ func TestRun_config(t *testing.T) {
 	require.NoError(t, err)
 
 	assert.Zero(t, p.end())
-	assert.Contains(t, p.stderr.String(), "steps never met: 2\n\tus-east-1:1: OK.CutAfter(10)\n\tus-east-1:never: 2 times Stall\n")
+	assert.Contains(t, p.stderr.String(), "pending steps: 2\n\tus-east-1:1: OK.CutAfter(10)\n\tus-east-1:never: Stall (2 times)\n")
 	assert.FileExists(t, p.start.CertificateFile, "it was asked for")
 }
 
@@ -259,12 +259,12 @@ func TestRun_mistakes(t *testing.T) {
 		{"no step", step(`{}`), 2, `script 1: step 2: there is no step ""`},
 		{"unknown step", step(`{"step": "Ok"}`), 2, `script 1: step 2: there is no step "Ok"`},
 		{"no duration", step(`{"step": "OK", "after": "soon"}`), 2, "soon"},
-		{"no status", step(`{"step": "Error"}`), 2, "script 1: 0 is not the status of an answer"},
-		{"no limit", step(`{"step": "RateLimit"}`), 2, "script 1: a rate limit of 0 is none"},
+		{"no status", step(`{"step": "Error"}`), 2, "script 1: invalid status 0: it must be between 200 and 999"},
+		{"no limit", step(`{"step": "RateLimit"}`), 2, "script 1: invalid rate limit 0: it must be at least 1"},
 		{"two ends", step(`{"step": "OK", "cutAfter": 0, "stallAfter": 0}`), 2, "only one of cutAfter"},
 		{"times and forever", step(`{"step": "OK", "times": 2, "forever": true}`), 2, "only one of times and forever"},
 		{"no times", step(`{"step": "OK", "times": 0}`), 2, "times is 0"},
-		{"after forever", step(`{"step": "Stall", "forever": true}, {"step": "OK"}`), 2, "OK comes after Forever(Stall)"},
+		{"after forever", step(`{"step": "Stall", "forever": true}, {"step": "OK"}`), 2, "OK follows Forever(Stall)"},
 		{"status of OK", step(`{"step": "OK", "status": 500}`), 2, "OK has no status"},
 		{"code of Reply", step(`{"step": "Reply", "status": 500, "code": "x"}`), 2, "Reply has no code"},
 		{"message of Reply", step(`{"step": "Reply", "status": 500, "message": "x"}`), 2, "Reply has no message"},
@@ -273,7 +273,7 @@ func TestRun_mistakes(t *testing.T) {
 		{"size of Endless", step(`{"step": "Endless", "size": 1}`), 2, "Endless has no size"},
 		{"limit of Stall", step(`{"step": "Stall", "perSecond": 1}`), 2, "Stall has no perSecond"},
 		{"address", []string{"-addr", "256.0.0.1:0"}, 1, "cognitosynctest: listen tcp"},
-		{"prefix", []string{"-config", write(t, `{"pathPrefix": "x"}`)}, 1, "the PathPrefix"},
+		{"prefix", []string{"-config", write(t, `{"pathPrefix": "x"}`)}, 1, "invalid Options.PathPrefix"},
 		{"certificate", []string{"-cert", filepath.Join(t.TempDir(), "none", "cert.pem")}, 1, "cert.pem"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
