@@ -63,7 +63,7 @@ requests: 6
 	4. GET ` + otherPath + `, pool ` + otherID + `: 403 InvalidSignatureException
 	5. GET ` + otherPath + `, pool ` + otherID + `: 403 InvalidSignatureException
 	6. POST /x: 404 UnknownOperationException
-pending steps: 2
+pending steps: 3
 	any pool: OK.CutAfter(10)
 	` + poolID + `: TooManyRequests (2 times)
 known pools: 2
@@ -153,7 +153,7 @@ func TestServer_KeepRequests(t *testing.T) {
 			assert.Equal(t, test.want, numbers())
 			assert.Equal(t, 5, server.Count())
 			if forgotten := 5 - len(test.want); forgotten > 0 {
-				assert.Contains(t, server.Report(), fmt.Sprintf("\n\t(%d more, not kept because of Options.KeepRequests)\n", forgotten))
+				assert.Contains(t, server.Report(), fmt.Sprintf("\n\t(%d earlier requests not kept: see Options.KeepRequests)\n", forgotten))
 			} else {
 				assert.NotContains(t, server.Report(), "not kept")
 			}

@@ -130,9 +130,11 @@ func (s *Server) PendingSteps() []PendingStep {
 }
 
 // Pending returns the number of pending steps: the sum of the Counts of PendingSteps.
-func (s *Server) Pending() int {
+func (s *Server) Pending() int { return total(s.PendingSteps()) }
+
+func total(pending []PendingStep) int {
 	n := 0
-	for _, p := range s.PendingSteps() {
+	for _, p := range pending {
 		n += p.Count
 	}
 	return n
@@ -159,7 +161,7 @@ func (s *Server) Watch(tb TB, poolIDs ...string) {
 	})
 }
 
-// maxReported limits each section of a report.
+// maxReported limits each list in a report.
 const maxReported = 100
 
 // report returns the report on requests with a number above since, limited to poolIDs if
@@ -173,23 +175,27 @@ func (s *Server) report(since int, poolIDs []string) string {
 
 	var b strings.Builder
 	fmt.Fprintf(&b, "cognitosynctest: server %s\n", s.URL())
-	section(&b, "requests", requests, func(r Request) string { return fmt.Sprintf("%d. %s", r.Number, r) })
+	fmt.Fprintf(&b, "requests: %d\n", len(requests))
+	list(&b, requests, func(r Request) string { return fmt.Sprintf("%d. %s", r.Number, r) })
 	if forgotten := s.Count() - len(kept); forgotten > 0 {
-		fmt.Fprintf(&b, "\t(%d more, not kept because of Options.KeepRequests)\n", forgotten)
+		fmt.Fprintf(&b, "\t(%d earlier requests not kept: see Options.KeepRequests)\n", forgotten)
 	}
-	section(&b, "pending steps", pending, PendingStep.String)
-	section(&b, "known pools", s.knownPools(), func(poolID string) string { return s.describePool(poolID) })
+	fmt.Fprintf(&b, "pending steps: %d\n", total(pending))
+	list(&b, pending, PendingStep.String)
+	pools := s.knownPools()
+	fmt.Fprintf(&b, "known pools: %d\n", len(pools))
+	list(&b, pools, s.describePool)
 	if len(refused) > 0 {
-		section(&b, "refused requests", refused, func(r Request) string {
-			return fmt.Sprintf("%d. %s", r.Number, strings.ReplaceAll(r.Refusal.String(), "\n", "\n\t"))
+		fmt.Fprintf(&b, "refused requests: %d\n", len(refused))
+		list(&b, refused, func(r Request) string {
+			return fmt.Sprintf("%d. %s", r.Number, strings.ReplaceAll(r.Refusal.String(), "\n", "\n\t\t"))
 		})
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// section writes the last maxReported items below a title.
-func section[T any](b *strings.Builder, title string, items []T, line func(T) string) {
-	fmt.Fprintf(b, "%s: %d\n", title, len(items))
+// list writes the last maxReported items, one a line.
+func list[T any](b *strings.Builder, items []T, line func(T) string) {
 	if more := len(items) - maxReported; more > 0 {
 		fmt.Fprintf(b, "\t(%d omitted)\n", more)
 		items = items[more:]
