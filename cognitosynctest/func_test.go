@@ -20,7 +20,7 @@ import (
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
 )
 
-// A step may depend on the request.
+// The function of a Func gets each request that the signature check accepts.
 func TestFunc(t *testing.T) {
 	t.Parallel()
 	inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
@@ -48,13 +48,13 @@ func TestFunc(t *testing.T) {
 		assert.Empty(t, server.Requests()[0].Header.Get("X-Spoiled"))
 		assert.Equal(t, 500, server.Requests().Last().StatusCode)
 
-		// A refused request is not the function's.
+		// It gets no refused request.
 		query(t, client, server, poolID, func(s *signing) { s.region = "eu-west-1" })
 		assert.Len(t, seen, 6)
 	})
 }
 
-// What is set on the step itself is added to what the function returns.
+// Modifications of the Func step are added to those of the chosen step.
 func TestFunc_alteredStep(t *testing.T) {
 	t.Parallel()
 	choose := func(step cognitosynctest.Step) cognitosynctest.Step {
@@ -84,12 +84,12 @@ func TestFunc_alteredStep(t *testing.T) {
 		assert.Equal(t, "3", got.header.Get("A"))
 		require.ErrorIs(t, query(t, client, server, poolID).err, io.EOF)
 		assert.Equal(t, 200, query(t, client, server, poolID).status)
-		assert.Equal(t, usage, query(t, client, server, poolID).body, "what is forever inside is not outside")
-		assert.Equal(t, 7, server.Count(), "one step, one request")
+		assert.Equal(t, usage, query(t, client, server, poolID).body, "a Func that returns a Forever is not itself one")
+		assert.Equal(t, 7, server.Count(), "one request per step")
 	})
 }
 
-// Functions may use the server, which is not locked then.
+// The function of a Func may call methods of the server.
 func TestFunc_usesServer(t *testing.T) {
 	t.Parallel()
 	inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
@@ -114,7 +114,7 @@ func TestFunc_severalSteps(t *testing.T) {
 	})
 }
 
-// The service's clock decides, and what was refused does not count.
+// The limit follows the service's clock. Throttled requests do not count towards it.
 func TestRateLimit(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
@@ -134,7 +134,7 @@ func TestRateLimit(t *testing.T) {
 		want  int
 	}{
 		{0, poolID, 200},
-		{600 * time.Millisecond, otherID, 404}, // accepted, though there is no such pool
+		{600 * time.Millisecond, otherID, 404}, // within the limit, but an unknown pool
 		{0, poolID, 429},
 		{399 * time.Millisecond, poolID, 429},
 		{time.Millisecond, poolID, 200}, // a second after the first
@@ -158,7 +158,7 @@ func TestRateLimit(t *testing.T) {
 	assert.PanicsWithValue(t, "cognitosynctest: invalid rate limit 0: it must be at least 1", func() { cognitosynctest.RateLimit(0) })
 }
 
-// A step after one that is never used up is a mistake.
+// A step that follows a step of Forever is a mistake.
 func TestForever_notTheLast(t *testing.T) {
 	t.Parallel()
 	const text = "cognitosynctest: OK follows Forever(TooManyRequests), so no request could reach it"
@@ -173,12 +173,12 @@ func TestForever_notTheLast(t *testing.T) {
 	server, client := newMemoryServer(t)
 	assert.PanicsWithValue(t, text, func() { server.Script("", forever, next) })
 	assert.PanicsWithValue(t, text, func() { server.ScriptEachCall("", forever, next) })
-	assert.Zero(t, server.Pending(), "nothing was taken over")
+	assert.Zero(t, server.Pending(), "no step was added")
 	server.Script("", forever)
 	assert.PanicsWithValue(t, text, func() { server.Script("", next) })
 	assert.Equal(t, 429, query(t, client, server, poolID).status)
 	assert.PanicsWithValue(t, text, func() { server.Script("", next) })
-	server.Script(poolID, next) // another script
+	server.Script(poolID, next) // the script of another pool
 	assert.Equal(t, 200, query(t, client, server, poolID).status)
 	assert.Equal(t, 429, query(t, client, server, poolID).status)
 
@@ -191,7 +191,7 @@ func TestForever_notTheLast(t *testing.T) {
 	assert.Equal(t, []cognitosynctest.PendingStep{{Step: "OK", Count: 1}}, server.PendingSteps())
 }
 
-// Each kind of step has a name by which a test finds it again.
+// Each kind of step has its own name.
 func TestServer_PendingSteps(t *testing.T) {
 	t.Parallel()
 	server, client := newMemoryServer(t)
@@ -240,11 +240,10 @@ func TestServer_PendingSteps(t *testing.T) {
 	assert.Equal(t, poolID+": TooManyRequests (3 times)", pending[2].String())
 }
 
-// A script for each call does not remember calls without end, but what they have not
-// met.
+// ScriptEachCall tracks a limited number of calls, but counts the pending steps of all.
 func TestServer_ScriptEachCall_manyCalls(t *testing.T) {
 	t.Parallel()
-	const kept = 1 << 12
+	const tracked = 1 << 12
 	server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.InMemory, o.KeepRequests = true, -1 })
 	server.ScriptEachCall("", cognitosynctest.Throttle(1), cognitosynctest.InternalError(), cognitosynctest.OK())
 	client := server.Config().HTTPClient
@@ -256,14 +255,14 @@ func TestServer_ScriptEachCall_manyCalls(t *testing.T) {
 	}
 	assert.Equal(t, 429, attempt("first"))
 	assert.Equal(t, 500, attempt("first"))
-	for i := range kept - 1 {
+	for i := range tracked - 1 {
 		attempt(fmt.Sprint(i))
 	}
-	assert.Equal(t, 404, attempt("first"), "it is still known")
-	assert.Equal(t, 2*(kept-1), server.Pending())
+	assert.Equal(t, 404, attempt("first"), "it is still tracked")
+	assert.Equal(t, 2*(tracked-1), server.Pending())
 	assert.Equal(t, 429, attempt("one more"))
-	assert.Equal(t, 429, attempt("first"), "it is a new one")
-	assert.Equal(t, 2*(kept+1), server.Pending(), "the oldest is forgotten, not what it did not meet")
+	assert.Equal(t, 429, attempt("first"), "it counts as a new call")
+	assert.Equal(t, 2*(tracked+1), server.Pending(), "the oldest call is no longer tracked, but its pending steps count")
 }
 
 func TestServer_MaxInFlight(t *testing.T) {
@@ -277,7 +276,7 @@ func TestServer_MaxInFlight(t *testing.T) {
 			server.Script("", step)
 			query(t, client, server, poolID)
 		}
-		assert.Equal(t, 1, server.MaxInFlight(), "one after the other")
+		assert.Equal(t, 1, server.MaxInFlight(), "the requests are sequential")
 
 		var together sync.WaitGroup
 		together.Add(3)
@@ -302,8 +301,8 @@ func TestServer_MaxInFlight(t *testing.T) {
 	})
 }
 
-// A request that is sent as soon as the response to another is complete is not in flight
-// with that, also on another connection.
+// A request that follows the complete response to another does not overlap with it, even on
+// another connection.
 func TestServer_MaxInFlight_next(t *testing.T) {
 	t.Parallel()
 	server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) {
@@ -316,7 +315,7 @@ func TestServer_MaxInFlight_next(t *testing.T) {
 	assert.Equal(t, 1, server.MaxInFlight())
 }
 
-// A response that is not read is in flight until it is closed.
+// A request whose response is not read is in flight until the body is closed.
 func TestServer_MaxInFlight_unread(t *testing.T) {
 	t.Parallel()
 	server, client := newMemoryServer(t)
@@ -331,7 +330,7 @@ func TestServer_MaxInFlight_unread(t *testing.T) {
 	assert.Zero(t, server.MaxInFlight())
 }
 
-// A child process finds the server by its environment, whatever that of the parent is.
+// The variables override those of the parent process.
 func TestServer_Env(t *testing.T) {
 	t.Parallel()
 	keys := cognitosynctest.Credentials{AccessKeyID: "AKIDCHILD", SecretAccessKey: "secret"}
@@ -354,7 +353,7 @@ func TestServer_Env(t *testing.T) {
 		"AWS_DEFAULT_REGION":                  "eu-west-1",
 		"AWS_ACCESS_KEY_ID":                   "AKIDCHILD",
 		"AWS_SECRET_ACCESS_KEY":               "secret",
-		"AWS_SESSION_TOKEN":                   "", // not the parent's
+		"AWS_SESSION_TOKEN":                   "", // clears the parent's
 		"AWS_EC2_METADATA_DISABLED":           "true",
 	}, env)
 
@@ -362,7 +361,7 @@ func TestServer_Env(t *testing.T) {
 	assert.PanicsWithValue(t, "cognitosynctest: no other process can reach a server in memory", func() { memory.Env() })
 }
 
-// Credentials that expire are renewed once, and the call succeeds.
+// The client renews expired credentials once, and the call succeeds.
 func TestRenewingProvider(t *testing.T) {
 	t.Parallel()
 	old := cognitosynctest.Credentials{AccessKeyID: "AKIDOLD", SecretAccessKey: "old", SessionToken: "old", Expired: true}
@@ -398,7 +397,7 @@ func TestRenewingProvider(t *testing.T) {
 	assert.PanicsWithValue(t, "cognitosynctest: RenewingProvider needs at least one set of credentials", func() { cognitosynctest.RenewingProvider() })
 }
 
-// The retryer that does not wait decides as the one that clients use by default.
+// NoWaitRetryer makes the same decisions as the default retryer.
 func TestNoWaitRetryer(t *testing.T) {
 	t.Parallel()
 	retryer, standard := cognitosynctest.NoWaitRetryer(), retry.NewStandard()
@@ -451,7 +450,7 @@ func TestStart_options(t *testing.T) {
 	require.Error(t, err)
 }
 
-// A server listens where it is told to, and tells where it is reached.
+// The server listens on Addr, and URL is an address at which it can be reached.
 func TestServer_Addr(t *testing.T) {
 	t.Parallel()
 	for _, addr := range []string{"127.0.0.1:0", "127.0.0.2:0", ":0"} {

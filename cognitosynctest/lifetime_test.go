@@ -21,7 +21,7 @@ import (
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
 )
 
-// A testTB records what a server does with a test.
+// A testTB records the calls of its methods.
 type testTB struct {
 	failed   bool
 	fatal    string
@@ -41,7 +41,7 @@ func (tb *testTB) end() {
 	}
 }
 
-// The code of a test may close the server where the server calls it.
+// Callbacks may close the server.
 func TestServer_closeInside(t *testing.T) {
 	t.Parallel()
 	for _, mode := range modes {
@@ -81,7 +81,7 @@ func TestServer_closeInside(t *testing.T) {
 	}
 }
 
-// NewServer waits at the end of the test for what may still use the test.
+// At the end of the test, NewServer waits for callbacks, because they may use the test.
 func TestNewServer_waitsForOnRequest(t *testing.T) {
 	t.Parallel()
 	for _, mode := range modes[:2] {
@@ -99,7 +99,7 @@ func TestNewServer_waitsForOnRequest(t *testing.T) {
 			r := newRequest(t, ctx, server, poolID)
 			sign(t, r)
 			require.ErrorIs(t, do(httpClient(t, server), r).err, context.Canceled)
-			server.Close() // does not wait for it
+			server.Close() // does not wait for OnRequest
 			close(release)
 			tb.end()
 			assert.True(t, over)
@@ -107,7 +107,7 @@ func TestNewServer_waitsForOnRequest(t *testing.T) {
 	}
 }
 
-// A panic of the test's own code reaches the test.
+// A panic in a callback fails the test.
 func TestServer_panic(t *testing.T) {
 	t.Parallel()
 	for _, inside := range []string{"OnRequest", "Func"} {
@@ -138,7 +138,7 @@ func TestServer_panic(t *testing.T) {
 				require.Error(t, do(client, r).err)
 				tb.end()
 				assert.True(t, strings.HasPrefix(tb.fatal, "cognitosynctest: panic in OnRequest or in the function of a Func step: a slip in "+inside+"\n"), tb.fatal)
-				assert.Contains(t, tb.fatal, "TestServer_panic", "the stack tells where")
+				assert.Contains(t, tb.fatal, "TestServer_panic", "the stack trace")
 				require.Len(t, tb.logs, 1)
 				assert.Contains(t, tb.logs[0], "\nknown pools: 0")
 			})
@@ -146,7 +146,7 @@ func TestServer_panic(t *testing.T) {
 	}
 }
 
-// net/http's own way to break a connection is no slip.
+// A panic with http.ErrAbortHandler breaks the connection and does not fail the test.
 func TestServer_panicToAbort(t *testing.T) {
 	t.Parallel()
 	tb := &testTB{}
@@ -159,7 +159,7 @@ func TestServer_panicToAbort(t *testing.T) {
 	assert.Empty(t, tb.logs)
 }
 
-// Without a test to fail, the program ends: another process tries it.
+// A panic in a callback of a server of Start crashes the program. A child process shows it.
 func TestStart_panic(t *testing.T) {
 	t.Parallel()
 	const variable = "COGNITOSYNCTEST_PANIC"
@@ -178,8 +178,7 @@ func TestStart_panic(t *testing.T) {
 	assert.Contains(t, string(output), "panic: cognitosynctest: panic in OnRequest or in the function of a Func step: a slip")
 }
 
-// A test that gives up in OnRequest, as FailNow does, ends the connection and nothing
-// else.
+// If OnRequest ends its goroutine, as FailNow does, only that connection breaks.
 func TestServer_goexit(t *testing.T) {
 	t.Parallel()
 	for _, mode := range modes[:2] {
@@ -201,7 +200,7 @@ func TestServer_goexit(t *testing.T) {
 	}
 }
 
-// In memory, user code that ends its goroutine leaves nothing in flight.
+// In memory, a panic in a callback leaves no request in flight.
 func TestServer_panicInFlight(t *testing.T) {
 	t.Parallel()
 	server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) {
@@ -211,10 +210,10 @@ func TestServer_panicInFlight(t *testing.T) {
 	for range 3 {
 		assert.Panics(t, func() { query(t, httpClient(t, server), server, poolID) })
 	}
-	assert.Equal(t, 1, server.MaxInFlight(), "one after the other")
+	assert.Equal(t, 1, server.MaxInFlight(), "the requests are sequential")
 }
 
-// However many clients there are, Close ends them all.
+// Close ends the requests of any number of clients.
 func TestServer_closeUnderLoad(t *testing.T) {
 	t.Parallel()
 	const clients, before = 500, 1200
@@ -263,7 +262,7 @@ func TestServer_closeUnderLoad(t *testing.T) {
 			server.Close()
 			assert.GreaterOrEqual(t, server.Count(), before)
 			assert.LessOrEqual(t, server.MaxInFlight(), clients)
-			assert.Greater(t, server.MaxInFlight(), 20, "those that stall")
+			assert.Greater(t, server.MaxInFlight(), 20, "at least the stalled requests")
 		})
 	}
 }

@@ -15,7 +15,8 @@ import (
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
 )
 
-// reported is a server in memory that has served and refused, and what it was asked.
+// newReportedServer returns a server in memory that has accepted some requests and refused
+// others.
 func newReportedServer(t *testing.T, tb cognitosynctest.TB) *cognitosynctest.Server {
 	t.Helper()
 	server := cognitosynctest.NewServer(tb, func(o *cognitosynctest.Options) {
@@ -40,7 +41,7 @@ func newReportedServer(t *testing.T, tb cognitosynctest.TB) *cognitosynctest.Ser
 
 const reportedPath = "/identitypools/us-east-1%3A23ec4050-6aea-7089-a2dd-08002example"
 
-// A failed test says what the server saw. One that has passed says nothing.
+// A failed test logs the report. A passed test logs nothing.
 func TestNewServer_logs(t *testing.T) {
 	t.Parallel()
 	for _, failed := range []bool{false, true} {
@@ -75,7 +76,7 @@ refused requests: 2
 		_, refusals, _ := strings.Cut(report, "refused requests: 2\n\t4. ")
 		first, second, found := strings.Cut(refusals, "\n\t5. ")
 		require.True(t, found)
-		assert.NotContains(t, first, "canonical request", "they are the same, the reason says it all")
+		assert.NotContains(t, first, "canonical request", "expected and received are the same")
 		assert.Contains(t, first, "expected string to sign")
 		for _, want := range []string{"expected canonical request", "received canonical request", "x-amz-security-token:REDACTED"} {
 			assert.Contains(t, second, want)
@@ -85,7 +86,7 @@ refused requests: 2
 	}
 }
 
-// For a server that several tests share, each sees what concerns it.
+// Each test that watches a shared server gets a report on its own requests and steps.
 func TestServer_Watch(t *testing.T) {
 	t.Parallel()
 	server := newReportedServer(t, t)
@@ -110,7 +111,7 @@ func TestServer_Watch(t *testing.T) {
 	assert.NotContains(t, one.logs[0], "refused")
 }
 
-// A report stays readable however long the server has run.
+// A report has a limited length, however many requests there were.
 func TestServer_Report_long(t *testing.T) {
 	t.Parallel()
 	server, client := newMemoryServer(t)
@@ -126,7 +127,7 @@ func TestServer_KeepRequests(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		keep int
-		want []int // the numbers of 5 requests that are kept
+		want []int // the numbers of the kept requests, of 5
 	}{
 		{0, []int{1, 2, 3, 4, 5}},
 		{-1, []int{}},
@@ -171,7 +172,7 @@ func TestServer_KeepRequests(t *testing.T) {
 	}
 }
 
-// What a test does with the requests it gets does not change the record.
+// Modifying the requests that a test gets does not modify the record.
 func TestServer_Requests_shareNothing(t *testing.T) {
 	t.Parallel()
 	spoil := func(r *cognitosynctest.Request) {
@@ -197,7 +198,7 @@ func TestServer_Requests_shareNothing(t *testing.T) {
 	}
 }
 
-// However a request is printed, no token is in it.
+// The text of a request contains no token, whatever the verb.
 func TestRequest_text(t *testing.T) {
 	t.Parallel()
 	server := newReportedServer(t, &testTB{})
@@ -215,8 +216,8 @@ func TestRequest_text(t *testing.T) {
 	assert.Equal(t, " : no response", cognitosynctest.Request{}.String())
 }
 
-// A server with a bound stays as large as it is. COGNITOSYNCTEST_REQUESTS=1000000 makes
-// it a long test.
+// With KeepRequests, the memory of a server is bounded. COGNITOSYNCTEST_REQUESTS=1000000 runs
+// a longer test.
 func TestServer_memory(t *testing.T) {
 	requests := 20_000
 	if n, err := fmt.Sscan(os.Getenv("COGNITOSYNCTEST_REQUESTS"), &requests); err == nil && n == 1 {
@@ -249,6 +250,6 @@ func TestServer_memory(t *testing.T) {
 	t.Logf("heap in use: %d KB after half of the requests, %d KB after all", half>>10, whole>>10)
 	assert.Equal(t, requests, server.Count())
 	assert.Equal(t, 100, server.Requests().Count())
-	// Kept whole, half the requests of the short test take 16 MB.
+	// Without KeepRequests, half of the default number of requests take 16 MB.
 	assert.Less(t, whole, half+(4<<20))
 }

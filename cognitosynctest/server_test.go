@@ -30,7 +30,7 @@ func TestServer_usage(t *testing.T) {
 	tests := []struct {
 		name string
 		pool cognitosynctest.Pool
-		want string // with ID for the pool's ID
+		want string // ID stands for the pool ID
 	}{
 		{
 			name: "every member null",
@@ -52,22 +52,22 @@ func TestServer_usage(t *testing.T) {
 			want: `{"IdentityPoolUsage":{"DataStorage":null,"IdentityPoolId":"ID","LastModifiedDate":2.0E9,"SyncSessionsCount":null}}`,
 		},
 		{
-			name: "the beginning of time",
+			name: "the Unix epoch",
 			pool: cognitosynctest.Pool{LastModifiedDate: date(1970, 1, 1, 0, 0, 0, 0)},
 			want: `{"IdentityPoolUsage":{"DataStorage":null,"IdentityPoolId":"ID","LastModifiedDate":0.0,"SyncSessionsCount":null}}`,
 		},
 		{
-			name: "soon after",
+			name: "soon after the Unix epoch",
 			pool: cognitosynctest.Pool{LastModifiedDate: date(1970, 1, 1, 0, 0, 1, 1)},
 			want: `{"IdentityPoolUsage":{"DataStorage":null,"IdentityPoolId":"ID","LastModifiedDate":1.001,"SyncSessionsCount":null}}`,
 		},
 		{
-			name: "long before",
+			name: "long before the Unix epoch",
 			pool: cognitosynctest.Pool{LastModifiedDate: date(1900, 1, 1, 0, 0, 0, 0)},
 			want: `{"IdentityPoolUsage":{"DataStorage":null,"IdentityPoolId":"ID","LastModifiedDate":-2.2089888E9,"SyncSessionsCount":null}}`,
 		},
 		{
-			name: "the end of time",
+			name: "the latest date of RFC 3339",
 			pool: cognitosynctest.Pool{LastModifiedDate: date(9999, 12, 31, 23, 59, 59, 999)},
 			want: `{"IdentityPoolUsage":{"DataStorage":null,"IdentityPoolId":"ID","LastModifiedDate":2.53402300799999E11,"SyncSessionsCount":null}}`,
 		},
@@ -130,7 +130,7 @@ func TestServer_errors(t *testing.T) {
 	tests := []struct {
 		name    string
 		user    cognitosynctest.Credentials
-		region  string // us-east-1 if not given
+		region  string // default us-east-1
 		poolID  string
 		status  int
 		code    string
@@ -203,7 +203,7 @@ func TestServer_errors(t *testing.T) {
 				":iam::123456789012:user/AKIDUSER", ":sts::123456789012:assumed-role/cognitosynctest/AKIDUSER", 1),
 		},
 		{
-			name: "owner with a name",
+			name: "owner with an ARN",
 			user: user(func(c *cognitosynctest.Credentials) {
 				c.SessionToken, c.DeniedPools, c.ARN = "token", []string{poolID}, "arn:aws:sts::1:assumed-role/a/b"
 			}),
@@ -312,7 +312,7 @@ func TestServer_unknownOperation(t *testing.T) {
 		{"slash at the end", http.MethodGet, "/identitypools/a/"},
 		{"other path", http.MethodGet, "/pools/a"},
 		{"other method", http.MethodPost, "/identitypools/a"},
-		{"only the head", http.MethodHead, "/identitypools/a"},
+		{"only the headers", http.MethodHead, "/identitypools/a"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -327,13 +327,13 @@ func TestServer_unknownOperation(t *testing.T) {
 					assert.JSONEq(t, `{"message":"The requested operation is not recognized by the service."}`, got.body)
 				}
 				assert.Empty(t, server.Requests().Last().PoolID)
-				assert.Equal(t, 1, server.Pending(), "the script is for pools")
+				assert.Equal(t, 1, server.Pending(), "other operations consume no step")
 			})
 		})
 	}
 }
 
-// The server refuses what the verifier refuses, and tells both sides.
+// The server refuses requests with an invalid signature, and records the reason.
 func TestServer_refusal(t *testing.T) {
 	t.Parallel()
 	inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
@@ -350,7 +350,7 @@ func TestServer_refusal(t *testing.T) {
 		assert.Equal(t, "the request was signed with another secret key or changed after signing", last.Refusal.Reason)
 		assert.JSONEq(t, fmt.Sprintf(`{"message":%q}`, last.Refusal.Message), got.body)
 		assert.Equal(t, "InvalidSignatureException", last.ErrorCode)
-		assert.Equal(t, 1, server.Pending(), "a refused request uses up no step")
+		assert.Equal(t, 1, server.Pending(), "a refused request consumes no step")
 
 		assert.Equal(t, http.StatusInternalServerError, query(t, client, server, poolID).status)
 		assert.Nil(t, server.Requests().Last().Refusal)
@@ -391,7 +391,7 @@ func TestServer_SetCredentials(t *testing.T) {
 	expired.Expired = true
 	server.SetCredentials(expired)
 	assert.Equal(t, "ExpiredTokenException", query(t, client, server, poolID, asUser).code())
-	assert.Equal(t, http.StatusOK, query(t, client, server, poolID).status, "the others are still known")
+	assert.Equal(t, http.StatusOK, query(t, client, server, poolID).status, "the other credentials are still accepted")
 }
 
 func TestServer_region(t *testing.T) {
@@ -407,14 +407,14 @@ func TestServer_region(t *testing.T) {
 	}{
 		{"default", func(*cognitosynctest.Options) {}, "us-east-1", pool, "us-east-1", 200, ""},
 		{"empty", func(o *cognitosynctest.Options) { o.Region = "" }, "us-east-1", pool, "us-east-1", 200, ""},
-		{"other than signed for", func(*cognitosynctest.Options) {}, "eu-west-1", european, "us-east-1", 403, "InvalidSignatureException"},
-		{"other", func(o *cognitosynctest.Options) { o.Region = "eu-west-1" }, "eu-west-1", european, "eu-west-1", 200, ""},
-		{"any", func(o *cognitosynctest.Options) { o.AnyRegion = true }, "eu-west-1", european, "us-east-1", 200, ""},
-		{"any but the pool's", func(o *cognitosynctest.Options) { o.AnyRegion = true }, "eu-west-1", pool, "us-east-1", 404, "ResourceNotFoundException"},
-		{"other than the pool's", func(*cognitosynctest.Options) {}, "us-east-1", european, "us-east-1", 404, "ResourceNotFoundException"},
-		{"a pool of none", func(*cognitosynctest.Options) {}, "us-east-1", "x", "us-east-1", 200, ""},
-		{"a pool of what is no region", func(*cognitosynctest.Options) {}, "us-east-1", "local:1", "us-east-1", 200, ""},
-		{"any, and a pool of none", func(o *cognitosynctest.Options) { o.AnyRegion = true }, "eu-west-1", "x", "us-east-1", 200, ""},
+		{"signed for another region", func(*cognitosynctest.Options) {}, "eu-west-1", european, "us-east-1", 403, "InvalidSignatureException"},
+		{"another region", func(o *cognitosynctest.Options) { o.Region = "eu-west-1" }, "eu-west-1", european, "eu-west-1", 200, ""},
+		{"AnyRegion", func(o *cognitosynctest.Options) { o.AnyRegion = true }, "eu-west-1", european, "us-east-1", 200, ""},
+		{"AnyRegion, but not that of the pool", func(o *cognitosynctest.Options) { o.AnyRegion = true }, "eu-west-1", pool, "us-east-1", 404, "ResourceNotFoundException"},
+		{"not the region of the pool", func(*cognitosynctest.Options) {}, "us-east-1", european, "us-east-1", 404, "ResourceNotFoundException"},
+		{"an ID without a region", func(*cognitosynctest.Options) {}, "us-east-1", "x", "us-east-1", 200, ""},
+		{"an ID with a prefix that is not a region", func(*cognitosynctest.Options) {}, "us-east-1", "local:1", "us-east-1", 200, ""},
+		{"AnyRegion, an ID without a region", func(o *cognitosynctest.Options) { o.AnyRegion = true }, "eu-west-1", "x", "us-east-1", 200, ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -450,7 +450,7 @@ func TestServer_Config(t *testing.T) {
 		cfg := server.Config()
 		assert.Equal(t, "us-east-1", cfg.Region)
 		if strings.HasSuffix(server.URL(), ".invalid") {
-			assert.Nil(t, cfg.BaseEndpoint, "in memory the client's own rules find the server")
+			assert.Nil(t, cfg.BaseEndpoint, "in memory, the client's endpoint rules apply")
 		} else {
 			assert.Equal(t, server.URL(), *cfg.BaseEndpoint)
 		}
@@ -517,7 +517,7 @@ func TestServer_OnRequest(t *testing.T) {
 	assert.Equal(t, []cognitosynctest.Request(server.Requests()), seen)
 }
 
-// Many tests share one server, each with a pool of its own.
+// Parallel tests can share a server if each has its own pool.
 func TestServer_parallel(t *testing.T) {
 	t.Parallel()
 	inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
@@ -573,13 +573,13 @@ func TestServer_Close(t *testing.T) {
 			require.Error(t, errs[1])
 			got := query(t, client, server, poolID)
 			require.ErrorIs(t, got.err, clienttest.ConnectionRefused)
-			server.Close() // once more does no harm
+			server.Close() // has no effect
 		})
 	}
 }
 
-// No goroutine of a server outlives Close. The test is not parallel, for it counts
-// the goroutines of the process.
+// No goroutine of a server outlives Close. The test is not parallel, because it counts the
+// goroutines of the process.
 func TestServer_leaks(t *testing.T) {
 	var transport http.Transport
 	before := runtime.NumGoroutine()
@@ -616,12 +616,12 @@ func TestServer_leaks(t *testing.T) {
 		calls.Wait()
 	}
 	transport.CloseIdleConnections()
-	// The last steps of a goroutine that is already counted out take a moment.
+	// A goroutine exists for a moment after the gauge has stopped counting it.
 	for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before && time.Now().Before(deadline); {
 		runtime.Gosched()
 	}
 	if n := runtime.NumGoroutine(); n > before {
 		stacks := make([]byte, 1<<20)
-		t.Errorf("%d goroutines are left, there were %d:\n%s", n, before, stacks[:runtime.Stack(stacks, true)])
+		t.Errorf("%d goroutines after Close, %d before:\n%s", n, before, stacks[:runtime.Stack(stacks, true)])
 	}
 }
