@@ -27,8 +27,9 @@ type Credentials struct {
 	Expired bool
 
 	// CognitoIdentityUser makes every request fail with NotAuthorizedException, as if
-	// Cognito Identity had issued the credentials to a user of an app. AWS documents that
-	// the operation takes developer credentials only; the error is inferred.
+	// Cognito Identity had issued the credentials to a user of an app. AWS: "You cannot call
+	// this API with the temporary user credentials provided by Cognito Identity." Which
+	// error that gives is inferred.
 	CognitoIdentityUser bool
 
 	// AllowedPools are the IDs of the pools that the owner may query; nil means all, an

@@ -37,11 +37,11 @@
 //  4. Otherwise the response comes from the table of pools: the usage of the pool, with
 //     null for members that are not set, or ResourceNotFoundException.
 //
-// The fake is as strict as the service. It finds a pool only in the region that the pool
-// ID begins with. It rejects an unregistered ID that violates the documented pattern, such
-// as that of a user pool, with InvalidParameterException. [Credentials] can be those of a
-// Cognito Identity user, which get NotAuthorizedException, and can be allowed or denied
-// individual pools, which gives AccessDeniedException.
+// The fake is strict. It finds a pool only in the region that the pool ID begins with. It
+// rejects an unregistered ID that violates the documented pattern, such as that of a user
+// pool, with InvalidParameterException. [Credentials] can belong to a Cognito Identity user,
+// who gets NotAuthorizedException, or be limited to some pools, with AccessDeniedException
+// for all others.
 //
 // AWS documents the errors of the operation and the pattern of the ID. Which error comes
 // first, and the text of the messages, are inferred.
@@ -58,9 +58,9 @@
 //
 // By default the server is a custom endpoint. A client with a custom endpoint does not
 // check the region of a pool. With AWSHosts in [Options], Config returns no BaseEndpoint
-// but an HTTPClient that redirects requests for AWS's host names to the server, so the
-// client returns a RegionMismatchError just as in production. A server in memory always
-// works this way. With AnyRegion, one server stands in for every region.
+// but an HTTPClient that sends requests for AWS's host names to the server, so the client
+// returns a RegionMismatchError just as in production. A server in memory always works this
+// way. With AnyRegion, one server stands in for every region.
 //
 // # Scripts
 //
@@ -116,7 +116,7 @@
 //		server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.InMemory = true })
 //		server.Script("", cognitosynctest.Throttle(2))
 //		cfg := server.Config()
-//		cfg.Retryer = nil // the client's default, which backs off for up to seconds
+//		cfg.Retryer = nil // the client's default retryer, which backs off
 //		...
 //	})
 //

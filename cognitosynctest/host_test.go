@@ -206,7 +206,7 @@ func TestServer_hostScope(t *testing.T) {
 	}
 }
 
-// The response does not show that the request was redirected.
+// The response does not show that the request was rerouted.
 func TestServer_awsHostsRequest(t *testing.T) {
 	t.Parallel()
 	server := cognitosynctest.NewServer(t, awsHostModes[0].option)

@@ -47,13 +47,13 @@ type Options struct {
 
 	// AWSHosts makes Config return no BaseEndpoint, so that the client's endpoint rules
 	// and its check of the pool's region run as in production. The HTTPClient of Config
-	// redirects requests for AWS's host names to the server and finds no other host. A
-	// server in memory always works this way.
+	// sends requests for AWS's host names to the server and finds no other host. A server in
+	// memory always works this way.
 	AWSHosts bool
 
-	// Hosts are additional host names, with a port if it is not the default, at which
-	// RoundTripper and the HTTPClient of AWSHosts reach the server. A proxy's is an
-	// example. "*" matches every host.
+	// Hosts are additional hosts, such as that of a proxy, at which RoundTripper and the
+	// HTTPClient of AWSHosts reach the server. Each has the form that it has in the request
+	// URL, host or host:port. "*" matches every host.
 	Hosts []string
 
 	// Pools are the initial pools.
@@ -412,8 +412,8 @@ func (s *Server) URL() string { return s.scheme + "://" + s.host + s.options.Pat
 
 // Config returns a configuration for clients of the server: region, credentials,
 // [NoWaitRetryer], BaseEndpoint, and an HTTPClient if the server needs one. With InMemory or
-// AWSHosts there is no BaseEndpoint; the HTTPClient redirects requests for AWS's host names
-// to the server, so that the client's endpoint rules run. Code that requires an endpoint can
+// AWSHosts there is no BaseEndpoint; the HTTPClient sends requests for AWS's host names to
+// the server, so that the client's endpoint rules run. Code that requires an endpoint can
 // set it:
 //
 //	cfg.BaseEndpoint = aws.String(server.URL())
