@@ -111,8 +111,8 @@ func onGoroutines(ctx context.Context, n int, f func(ctx context.Context, i int)
 	return context.Cause(ctx)
 }
 
-// quantile returns the smallest of the sorted values that is not exceeded by at least the fraction q of them, or 0 if there
-// are none.
+// quantile returns the smallest of the sorted values v such that at least the fraction q of them are at most v, or 0 if
+// there are none.
 func quantile[T time.Duration | float64](sorted []T, q float64) T {
 	if len(sorted) == 0 {
 		return 0

@@ -23,10 +23,10 @@ type Credentials struct {
 	// from the access key: an assumed role for temporary credentials, otherwise a user.
 	ARN string
 
-	// Expired makes every request fail with ExpiredTokenException.
+	// Expired makes requests fail with ExpiredTokenException.
 	Expired bool
 
-	// CognitoIdentityUser makes every request fail with NotAuthorizedException, as if
+	// CognitoIdentityUser makes requests fail with NotAuthorizedException, as if
 	// Cognito Identity had issued the credentials to a user of an app. AWS: "You cannot call
 	// this API with the temporary user credentials provided by Cognito Identity." Which
 	// error that gives is inferred.
