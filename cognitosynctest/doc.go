@@ -59,8 +59,8 @@
 // By default the server is a custom endpoint. A client with a custom endpoint does not
 // check the region of a pool. With AWSHosts in [Options], Config returns no BaseEndpoint
 // but an HTTPClient that sends requests for AWS's host names to the server, so the client
-// returns a RegionMismatchError just as in production. A server in memory always works this
-// way. With AnyRegion, one server stands in for every region.
+// returns a [*cognitosync.RegionMismatchError] just as in production. A server in memory
+// always works this way. With AnyRegion, one server stands in for every region.
 //
 // # Scripts
 //

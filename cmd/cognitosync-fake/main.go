@@ -3,9 +3,9 @@
 //
 //	cognitosync-fake -pool us-east-1:00000000-0000-0000-0000-000000000001
 //
-// The server is that of package cognitosynctest. It checks request signatures, responds from
-// a table of pools, and runs scripts of errors and faults from a JSON file. Run it with -h
-// for the flags and the format of the file.
+// The server is a [cognitosynctest.Server]. It checks request signatures, responds from a
+// table of pools, and runs scripts of errors and faults from a JSON file. Run the command with
+// -h for the flags and the format of the file.
 package main
 
 import (
