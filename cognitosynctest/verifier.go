@@ -19,9 +19,9 @@ const (
 	signingService    = "cognito-sync"
 	signingTimeFormat = "20060102T150405Z"
 
-	// clockWindow is the maximum difference between X-Amz-Date and the service's clock.
-	// AWS: "In most cases, a request must reach AWS within five minutes of the time stamp
-	// in the request."
+	// clockWindow is the maximum difference between X-Amz-Date and the service's clock. AWS
+	// documents that, in most cases, "a request must reach AWS within five minutes of the
+	// time stamp in the request".
 	clockWindow = 5 * time.Minute
 
 	// maxRequestBody limits the request body. The operation's own requests have none.
