@@ -344,8 +344,8 @@ func TestRetryQuota(t *testing.T) { // not parallel: it sets an environment vari
 // throttled.
 const retryCost = 14
 
-// testRetryQuota uses up a client's 500 tokens with a failure whose retries cost cost tokens
-// each. A retry that succeeds returns its tokens. Any other success adds one.
+// testRetryQuota uses up a client's 500 tokens with a failure. Each retry takes cost tokens, and
+// returns them if it succeeds. Any other success adds one token.
 func testRetryQuota(t *testing.T, tr *trial, failure cognitosynctest.Step, cost int) {
 	t.Helper()
 	attempts := func() int { // makes a call that fails
