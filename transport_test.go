@@ -739,7 +739,11 @@ func TestProxy(t *testing.T) {
 		},
 		{"dies", func(net.Conn, *http.Request) {}, map[string]int{"http": 3, "https": 3}, map[string]string{"http": "EOF", "https": "EOF"}},
 		{
-			"dies after it has connected", say("HTTP/1.1 200 OK\r\n\r\n"),
+			"dies after it has connected", func(conn net.Conn, req *http.Request) {
+				say("HTTP/1.1 200 OK\r\n\r\n")(conn, req)
+				_ = conn.(*net.TCPConn).CloseWrite()
+				_, _ = io.Copy(io.Discard, conn) // closing with unread data would reset the connection
+			},
 			map[string]int{"https": 3}, map[string]string{"https": "EOF"},
 		},
 		{"resets", func(conn net.Conn, _ *http.Request) { _ = reset(conn) }, map[string]int{"http": 3, "https": 3}, map[string]string{"http": "reset", "https": "reset"}},
@@ -770,14 +774,12 @@ func TestProxy(t *testing.T) {
 // TestProxyAddress uses proxies that cannot be reached. Most of their addresses are malformed.
 func TestProxyAddress(t *testing.T) {
 	t.Parallel()
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, closed.Close())
+	closed := refusingAddress(t)
 	for _, test := range []struct{ name, address, contains string }{
-		{"refuses", "http://user:" + proxyPassword + "@" + closed.Addr().String(), "refused"},
-		{"slash in the password", "http://user:" + proxyPassword + "/x@" + closed.Addr().String(), "invalid proxy address: check HTTP_PROXY and HTTPS_PROXY, or the transport's Proxy"},
-		{"space in the password", "http://user:" + proxyPassword + " x@" + closed.Addr().String(), "invalid proxy address: check HTTP_PROXY and HTTPS_PROXY, or the transport's Proxy"},
-		{"no scheme", "user:" + proxyPassword + "/x@" + closed.Addr().String(), "invalid proxy address: check HTTP_PROXY and HTTPS_PROXY, or the transport's Proxy"},
+		{"refuses", "http://user:" + proxyPassword + "@" + closed, "refused"},
+		{"slash in the password", "http://user:" + proxyPassword + "/x@" + closed, "invalid proxy address: check HTTP_PROXY and HTTPS_PROXY, or the transport's Proxy"},
+		{"space in the password", "http://user:" + proxyPassword + " x@" + closed, "invalid proxy address: check HTTP_PROXY and HTTPS_PROXY, or the transport's Proxy"},
+		{"no scheme", "user:" + proxyPassword + "/x@" + closed, "invalid proxy address: check HTTP_PROXY and HTTPS_PROXY, or the transport's Proxy"},
 		{"no number as the port", "http://user:" + proxyPassword + "@127.0.0.1:x", "invalid proxy address: check HTTP_PROXY and HTTPS_PROXY, or the transport's Proxy"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
