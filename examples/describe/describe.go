@@ -75,9 +75,7 @@ func (c *command) poolIDs(ctx context.Context) iter.Seq2[string, error] {
 				}
 				continue
 			}
-			stdin := interruptible(ctx, c.stdin)
-			defer stdin.Close()
-			words := bufio.NewScanner(stdin)
+			words := bufio.NewScanner(interruptible(ctx, c.stdin))
 			words.Split(bufio.ScanWords)
 			for words.Scan() {
 				if !yield(words.Text(), nil) {
@@ -92,9 +90,9 @@ func (c *command) poolIDs(ctx context.Context) iter.Seq2[string, error] {
 	}
 }
 
-// interruptible returns a reader of r that fails when ctx is done, even while r waits
-// for somebody to type.
-func interruptible(ctx context.Context, r io.Reader) *io.PipeReader {
+// interruptible returns a reader of r that fails when ctx is done, even while a read of
+// r blocks.
+func interruptible(ctx context.Context, r io.Reader) io.Reader {
 	reader, writer := io.Pipe()
 	go func() {
 		_, err := io.Copy(writer, r)

@@ -32,19 +32,19 @@ const (
 	noRegion    = "pool-without-a-region"
 )
 
-// clearEnv takes away all AWS settings of the machine until the test ends.
+// clearEnv unsets all AWS environment variables until the test ends.
 func clearEnv(t *testing.T) {
 	t.Helper()
 	for _, setting := range os.Environ() {
 		if name, _, _ := strings.Cut(setting, "="); strings.HasPrefix(name, "AWS_") {
-			t.Setenv(name, "") // so that it comes back
+			t.Setenv(name, "") // restores it after the test
 			require.NoError(t, os.Unsetenv(name))
 		}
 	}
 }
 
-// setUp starts a service, and lets the environment be that of somebody who may use
-// it: keys, no configuration files, one attempt a call.
+// setUp starts a fake service and sets the environment of a user who may call it: keys,
+// no configuration files, one attempt per call.
 func setUp(t *testing.T, optFns ...func(*cognitosynctest.Options)) *cognitosynctest.Server {
 	t.Helper()
 	server := cognitosynctest.NewServer(t, append(optFns, func(o *cognitosynctest.Options) {
@@ -80,7 +80,7 @@ func writeFile(t *testing.T, content string) string {
 	return name
 }
 
-// result is what a run of the command came to.
+// result is the outcome of a run of the command.
 type result struct {
 	status         int
 	stdout, stderr string
@@ -170,6 +170,14 @@ func TestRun_demonstration(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestREADME_printsTheDemonstration(t *testing.T) {
+	clearEnv(t)
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	got := runCommand(t)
+	assert.Contains(t, string(readme), "```text\n"+got.stderr+got.stdout+"```\n")
 }
 
 func TestRun_help(t *testing.T) {
@@ -538,7 +546,7 @@ func TestRun_failures(t *testing.T) {
 			kind: "service", code: "InternalErrorException", requestID: first,
 		},
 		{
-			name: "response of something else than the service",
+			name: "response of another server",
 			args: []string{fullPool},
 			set:  script(cognitosynctest.Error(418, "Teapot", "short\r\nand\x1b[1mstout\u009b")),
 			want: []string{": Teapot: short  and [1mstout  (status 418, request ID " + first + ")\n"},
@@ -689,7 +697,7 @@ func TestRun_failures(t *testing.T) {
 	}
 }
 
-// A call that takes longer than an attempt may is no matter of the service.
+// An attempt timeout points to the network.
 func TestNewProblem_timeout(t *testing.T) {
 	t.Parallel()
 	got := new(command).newProblem(cognitosynctest.Failure(fullPool, cognitosynctest.Stall()))
