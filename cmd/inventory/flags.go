@@ -26,7 +26,7 @@ embedded fake service responds.
 Credentials come from the environment and the shared configuration, as for the
 AWS CLI.
 
-Exit status: 0 all pools were read, 1 some were not, 2 wrong usage, 3 none was.
+Exit status: 0 all pools were read, 1 some failed, 2 wrong usage, 3 all failed.
 
 Flags:
 `
@@ -92,7 +92,7 @@ func parse(args []string) (*command, error) {
 		"0: no retries")
 	f.StringVar(&c.format, "format", formats[0], "`FORMAT` of the results: table, csv, json or ndjson")
 	f.StringVar(&c.output, "o", "", "write the results to this `FILE`")
-	f.StringVar(&c.sort, "sort", "", "sort by this `KEY`: storage or sessions, largest first, modified, latest first, or id;\nthe default is the order of the input")
+	f.StringVar(&c.sort, "sort", "", "sort by this `KEY`: storage or sessions (largest first), modified (latest first), or id;\nthe default is the order of the input")
 	f.StringVar(&c.html, "html", "", "also write a page with charts to this `FILE`")
 	f.StringVar(&c.state, "state", "", "save the pools read in this `FILE`; the same command run again queries only the others")
 	f.BoolVar(&c.quiet, "q", false, "print no progress")

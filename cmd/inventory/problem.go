@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 
@@ -52,6 +54,7 @@ func newProblem(err error) *problem {
 	if details.Code == "" && errors.As(err, &operation) {
 		p.Reason = operation.Err.Error() // without the name of the only operation there is
 	}
+	p.Reason = cmp.Or(commandReason(err), p.Reason)
 	code, advice := explain(err)
 	if p.Code == "" {
 		p.Code = code
@@ -65,6 +68,25 @@ func newProblem(err error) *problem {
 	p.Advice = advice
 	p.clean()
 	return p
+}
+
+// commandReason returns the reason of an error whose text is meant for a Go program, or "".
+func commandReason(err error) string {
+	var (
+		configuration *cognitosync.ConfigurationError
+		mismatch      *cognitosync.RegionMismatchError
+	)
+	switch {
+	case errors.As(err, &mismatch):
+		return fmt.Sprintf("the pool is in %s, in another partition than %s", mismatch.PoolRegion, mismatch.ClientRegion)
+	case !errors.As(err, &configuration):
+		return ""
+	case configuration.Setting == "Region":
+		return "no valid region"
+	case configuration.Setting == "RetryMaxAttempts":
+		return "AWS_MAX_ATTEMPTS is negative"
+	}
+	return configuration.Err.Error() // without the name of the option
 }
 
 // newInterruption returns the problem of a call that the end of the run has interrupted.
@@ -106,7 +128,9 @@ func explain(err error) (code, advice string) {
 	case errors.As(err, &mismatch):
 		return codeConfig, "set -profile to one for the pool's partition"
 	case errors.As(err, &configuration) && configuration.Setting == "Region":
-		return codeConfig, "set -region for IDs that name no region"
+		return codeConfig, "set -region for IDs that name no region, and check AWS_USE_FIPS_ENDPOINT and AWS_USE_DUALSTACK_ENDPOINT"
+	case errors.As(err, &configuration) && configuration.Setting == "BaseEndpoint":
+		return codeConfig, "check -endpoint, AWS_ENDPOINT_URL_COGNITO_SYNC and AWS_ENDPOINT_URL"
 	case errors.As(err, &configuration) && configuration.Setting == "Credentials",
 		errors.As(err, &signing), errors.As(err, &profile):
 		return codeCredentials, adviceLogin

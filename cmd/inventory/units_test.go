@@ -40,11 +40,15 @@ func TestNewProblem(t *testing.T) {
 		{"expired", operation(&smithy.GenericAPIError{Code: "ExpiredTokenException", Message: "old"}), "ExpiredTokenException", "old", "sign in again"},
 		{"invalid", operation(&cognitosync.InvalidParameterException{}), "InvalidParameterException", "", "correct the ID"},
 		{"invalid, not sent", operation(smithy.InvalidParamsError{Context: "x"}), codeInvalidID, "", "correct the ID"},
-		{"no region", operation(&cognitosync.ConfigurationError{Setting: "Region", Err: errors.New("none")}), codeConfig, "none", "-region"},
+		{"no region", operation(&cognitosync.ConfigurationError{Setting: "Region", Err: errors.New("set Options.UseIdentityPoolRegion")}),
+			codeConfig, "no valid region", "-region"},
+		{"attempts", operation(&cognitosync.ConfigurationError{Setting: "RetryMaxAttempts", Err: errors.New("-1")}),
+			codeConfig, "AWS_MAX_ATTEMPTS is negative", "correct the setting"},
 		{"no credentials", operation(&cognitosync.ConfigurationError{Setting: "Credentials", Err: errors.New("none")}), codeCredentials, "none", "sign in"},
-		{"other setting", operation(&cognitosync.ConfigurationError{Setting: "BaseEndpoint", Err: errors.New("bad")}), codeConfig, "bad", "correct the setting"},
+		{"other setting", operation(&cognitosync.ConfigurationError{Setting: "RetryMode", Err: errors.New("bad")}), codeConfig, "bad", "correct the setting"},
+		{"endpoint", operation(&cognitosync.ConfigurationError{Setting: "BaseEndpoint", Err: errors.New("bad")}), codeConfig, "bad", "check -endpoint"},
 		{"other partition", operation(&cognitosync.RegionMismatchError{IdentityPoolId: "cn-north-1:1", PoolRegion: "cn-north-1", ClientRegion: "us-east-1"}),
-			codeConfig, "cn-north-1", "set -profile to one for the pool's partition"},
+			codeConfig, "the pool is in cn-north-1, in another partition than us-east-1", "set -profile to one for the pool's partition"},
 		{"provider", operation(&v4.SigningError{Err: errors.New("no sso")}), codeCredentials, "no sso", "sign in"},
 		{"no such host", operation(&smithyhttp.RequestSendError{Err: &net.DNSError{Err: "no such host", Name: "x"}}), codeNoResponse, "no such host", "check the pool's region"},
 		{"no connection", operation(&smithyhttp.RequestSendError{Err: errors.New("refused")}), codeNoResponse, "refused", "check the network"},
@@ -61,6 +65,9 @@ func TestNewProblem(t *testing.T) {
 			assert.Contains(t, got.Reason, test.reason)
 			assert.NotEmpty(t, got.Reason)
 			assert.Contains(t, got.Advice, test.advice)
+			for _, option := range []string{"Options", "UseIdentityPoolRegion", "RetryM", "BaseEndpoint", "client"} {
+				assert.NotContains(t, got.Reason+got.Advice, option, "an option of the Go client")
+			}
 		})
 	}
 }
