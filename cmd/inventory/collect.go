@@ -324,7 +324,7 @@ func (c *command) finish(r *report, col *collector) int {
 func (r *report) summary() string {
 	s := fmt.Sprintf("%s of %s read", group(int64(r.all.Read)), plural(r.all.Pools, "pool"))
 	if r.all.NotRead > 0 {
-		s += fmt.Sprintf(", %s not", group(int64(r.all.NotRead)))
+		s += fmt.Sprintf(", %s failed", group(int64(r.all.NotRead)))
 	}
 	if r.interrupt != "" {
 		s += "; " + r.interrupt

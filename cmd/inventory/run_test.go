@@ -26,7 +26,7 @@ func TestRun_demonstration(t *testing.T) {
 	got := runCommand(t.Context(), "", "-format", "json")
 	assert.Equal(t, exitSome, got.status)
 	assert.Contains(t, got.stderr, "this is a demonstration with an embedded fake service, not AWS")
-	assert.Contains(t, got.stderr, "190 of 200 pools read, 10 not")
+	assert.Contains(t, got.stderr, "190 of 200 pools read, 10 failed")
 
 	var document struct {
 		Pools  []row
@@ -362,7 +362,7 @@ func TestRun_interrupted(t *testing.T) {
 	got := runCommand(ctx, "", args...)
 
 	assert.Equal(t, exitSome, got.status)
-	assert.Contains(t, got.stderr, "1 of 3 pools read, 2 not; interrupted")
+	assert.Contains(t, got.stderr, "1 of 3 pools read, 2 failed; interrupted")
 	var document struct {
 		Interrupted string
 		Pools       []row

@@ -94,7 +94,7 @@ func TestTotals(t *testing.T) {
 	assert.Equal(t, 1, american.UnknownSessions)
 	assert.Equal(t, 3, r.all.Pools, "a region is no pool")
 	assert.Equal(t, exitSome, r.status())
-	assert.Equal(t, "2 of 3 pools read, 1 not", r.summary())
+	assert.Equal(t, "2 of 3 pools read, 1 failed", r.summary())
 }
 
 // A state with thousands of rows is not written once per row.
