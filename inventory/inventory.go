@@ -8,9 +8,9 @@
 //		...
 //	}
 //
-// [Run] queries pools concurrently. It finds the rate that each region accepts, queries a pool
-// again if only throttling or an outage has made it fail, and uses memory that does not grow
-// with the number of IDs.
+// [Run] queries pools concurrently. It finds the rate that each region accepts and retries pools
+// that fail because of throttling or an outage. The memory that it uses does not grow with the
+// number of IDs.
 //
 // The caller supplies the IDs. ListIdentityPools of Amazon Cognito Identity lists the pools of
 // an account in a region.
@@ -37,19 +37,19 @@ type Options struct {
 	// means [DefaultConcurrency].
 	Concurrency int
 
-	// MaxWait bounds how long Run queries a pool again that fails because of throttling or an
-	// outage, counted from its first failure. Run also gives up a region that has sent no good
-	// response for this time: the region's remaining pools are not queried and fail with a
-	// [*RegionUnavailableError]. Zero means [DefaultMaxWait]. With a negative value, Run
-	// queries no pool again and gives up no region.
+	// MaxWait is how long Run retries a pool that fails because of throttling or an outage,
+	// counted from its first failure. Run also gives up a region that has sent no good response
+	// for this time: the region's remaining pools are not queried and fail with a
+	// [*RegionUnavailableError]. Zero means [DefaultMaxWait]. If it is negative, Run queries
+	// each pool once and gives up no region.
 	MaxWait time.Duration
 
 	// MaxRate is the maximum number of requests per second to each region, evenly spaced.
 	// Zero or less means as many as the region accepts, which Run finds out.
 	MaxRate float64
 
-	// OnRetry, if not nil, is called each time a pool is scheduled to be queried again. The
-	// goroutine that ranges over the results calls it, between the iterations of the loop.
+	// OnRetry, if not nil, is called each time Run schedules a retry of a pool. The goroutine
+	// that ranges over the results calls it, between the iterations of the loop.
 	OnRetry func(Retry)
 }
 
@@ -72,7 +72,7 @@ type Result struct {
 	Attempts int
 }
 
-// Retry describes a call that failed because of throttling or an outage and will be repeated.
+// Retry describes a failed call that will be repeated.
 type Retry struct {
 	IdentityPoolId string
 	Region         string        // the region in the ID; "" if it contains none

@@ -32,11 +32,11 @@ const (
 	MaxAttempts = 4
 
 	// AttemptTimeout bounds each of these requests.
-	AttemptTimeout = 2 * time.Second
+	AttemptTimeout = 5 * time.Second
 
 	// ReadTimeout bounds the whole read, including the delays between requests. The
 	// caller's context can end a read earlier.
-	ReadTimeout = 5 * time.Second
+	ReadTimeout = 12 * time.Second
 )
 
 // The errors that callers can act on. The chain of an error that wraps one of them also
