@@ -10,8 +10,8 @@ import (
 	"path/filepath"
 )
 
-// atomicFile is a file that appears under its name completely or not at all. Other files than
-// regular ones, such as /dev/null, are written to directly.
+// atomicFile is a file that appears under its name completely or not at all. A file that is not
+// regular, such as /dev/null, is written directly.
 type atomicFile struct {
 	buffer *bufio.Writer
 	file   *os.File

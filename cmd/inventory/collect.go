@@ -131,7 +131,7 @@ func countMissing(targets []*target) int {
 	return missing
 }
 
-// collector reads the targets. Only the goroutine of collect uses it, except for query.
+// collector reads the targets. Only one goroutine changes it.
 type collector struct {
 	*command
 	ctx      context.Context

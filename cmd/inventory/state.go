@@ -45,7 +45,7 @@ func openState(file, endpoint string) (*state, error) {
 	source, err := os.Open(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		// A file that cannot be written must not fail after the first pools only.
+		// If the file cannot be written, fail now and not after the first pools.
 		if err := s.write(); err != nil {
 			return nil, fmt.Errorf("-state: %w", err)
 		}

@@ -38,7 +38,7 @@ func (p *problem) String() string {
 	return oneLine(text)
 }
 
-// newProblem returns what a user of the command can know about err, and do about it.
+// newProblem explains err to a user of the command.
 func (c *command) newProblem(err error) *problem {
 	var (
 		profile       config.SharedConfigProfileNotExistError
