@@ -15,7 +15,7 @@ import (
 	"github.com/cognitosync/cognitosync-go/inventory"
 )
 
-// A service that sums up what is stored in each region, and keeps what it could not find out.
+// Sum up the data storage of each region, and count the pools whose storage is unknown.
 func ExampleRun() {
 	// In production, a configuration from config.LoadDefaultConfig.
 	server, err := cognitosynctest.Start(func(o *cognitosynctest.Options) {
@@ -23,7 +23,7 @@ func ExampleRun() {
 		o.Pools = []cognitosynctest.Pool{
 			{IdentityPoolId: "us-east-1:1f2e", DataStorage: aws.Int64(4096)},
 			{IdentityPoolId: "us-east-1:7a1f", DataStorage: aws.Int64(1024)},
-			{IdentityPoolId: "eu-west-1:c0de"}, // the service does not say
+			{IdentityPoolId: "eu-west-1:c0de"}, // the service reports nothing about it
 		}
 	})
 	if err != nil {
@@ -42,7 +42,7 @@ func ExampleRun() {
 		case result.Err != nil:
 			fmt.Println("failed:", result.IdentityPoolId, cognitosync.InspectError(result.Err).Code)
 		case result.Usage.DataStorage == nil:
-			unknown[result.Region]++ // which is not 0
+			unknown[result.Region]++ // not 0
 		default:
 			stored[result.Region] += *result.Usage.DataStorage
 		}

@@ -39,7 +39,7 @@ func idsOf(pools []cognitosynctest.Pool) []string {
 	return ids
 }
 
-// newServer starts a fake of the services of all regions, in memory.
+// newServer starts an in-memory fake service for all regions.
 func newServer(t *testing.T, pools []cognitosynctest.Pool) *cognitosynctest.Server {
 	t.Helper()
 	return cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) {
@@ -49,11 +49,11 @@ func newServer(t *testing.T, pools []cognitosynctest.Pool) *cognitosynctest.Serv
 	})
 }
 
-// newClient returns a client with the SDK's defaults that reaches server under the host names of
-// AWS, through limit if it is not nil.
+// newClient returns a client with the SDK's defaults that reaches server at AWS's host names. Its
+// requests pass through limit, if that is not nil.
 func newClient(server *cognitosynctest.Server, limit *limiter) *cognitosync.Client {
 	cfg := server.Config()
-	cfg.Retryer = nil // the default one
+	cfg.Retryer = nil // the default
 	cfg.BaseEndpoint = nil
 	transport := server.RoundTripper()
 	if limit != nil {
@@ -64,10 +64,10 @@ func newClient(server *cognitosynctest.Server, limit *limiter) *cognitosync.Clie
 	return cognitosync.NewFromConfig(cfg, func(o *cognitosync.Options) { o.UseIdentityPoolRegion = true })
 }
 
-// limiter throttles each region as AWS does: a bucket of one second's tokens.
+// limiter throttles each region with a bucket that holds the tokens of one second.
 type limiter struct {
 	next  http.RoundTripper
-	rates map[string]float64 // requests a second by region; "" is for all others, 0 means none is accepted
+	rates map[string]float64 // requests per second by region; "" is for all others; 0 throttles all
 
 	mu        sync.Mutex
 	buckets   map[string]*bucket
@@ -135,7 +135,7 @@ func collect(t *testing.T, results func(func(inventory.Result) bool)) map[string
 	return byID
 }
 
-// respond is a client that responds at once.
+// respond is a client function that responds immediately.
 func respond(context.Context, *cognitosync.DescribeIdentityPoolUsageInput, ...func(*cognitosync.Options)) (
 	*cognitosync.DescribeIdentityPoolUsageOutput, error,
 ) {

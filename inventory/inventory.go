@@ -8,12 +8,12 @@
 //		...
 //	}
 //
-// [Run] queries pools concurrently, slows down in each region that throttles it and speeds up
-// again, queries pools again that only throttling or an outage has failed, and takes memory
-// that does not grow with the number of IDs.
+// [Run] queries pools concurrently. It finds the rate that each region accepts and retries pools
+// that fail because of throttling or an outage. The memory that it uses does not grow with the
+// number of IDs.
 //
-// Where IDs come from is up to the caller. ListIdentityPools of Amazon Cognito Identity lists
-// the pools of an account and region.
+// The caller supplies the IDs. ListIdentityPools of Amazon Cognito Identity lists the pools of
+// an account in a region.
 package inventory
 
 import (
@@ -25,74 +25,73 @@ import (
 	"github.com/cognitosync/cognitosync-go"
 )
 
-// Defaults of [Options].
+// The defaults of [Options].
 const (
 	DefaultConcurrency = 16
 	DefaultMaxWait     = 10 * time.Minute
 )
 
-// Options are the settings of a [Run]. The zero value of each field stands for its default.
+// Options configure a [Run]. The zero value of a field means its default.
 type Options struct {
-	// Concurrency is the most calls at a time, over all regions. 0 or less means
-	// [DefaultConcurrency].
+	// Concurrency is the maximum number of concurrent calls, over all regions. Zero or less
+	// means [DefaultConcurrency].
 	Concurrency int
 
-	// MaxWait is how long a pool that fails only because of throttling or an outage is queried
-	// again, counted from its first failure. A region that has not given a single good response
-	// for as long is given up: each of its remaining pools fails with a
-	// [RegionUnavailableError] and is not queried. 0 means [DefaultMaxWait]; with a negative value no
-	// pool is queried again, and no region is given up.
+	// MaxWait is how long Run retries a pool that fails because of throttling or an outage,
+	// counted from its first failure. Run also gives up a region that has sent no good response
+	// for this time: the region's remaining pools are not queried and fail with a
+	// [*RegionUnavailableError]. Zero means [DefaultMaxWait]. If it is negative, Run queries
+	// each pool once and gives up no region.
 	MaxWait time.Duration
 
-	// MaxRate is the most requests a second to each region, evenly spaced. 0 or less
-	// means as many as the service accepts, which Run finds out.
+	// MaxRate is the maximum number of requests per second to each region, evenly spaced.
+	// Zero or less means as many as the region accepts, which Run finds out.
 	MaxRate float64
 
-	// OnRetry is called when a pool is going to be queried again. It is called by the goroutine
-	// that ranges over the results, never during an iteration of the loop. nil means nothing is
-	// called.
+	// OnRetry, if not nil, is called each time Run schedules a retry of a pool. The goroutine
+	// that ranges over the results calls it, between the iterations of the loop.
 	OnRetry func(Retry)
 }
 
-// Result is what is known of one pool in the end.
+// Result is the final outcome for one pool.
 type Result struct {
-	IdentityPoolId string // as it was given
+	IdentityPoolId string // as given
 	Region         string // the region in the ID; "" if it contains none
 
-	// Usage is the pool's usage; non-nil if and only if Err is nil. A member that is nil is
+	// Usage is the pool's usage. It is non-nil if and only if Err is nil. A nil member is
 	// unknown, not zero.
 	Usage *cognitosync.IdentityPoolUsage
 
-	// Err is why the usage is unknown: the error of the last call, which
-	// [cognitosync.InspectError] describes, a [RegionUnavailableError], or an error that wraps
-	// the context's because the context ended the calls for this pool.
+	// Err is the error of the last call, which [cognitosync.InspectError] describes. It is a
+	// [*RegionUnavailableError] if the pool was not queried, and wraps the context's error if
+	// the context ended the calls for this pool.
 	Err error
 
-	// Attempts is how many requests were sent for the pool, over all calls. A client other than
-	// [cognitosync.Client] counts as one request a call.
+	// Attempts is the number of requests sent for the pool, over all calls. For a client that
+	// does not report its attempts, a call with a response counts as one.
 	Attempts int
 }
 
-// Retry is a call that failed because of throttling or an outage and will be made again.
+// Retry describes a failed call that will be repeated.
 type Retry struct {
 	IdentityPoolId string
 	Region         string        // the region in the ID; "" if it contains none
 	Err            error         // of the call
-	Throttled      bool          // the service wants fewer requests; false means an outage
-	Attempts       int           // requests for the pool so far
-	Delay          time.Duration // the least time until the next call for the pool
-	Rate           float64       // requests a second to the region from now on; 0: not limited
+	Throttled      bool          // false means an outage
+	Attempts       int           // requests sent for the pool so far
+	Delay          time.Duration // the minimum time until the next call for the pool
+	Rate           float64       // requests per second to the region from now on; 0 means unlimited
 }
 
-// RegionUnavailableError says that a pool was not queried because its region has given no good
-// response for a long time.
+// RegionUnavailableError is the error of a pool that was not queried because its region has
+// sent no good response for [Options.MaxWait].
 type RegionUnavailableError struct {
 	Region string        // "" for pools whose ID contains no region
 	For    time.Duration // since the first failure
-	Err    error         // the region's last failure, which was another pool's
+	Err    error         // the region's last failure, of another pool
 }
 
-// Error says for how long the region has been unavailable, and its last failure.
+// Error names the region and contains its last failure.
 func (e *RegionUnavailableError) Error() string {
 	region := e.Region
 	if region == "" {
@@ -106,26 +105,25 @@ func (e *RegionUnavailableError) Error() string {
 func (e *RegionUnavailableError) Unwrap() error { return e.Err }
 
 // Run queries the usage of each pool in ids and returns the results in the order in which they
-// become known. Nothing is sent until the sequence is ranged over; each time it is, all pools are
-// queried anew.
+// become known. It sends nothing until the sequence is ranged over. Each range over the sequence
+// queries all pools anew.
 //
-// Every pool that was queried has exactly one Result, and so has every pool of a region that was
-// given up. An ID that occurs twice is queried twice. Pools of different regions wait
-// for each other only if more than 10,000 pools are waiting; IDs are taken from ids as there
-// is room, so memory does not grow with their number.
+// Every pool that was queried has exactly one Result, and so does every pool of a region that was
+// given up. An ID that occurs twice is queried twice. Run takes IDs from ids as it needs them and
+// holds at most 10,000 pools. A region that cannot keep up delays the others only when that many
+// pools are waiting.
 //
-// When ctx is done, the sequence ends without delay: pools with calls in flight or behind them
-// have a Result with the error, and those that have not been queried have none. When the loop is
-// left early, Run cancels the calls in flight and waits for them.
+// When ctx is done, the sequence ends without delay. Each pool that has been queried but has no
+// Result yet gets one with the context's error. Pools that have not been queried have no Result.
+// If the loop is left early, Run cancels the calls in flight and waits for them.
 //
-// The client may be any implementation that is safe for concurrent use and returns when its
-// context is done. If it is a [cognitosync.Client], set Options.UseIdentityPoolRegion unless all
-// pools are in its region. Run paces every request itself, so the client's retry
-// quota, delays and adaptive mode do not apply to its calls; which errors can be retried
-// remains up to its Retryer.
+// The client must be safe for concurrent use and return when its context is done. For a
+// [*cognitosync.Client], set UseIdentityPoolRegion in [cognitosync.Options] unless all pools are
+// in its region. Run paces every request itself: the client's Retryer decides which errors are
+// retried, but its retry quota, delays and adaptive mode do not apply.
 //
-// Run iterates over ids in a goroutine of its own. After the end of the results it takes no
-// further ID, but a sequence that blocks just then is not waited for.
+// Run iterates over ids in a separate goroutine. When the results end, it takes no further ID, but
+// it does not wait for a sequence that is blocked.
 func Run(
 	ctx context.Context, client cognitosync.DescribeIdentityPoolUsageAPIClient, ids iter.Seq[string], optFns ...func(*Options),
 ) iter.Seq[Result] {
@@ -155,7 +153,7 @@ func Run(
 	}
 }
 
-// feed iterates over ids until ctx is done.
+// feed sends the IDs until ctx is done.
 func feed(ctx context.Context, ids iter.Seq[string]) <-chan string {
 	fed := make(chan string)
 	go func() {

@@ -8,39 +8,38 @@ import (
 	"time"
 )
 
-// The rate of a region follows what the service accepts, as TCP follows a network: it rises
-// by a little every second and falls by a part when the service objects. Until it first does, there
-// is no limit.
+// The rate of a region adapts to what the service accepts, as TCP adapts to a network: it rises
+// slowly, and drops to a fraction when the service throttles. Before that there is no limit.
 const (
-	decrease    = 0.7 // what remains of the rate
-	increase    = 0.1 // of the rate, each second
-	minIncrease = 0.5 // requests a second, each second
-	minRate     = 0.2 // requests a second: a region that is down is still queried now and then
-	likelyRate  = 5   // requests a second that most services accept
+	decrease    = 0.7 // factor
+	increase    = 0.1 // fraction of the rate, per second
+	minIncrease = 0.5 // requests per second, per second
+	minRate     = 0.2 // requests per second: a region that is down must still be probed
+	likelyRate  = 5   // requests per second that a region is assumed to accept
 )
 
-// notReady is a duration after which to look again whether there is something to do.
+// notReady is how long to wait when there is no known time for the next step.
 const notReady = time.Hour
 
-// region is a region's waiting pools and the pace at which it is queried.
+// region holds the waiting pools of a region and the rate at which it is queried.
 type region struct {
 	queue    queue   // not queried yet
 	retries  retries // queried before
 	inFlight int
 
-	rate     float64   // requests a second; +Inf: not limited
-	maxRate  float64   // bounds rate; +Inf: not at all
-	nextCall time.Time // not earlier
-	slowed   time.Time // when rate fell last
+	rate     float64   // requests per second; +Inf if unlimited
+	maxRate  float64   // upper bound of rate; +Inf if there is none
+	nextCall time.Time // the earliest time of the next call
+	slowed   time.Time // when rate was last lowered
 
-	hasAnswered bool
-	outages     int       // in a row
-	downSince   time.Time // the first failure since the last good response; zero if there is none
-	lastErr     error     // of that time
-	served      counter   // good responses
+	hasResponded bool
+	outages      int       // consecutive
+	downSince    time.Time // the first failure since the last good response; zero if there is none
+	lastErr      error     // the last one since then
+	served       counter   // good responses
 }
 
-// regions are the regions of all IDs so far.
+// regions holds the regions of all IDs so far.
 type regions struct {
 	maxRate float64
 	byName  map[string]*region
@@ -48,7 +47,8 @@ type regions struct {
 	turn    int
 }
 
-// maxRegions is more than AWS has. IDs can name any number; the others share one.
+// maxRegions is more than AWS has. IDs can name any number of regions; those beyond the
+// maximum share one.
 const maxRegions = 128
 
 func newRegions(maxRate float64) regions {
@@ -73,7 +73,7 @@ func (r *regions) of(id string) *region {
 	return created
 }
 
-// nextTurn returns each region in turn. There must be one.
+// nextTurn returns the regions in turn. There must be at least one.
 func (r *regions) nextTurn() *region {
 	r.turn = (r.turn + 1) % len(r.all)
 	return r.all[r.turn]
@@ -90,10 +90,10 @@ func regionOf(id string) string {
 	return before
 }
 
-// waiting returns how many pools wait for a call.
+// waiting returns the number of pools that are waiting for a call.
 func (r *region) waiting() int { return len(r.queue) + len(r.retries) }
 
-// untilReady returns how long no call may be made; 0 if one may be made now.
+// untilReady returns the time until a call may be made, 0 if it may be made now.
 func (r *region) untilReady(now time.Time) time.Duration {
 	ready := r.nextCall
 	switch {
@@ -108,8 +108,8 @@ func (r *region) untilReady(now time.Time) time.Duration {
 	return max(0, ready.Sub(now))
 }
 
-// next takes out the pool whose turn it is: one that has waited for its next call long enough,
-// else a new one. One must be waiting.
+// next removes and returns the pool to query next: one whose delay has passed, or else a new
+// one. At least one pool must be waiting.
 func (r *region) next(now time.Time) *pool {
 	if len(r.queue) == 0 || len(r.retries) > 0 && !r.retries[0].notBefore.After(now) {
 		return r.retries.pop()
@@ -117,77 +117,77 @@ func (r *region) next(now time.Time) *pool {
 	return r.queue.pop()
 }
 
-// maxInFlight returns how many calls may be in flight. A region that does not respond must not
-// take the slots of the others: each call occupies one until it times out.
+// maxInFlight returns how many calls to the region may be in flight. Calls to a region that
+// does not respond occupy their slots until they time out, and must leave some to the others.
 func (r *region) maxInFlight(concurrency int) int {
 	switch {
 	case r.isFailing():
 		return 1
-	case !r.hasAnswered:
+	case !r.hasResponded:
 		return max(1, concurrency/4)
 	}
 	return concurrency
 }
 
-// started accounts for the start of a call.
+// started records the start of a call.
 func (r *region) started(now time.Time) {
 	r.inFlight++
 	r.pause(now, r.interval())
 }
 
-// answered accounts for a good response: one that neither throttling nor an outage caused.
-func (r *region) answered(started, now time.Time) {
-	r.hasAnswered, r.outages, r.downSince, r.lastErr = true, 0, time.Time{}, nil
+// responded records a good response, that is, one that reports neither throttling nor an outage.
+func (r *region) responded(started, now time.Time) {
+	r.hasResponded, r.outages, r.downSince, r.lastErr = true, 0, time.Time{}, nil
 	r.served.add(now)
 	if !math.IsInf(r.rate, 1) && started.After(r.slowed) {
-		// At this rate there are so many good responses a second.
+		// About rate responses arrive in a second, so each adds its share of the increase.
 		r.rate = min(r.maxRate, r.rate+max(minIncrease, r.rate*increase)/r.rate)
 	}
 }
 
-// failed accounts for throttling or an outage. The service may have asked for a pause.
-func (r *region) failed(started, now time.Time, failure failure, err error, asked time.Duration) {
+// failed records throttling or an outage. minDelay is the delay that the response requests.
+func (r *region) failed(started, now time.Time, failure failure, err error, minDelay time.Duration) {
 	if r.downSince.IsZero() {
 		r.downSince = now
 	}
 	r.lastErr = err
 	if failure == throttled {
 		r.outages = 0
-		r.pause(now, asked)
+		r.pause(now, minDelay)
 	} else {
 		r.outages++
 	}
-	// Requests from before the rate fell prove nothing about the rate since.
+	// Requests that were sent before the rate was lowered say nothing about the new rate.
 	if (failure == throttled || r.isFailing()) && !started.Before(r.slowed) {
 		r.slowDown(now)
 	}
 }
 
-// isFailing reports whether the region has an outage. A failure or two may be those of single
-// pools.
+// isFailing reports whether the region seems to have an outage. One or two failures may concern
+// single pools only.
 func (r *region) isFailing() bool { return r.outages >= 3 }
 
-// slowDown lowers the rate below what the service seems to accept.
+// slowDown lowers the rate below the rate that the service seems to accept.
 func (r *region) slowDown(now time.Time) {
-	accepted := max(likelyRate, r.served.lastSecond(now)) // a run that has just begun has accepted little
+	accepted := max(likelyRate, r.served.lastSecond(now)) // the first second of a run has few responses
 	r.rate = max(min(minRate, r.maxRate), decrease*min(r.rate, accepted))
 	r.slowed = now
 	r.pause(now, r.interval())
 }
 
-// pause makes the next call wait.
+// pause delays the next call by at least d from now.
 func (r *region) pause(now time.Time, d time.Duration) {
 	if next := now.Add(d); next.After(r.nextCall) {
 		r.nextCall = next
 	}
 }
 
-// interval returns the time between two requests.
+// interval returns the minimum time between two requests.
 func (r *region) interval() time.Duration {
 	return time.Duration(float64(time.Second) / r.rate) // 0 for +Inf
 }
 
-// finiteRate returns the rate, 0 if it is not limited.
+// finiteRate returns the rate, or 0 if it is unlimited.
 func (r *region) finiteRate() float64 {
 	if math.IsInf(r.rate, 1) {
 		return 0
@@ -195,12 +195,12 @@ func (r *region) finiteRate() float64 {
 	return r.rate
 }
 
-// isDown reports whether there has been no good response for maxWait.
+// isDown reports whether the region has sent no good response for maxWait.
 func (r *region) isDown(now time.Time, maxWait time.Duration) bool {
 	return r.untilDown(now, maxWait) <= 0
 }
 
-// untilDown returns after what time without a good response the region counts as down.
+// untilDown returns the time until the region counts as down, if it sends no good response.
 func (r *region) untilDown(now time.Time, maxWait time.Duration) time.Duration {
 	if r.downSince.IsZero() || maxWait < 0 {
 		return notReady
@@ -208,10 +208,10 @@ func (r *region) untilDown(now time.Time, maxWait time.Duration) time.Duration {
 	return r.downSince.Add(maxWait).Sub(now)
 }
 
-// counter counts events of the last second, approximately: those of the second before the
-// current one count as evenly spread.
+// counter counts the events of the last second approximately: it assumes that those of the
+// previous full second were evenly spread.
 type counter struct {
-	second        int64 // the current one
+	second        int64 // the current second
 	count, before float64
 }
 
@@ -249,13 +249,13 @@ func (q *queue) pop() *pool {
 	return first
 }
 
-// retries are pools in the order of their next call.
+// retries is a heap of pools, ordered by the time of their next call.
 type retries []*pool
 
 func (r *retries) push(p *pool) { heap.Push(r, p) }
 func (r *retries) pop() *pool   { return heap.Pop(r).(*pool) }
 
-// Len, Less, Swap, Push and Pop are for package heap.
+// Len, Less, Swap, Push and Pop implement [heap.Interface].
 func (r retries) Len() int           { return len(r) }
 func (r retries) Less(i, j int) bool { return r[i].notBefore.Before(r[j].notBefore) }
 func (r retries) Swap(i, j int)      { r[i], r[j] = r[j], r[i] }

@@ -16,13 +16,13 @@ import (
 	"github.com/cognitosync/cognitosync-go"
 )
 
-// failure is what the error of a call means for the calls to come.
+// failure is the kind of a call's error.
 type failure int
 
 const (
-	permanent failure = iota // another call would fail the same way
+	permanent failure = iota // another call would fail in the same way
 	throttled                // the service wants fewer requests
-	outage                   // the service or the network is out of order
+	outage                   // the service or the network failed
 )
 
 var (
@@ -30,8 +30,8 @@ var (
 	isRetryable = retry.IsErrorRetryables(retry.DefaultRetryables)
 )
 
-// classify returns what an error means. Whether it can be retried is the client's
-// decision; an error of a client that does not tell is judged by the SDK's standard rules.
+// classify returns the kind of an error. The client decides whether it is retryable. If its
+// errors do not contain that decision, the SDK's standard rules apply.
 func classify(err error) failure {
 	details := cognitosync.InspectError(err)
 	retryable := details.Retryable || details.Attempts == 0 && (details.Fault == smithy.FaultServer ||
@@ -48,8 +48,8 @@ func classify(err error) failure {
 // isResponse reports whether the service has responded.
 func isResponse(err error) bool { return cognitosync.InspectError(err).Code != "" }
 
-// backoff returns the least time before the next call for a pool, chosen at random so
-// that pools that failed together do not meet again.
+// backoff returns the minimum delay before the next call for a pool. It is random so that
+// pools that failed together are not queried together again.
 func backoff(failures int, failure failure) time.Duration {
 	const first = 500 * time.Millisecond
 	longest := 30 * time.Second
@@ -60,11 +60,11 @@ func backoff(failures int, failure failure) time.Duration {
 	return delay/2 + rand.N(delay/2)
 }
 
-// maxRetryAfter bounds how long a server can make a pool wait.
+// maxRetryAfter bounds the delay that a response can request.
 const maxRetryAfter = time.Minute
 
-// retryAfter returns what the response asks for: x-amz-retry-after in milliseconds or
-// Retry-After in seconds; else 0.
+// retryAfter returns the delay that the response requests with x-amz-retry-after, in
+// milliseconds, or Retry-After, in seconds. It returns 0 if there is none.
 func retryAfter(err error) time.Duration {
 	var response *awshttp.ResponseError
 	if !isResponse(err) || !errors.As(err, &response) || response.Response == nil {
@@ -82,26 +82,26 @@ func retryAfter(err error) time.Duration {
 	return 0
 }
 
-// withoutRetries is an option function that leaves retries to the run, which paces them.
+// withoutRetries is an option function that disables the client's delayed retries: the run
+// makes and paces them.
 func withoutRetries(o *cognitosync.Options) { o.Retryer = unpaced{o.Retryer} }
 
-// unpaced is a retryer that decides what can be retried, but takes no quota and grants no
-// delayed retry. What the client retries immediately, with a corrected clock or renewed credentials, does
-// not pass through it.
+// unpaced is a retryer that classifies errors but uses no quota and grants no delayed retry.
+// The client's immediate retries, with a corrected clock or renewed credentials, bypass it.
 type unpaced struct{ aws.Retryer }
 
-var errPaced = errors.New("left to the inventory")
+var errPaced = errors.New("retries are up to package inventory")
 
 // RetryDelay ends the call.
 func (unpaced) RetryDelay(int, error) (time.Duration, error) { return 0, errPaced }
 
-// GetAttemptToken does not wait, as that of an adaptive retryer would.
+// GetAttemptToken does not wait, unlike that of an adaptive retryer.
 func (unpaced) GetAttemptToken(context.Context) (func(error) error, error) { return release, nil }
 
-// GetInitialToken does not count.
+// GetInitialToken uses no quota.
 func (unpaced) GetInitialToken() func(error) error { return release }
 
-// GetRetryToken is not reached after RetryDelay.
+// GetRetryToken uses no quota. The client does not call it, because RetryDelay fails first.
 func (unpaced) GetRetryToken(context.Context, error) (func(error) error, error) {
 	return release, nil
 }

@@ -12,11 +12,11 @@ import (
 	"github.com/cognitosync/cognitosync-go"
 )
 
-// maxHeld is the most pools that are held at a time, waiting or in flight.
+// maxHeld bounds the number of pools that are waiting or in flight.
 const maxHeld = 10_000
 
-// run is the state of one iteration over the results. Only the goroutine that iterates
-// uses it: each call has a goroutine of its own, which reports through done.
+// run is the state of one range over the results. Only the ranging goroutine uses it. Each
+// call has its own goroutine, which sends its outcome to done.
 type run struct {
 	options Options
 	client  cognitosync.DescribeIdentityPoolUsageAPIClient
@@ -25,7 +25,7 @@ type run struct {
 
 	held     int // pools waiting or in flight
 	inFlight int
-	done     chan call // has room for all calls in flight
+	done     chan call // has a buffer for all calls in flight
 }
 
 // pool is a pool that is waiting or in flight.
@@ -33,13 +33,13 @@ type pool struct {
 	id           string
 	region       *region
 	attempts     int       // requests so far
-	failures     int       // calls so far, which all failed
-	firstFailure time.Time // zero if there is none
+	failures     int       // calls so far, all of which failed
+	firstFailure time.Time // zero without failures
 	lastErr      error     // of the last call
-	notBefore    time.Time // of the next call
+	notBefore    time.Time // the earliest time of the next call
 }
 
-// call is a call for a pool and, when it has ended, its outcome.
+// call is a call for a pool and, once it has ended, its outcome.
 type call struct {
 	pool    *pool
 	started time.Time
@@ -86,8 +86,8 @@ func (r *run) each(ids <-chan string, yield func(Result) bool) {
 	}
 }
 
-// giveUp yields the results of the pools that wait for a region without a good response. It
-// reports whether to go on.
+// giveUp yields the results of the pools that are waiting for a region that is down. It
+// reports whether to continue.
 func (r *run) giveUp(now time.Time, yield func(Result) bool) bool {
 	for _, region := range r.regions.all {
 		if !region.isDown(now, r.options.MaxWait) {
@@ -107,7 +107,7 @@ func (r *run) giveUp(now time.Time, yield func(Result) bool) bool {
 	return true
 }
 
-// startCalls starts all calls that can be made now, the regions taking turns.
+// startCalls starts all calls that can be made now. The regions take turns.
 func (r *run) startCalls(now time.Time) {
 	for skipped := 0; skipped < len(r.regions.all) && r.inFlight < r.options.Concurrency; {
 		region := r.regions.nextTurn()
@@ -123,12 +123,12 @@ func (r *run) startCalls(now time.Time) {
 	}
 }
 
-// untilNext returns after what time there may be something to do, even if no call ends
-// and no ID comes.
+// untilNext returns the time until there may be something to do, if no call ends and no ID
+// arrives before.
 func (r *run) untilNext(now time.Time) time.Duration {
 	wait := notReady
 	for _, region := range r.regions.all {
-		// With no slot free, it is the end of a call that matters.
+		// Without a free slot, only the end of a call matters.
 		if r.inFlight < r.options.Concurrency && region.inFlight < region.maxInFlight(r.options.Concurrency) {
 			wait = min(wait, region.untilReady(now))
 		}
@@ -139,15 +139,15 @@ func (r *run) untilNext(now time.Time) time.Duration {
 	return wait
 }
 
-// call makes the call.
+// call makes the call c and sends its outcome to done.
 func (r *run) call(c call) {
 	c.out, c.err = r.client.DescribeIdentityPoolUsage(r.ctx,
 		&cognitosync.DescribeIdentityPoolUsageInput{IdentityPoolId: aws.String(c.pool.id)}, withoutRetries)
 	r.done <- c
 }
 
-// finish accounts for a call that has ended and returns the pool's result. If that is not
-// final, the pool waits for its next call.
+// finish records a call that has ended and returns the pool's result. If it is not final, the
+// pool waits for its next call.
 func (r *run) finish(c call, now time.Time) (result Result, final bool) {
 	p := c.pool
 	r.inFlight--
@@ -157,25 +157,25 @@ func (r *run) finish(c call, now time.Time) (result Result, final bool) {
 	failure := classify(c.err)
 	switch {
 	case c.err == nil:
-		p.region.answered(c.started, now)
+		p.region.responded(c.started, now)
 		return r.succeeded(p, c.out), true
 	case r.ctx.Err() != nil && (failure != permanent || errors.Is(c.err, r.ctx.Err())):
 		return r.interrupted(p, c.err), true
 	case failure == permanent:
 		if isResponse(c.err) {
-			p.region.answered(c.started, now)
+			p.region.responded(c.started, now)
 		}
 		return r.failed(p, c.err), true
 	}
 
-	asked := retryAfter(c.err)
-	p.region.failed(c.started, now, failure, c.err, asked)
+	minDelay := retryAfter(c.err)
+	p.region.failed(c.started, now, failure, c.err, minDelay)
 	p.failures++
 	p.lastErr = c.err
 	if p.firstFailure.IsZero() {
 		p.firstFailure = now
 	}
-	delay := max(asked, backoff(p.failures, failure))
+	delay := max(minDelay, backoff(p.failures, failure))
 	p.notBefore = now.Add(delay)
 	if p.notBefore.Sub(p.firstFailure) > r.options.MaxWait {
 		return r.failed(p, c.err), true
@@ -195,17 +195,17 @@ func (r *run) finish(c call, now time.Time) (result Result, final bool) {
 	return Result{}, false
 }
 
-// succeeded returns the result of a pool whose usage is known.
+// succeeded returns the result of a pool that was read.
 func (r *run) succeeded(p *pool, out *cognitosync.DescribeIdentityPoolUsageOutput) Result {
 	r.held--
-	usage := &cognitosync.IdentityPoolUsage{} // a response without usage leaves all of it unknown
+	usage := &cognitosync.IdentityPoolUsage{} // without usage in the response, all members are unknown
 	if out != nil && out.IdentityPoolUsage != nil {
 		usage = out.IdentityPoolUsage
 	}
 	return Result{IdentityPoolId: p.id, Region: regionOf(p.id), Usage: usage, Attempts: p.attempts}
 }
 
-// failed returns the result of a pool that is not queried again.
+// failed returns the result of a pool that will not be queried again.
 func (r *run) failed(p *pool, err error) Result {
 	r.held--
 	return Result{IdentityPoolId: p.id, Region: regionOf(p.id), Err: err, Attempts: p.attempts}
@@ -227,11 +227,11 @@ func (r *run) interrupt(yield func(Result) bool) {
 	}
 }
 
-// interrupted returns the result of a pool whose calls the context has ended. err is the
-// outcome of a call that was in flight.
+// interrupted returns the result of a pool whose calls were ended by the context. err is the
+// outcome of a call that was in flight, or nil.
 func (r *run) interrupted(p *pool, err error) Result {
 	last := p.lastErr
-	if !errors.Is(err, r.ctx.Err()) { // no call was in flight, or it failed by itself
+	if !errors.Is(err, r.ctx.Err()) { // no call was in flight, or it failed on its own
 		if err != nil {
 			last = err
 		}
@@ -246,19 +246,19 @@ func (r *run) interrupted(p *pool, err error) Result {
 	return r.failed(p, err)
 }
 
-// wait returns when no call is in flight.
+// wait waits for all calls in flight.
 func (r *run) wait() {
 	for ; r.inFlight > 0; r.inFlight-- {
 		<-r.done
 	}
 }
 
-// attempts returns how many requests the call has sent.
+// attempts returns the number of requests that the call has sent.
 func (c call) attempts() int {
 	if c.err != nil {
 		details := cognitosync.InspectError(c.err)
 		if details.Attempts == 0 && details.Code != "" {
-			return 1 // the service has responded, but the client does not count
+			return 1 // the service has responded, but the client does not report its attempts
 		}
 		return details.Attempts
 	}

@@ -22,7 +22,7 @@ import (
 	"github.com/cognitosync/cognitosync-go/inventory"
 )
 
-// On a client's own retries, a service that accepts 5 requests a second loses most of 200 pools.
+// With only the client's own retries, most of these pools would fail.
 func TestRun_throttledService(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -95,7 +95,7 @@ func TestRun_manyPoolsAndEveryFault(t *testing.T) {
 		}
 		limit := &limiter{rates: map[string]float64{"": 5}}
 		ids := idsOf(pools)
-		slices.Sort(ids) // region by region, so that they only overlap by being waited for together
+		slices.Sort(ids) // region by region: they overlap only because Run waits for several
 		start := time.Now()
 
 		got := collect(t, inventory.Run(t.Context(), newClient(server, limit), slices.Values(ids)))
@@ -114,7 +114,7 @@ func TestRun_manyPoolsAndEveryFault(t *testing.T) {
 				assert.Equal(t, pool.DataStorage, result.Usage.DataStorage)
 			}
 		}
-		assert.Contains(t, []int{0, len(want)}, server.Pending(), "steps that were not met, with or without the endless ones")
+		assert.Contains(t, []int{0, len(want)}, server.Pending(), "steps that were not met, with or without those that are repeated forever")
 		assert.Equal(t, server.Requests().Count()+limit.throttled, attempts, "each request is counted")
 		took := time.Since(start)
 		t.Logf("%d of %d pools read in %v, the rest is denied, missing or odd; %d requests were throttled",
@@ -167,7 +167,7 @@ func TestRun_throttledRegionDoesNotDelayOthers(t *testing.T) {
 	}
 }
 
-// A region that falls silent must not take all the slots of the others.
+// A region that stops responding must not occupy all slots.
 func TestRun_regionFallsSilent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -189,7 +189,7 @@ func TestRun_regionFallsSilent(t *testing.T) {
 			}
 		}
 		t.Logf("the region that responds took %v", fastTook)
-		assert.Less(t, fastTook, 31*time.Second) // 12.5 s, and once until the calls to the other time out
+		assert.Less(t, fastTook, 31*time.Second) // 12.5 s, and one timeout of the calls to the silent region
 	})
 }
 
@@ -332,7 +332,7 @@ func TestRun_regionUnavailable(t *testing.T) {
 		code string
 	}{
 		{"outage", cognitosynctest.ServiceUnavailable(), "UnknownError"},
-		{"throttled for ever", cognitosynctest.TooManyRequests(), "TooManyRequestsException"},
+		{"throttled forever", cognitosynctest.TooManyRequests(), "TooManyRequestsException"},
 		{"silence", cognitosynctest.Stall(), ""},
 	}
 	for _, test := range steps {
@@ -423,7 +423,7 @@ func TestRun_retryAfter(t *testing.T) {
 	}
 }
 
-// What the client corrects within a call still works.
+// The client still corrects its clock within a call.
 func TestRun_clockSkew(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -477,11 +477,11 @@ func TestRun_canceled(t *testing.T) {
 					func(o *inventory.Options) { o.MaxRate = 10 }))
 
 				assert.Equal(t, 5550*time.Millisecond, time.Since(start))
-				asked := make(map[string]bool)
+				queried := make(map[string]bool)
 				for _, request := range server.Requests() {
-					asked[request.PoolID] = true
+					queried[request.PoolID] = true
 				}
-				assert.ElementsMatch(t, slices.Collect(maps.Keys(asked)), slices.Collect(maps.Keys(got)))
+				assert.ElementsMatch(t, slices.Collect(maps.Keys(queried)), slices.Collect(maps.Keys(got)))
 				assert.Greater(t, len(got), 30)
 				assert.Less(t, len(got), 60)
 				for id, result := range got {
@@ -505,7 +505,7 @@ func TestRun_canceled(t *testing.T) {
 	}
 }
 
-// A sequence that blocks is not waited for when the context ends.
+// When the context ends, Run does not wait for a sequence that blocks.
 func TestRun_canceledWhileIDsBlock(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -546,7 +546,7 @@ func TestRun_breakEndsEverything(t *testing.T) {
 	})
 }
 
-// Breaking while the results of a canceled run or of an unavailable region are yielded.
+// The loop is left while Run yields the results of a canceled run or of a region that is down.
 func TestRun_breakAtTheEnd(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -574,7 +574,7 @@ func TestRun_breakAtTheEnd(t *testing.T) {
 	}
 }
 
-// A dead region fills the waiting room and no more.
+// A region that is down does not make Run take IDs without bound.
 func TestRun_boundedWhileARegionIsDown(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -601,7 +601,7 @@ func TestRun_boundedWhileARegionIsDown(t *testing.T) {
 	})
 }
 
-// Pools with a slow ID source are not kept from the consumer.
+// A slow source of IDs does not delay the results of the IDs before.
 func TestRun_slowIDs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -91,7 +91,7 @@ func TestRun_noIDs(t *testing.T) {
 		slices.Values([]string(nil)))))
 }
 
-// A context that is done before the start: nothing is sent.
+// If the context is done from the start, nothing is sent.
 func TestRun_alreadyCanceled(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -155,7 +155,7 @@ func TestRun_otherClients(t *testing.T) {
 	}
 }
 
-// More regions than there are share what is left.
+// IDs can name more regions than maxRegions.
 func TestRun_inventedRegions(t *testing.T) {
 	t.Parallel()
 	ids := func(yield func(string) bool) {
@@ -170,7 +170,7 @@ func TestRun_inventedRegions(t *testing.T) {
 	assert.Len(t, collect(t, inventory.Run(t.Context(), cognitosync.DescribeIdentityPoolUsageFunc(respond), ids)), 520)
 }
 
-// 100,000 IDs take no more memory than 20,000. Not parallel: the heap is that of all tests.
+// 100,000 IDs use no more memory than 20,000. Not parallel, because all tests share the heap.
 func TestRun_constantMemory(t *testing.T) {
 	heap := func() uint64 {
 		runtime.GC()

@@ -15,7 +15,7 @@ import (
 
 // account is one set of credentials.
 type account struct {
-	name   string // its profile; "" is the default one
+	name   string // the profile; "" is the default one
 	cfg    aws.Config
 	client cognitosync.DescribeIdentityPoolUsageAPIClient
 }
@@ -29,8 +29,8 @@ func (c *command) accounts(ctx context.Context) ([]*account, error) {
 	var accounts []*account
 	for _, profile := range profiles {
 		cfg, err := config.LoadDefaultConfig(ctx,
-			config.WithRegion(c.region), config.WithSharedConfigProfile(profile), // "" is not set
-			config.WithLogger(logging.Nop{})) // what goes wrong is in the errors
+			config.WithRegion(c.region), config.WithSharedConfigProfile(profile), // "" leaves them unset
+			config.WithLogger(logging.Nop{})) // errors contain all that it would log
 		if err != nil {
 			if profile != "" {
 				err = fmt.Errorf("-profile %s: %w", profile, err)
@@ -51,7 +51,7 @@ func newAccount(name string, cfg aws.Config, endpoint string) *account {
 	})}
 }
 
-// names returns the names of accounts, for a row that belongs to any of them.
+// names joins the names of accounts, for a row that may belong to any of them.
 func names(accounts []*account) string {
 	var all []string
 	for _, a := range accounts {

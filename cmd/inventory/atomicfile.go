@@ -10,17 +10,17 @@ import (
 	"path/filepath"
 )
 
-// atomicFile is a file that appears under its name whole or not at all. What is no regular
-// file, such as /dev/null, is written to as it is.
+// atomicFile is a file that appears under its name completely or not at all. A file that is not
+// regular, such as /dev/null, is written directly.
 type atomicFile struct {
 	buffer *bufio.Writer
 	file   *os.File
-	rename string // the name to give to file in the end; "" for none
+	rename string // the final name of file; "" if it already has that
 	done   bool
 }
 
-// createAtomic creates a file beside that of the name. The mode is that of the file to
-// replace, if there is one.
+// createAtomic creates a temporary file in the directory of name. If name exists, the file gets its
+// mode.
 func createAtomic(name string, mode fs.FileMode) (*atomicFile, error) {
 	if target, err := filepath.EvalSymlinks(name); err == nil {
 		name = target
@@ -54,7 +54,7 @@ var _ io.Writer = (*atomicFile)(nil)
 
 func (f *atomicFile) Write(p []byte) (int, error) { return f.buffer.Write(p) }
 
-// commit gives the file its name.
+// commit renames the file to its final name.
 func (f *atomicFile) commit() error {
 	err := f.buffer.Flush()
 	if err == nil && f.rename != "" {
@@ -77,8 +77,8 @@ func (f *atomicFile) discard() {
 	if f == nil || f.done {
 		return
 	}
-	_ = f.file.Close() // it is thrown away
+	_ = f.file.Close() // the file is removed
 	if f.rename != "" {
-		_ = os.Remove(f.file.Name()) // it may be gone already
+		_ = os.Remove(f.file.Name()) // it may not exist any more
 	}
 }

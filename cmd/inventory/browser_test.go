@@ -27,11 +27,11 @@ type browser struct {
 	address string
 
 	mu       sync.Mutex
-	console  []string // messages, exceptions, and what the browser itself complains about
-	requests []string // but for that of the page
+	console  []string // messages and exceptions, including those of the browser itself
+	requests []string // except the one for the page
 }
 
-// openPage opens a page. Where there is no Chromium the test is skipped.
+// openPage opens a page. Without Chromium, it skips the test.
 func openPage(t *testing.T, r *report) *browser {
 	t.Helper()
 	chromium, err := exec.LookPath("chromium")
@@ -57,7 +57,7 @@ func openPage(t *testing.T, r *report) *browser {
 	return b
 }
 
-// watch notes messages and requests until the test ends.
+// watch records messages and requests until the test ends.
 func (b *browser) watch(t *testing.T) {
 	t.Helper()
 	messages := chromedp.Console(b.ctx)
@@ -91,7 +91,7 @@ func (b *browser) note(list *[]string, text string) {
 
 func (b *browser) run(t *testing.T, actions ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, time.Minute) // rather than hang
+	ctx, cancel := context.WithTimeout(b.ctx, time.Minute) // instead of hanging
 	defer cancel()
 	require.NoError(t, chromedp.Do(ctx, actions...))
 }
@@ -104,13 +104,13 @@ func eval[T any](t *testing.T, b *browser, expression string) T {
 	return value
 }
 
-// shown returns the IDs of the pools that are shown, in their order.
+// shown returns the IDs of the pools that are shown, in order.
 func (b *browser) shown(t *testing.T) []string {
 	t.Helper()
 	return eval[[]string](t, b, `Array.from(document.querySelectorAll('#pools tbody tr')).filter(r => r.checkVisibility()).map(r => r.dataset.id)`)
 }
 
-// assertQuiet asserts that nothing was said on the console and nothing requested.
+// assertQuiet asserts that the console is empty and nothing was requested.
 func (b *browser) assertQuiet(t *testing.T) {
 	t.Helper()
 	b.mu.Lock()
@@ -143,7 +143,7 @@ func TestPage_inBrowser(t *testing.T) {
 		want []string
 		sort string
 	}{
-		{"storage", []string{a, b1, c, d}, "descending"}, // these differ by less than a float can tell
+		{"storage", []string{a, b1, c, d}, "descending"}, // a float cannot tell these apart
 		{"storage", []string{b1, a, c, d}, "ascending"},
 		{"sessions", []string{c, a, b1, d}, "descending"},
 		{"sessions", []string{a, c, b1, d}, "ascending"},
@@ -201,7 +201,7 @@ func TestPage_inBrowser(t *testing.T) {
 	b.assertQuiet(t)
 }
 
-// hostile are texts that must stay texts.
+// hostile are texts that must be shown as texts.
 var hostile = []string{
 	`<script>document.title='owned'</script>`,
 	`"><img src=x onerror="document.title='owned'">`,
@@ -264,7 +264,7 @@ func TestPage_screenshots(t *testing.T) {
 		name          string
 		width, height int64
 		scheme        string
-		at            string // the element at the top; "" for the start
+		at            string // the element at the top; "" for the top of the page
 	}{
 		{"desktop-light", 1200, 1000, "light", ""},
 		{"desktop-dark", 1200, 1000, "dark", ""},

@@ -10,7 +10,7 @@ import (
 	"github.com/cognitosync/cognitosync-go/inventory"
 )
 
-// run does what the command line asks for. It returns the exit status.
+// run executes the command. It returns the exit status.
 func (c *command) run(ctx context.Context) int {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -53,14 +53,14 @@ func (c *command) fail(status int, err error) int {
 	return status
 }
 
-// say prints a line on standard error, unless -q.
-func (c *command) say(format string, args ...any) {
+// notify prints a line to standard error, unless -q is set.
+func (c *command) notify(format string, args ...any) {
 	if !c.quiet {
 		fmt.Fprintf(c.stderr, "inventory: %s\n", printable(fmt.Sprintf(format, args...)))
 	}
 }
 
-// endpointName returns what distinguishes the results of one service from those of another.
+// endpointName returns the name that the state file records for the service.
 func (c *command) endpointName() string {
 	if c.isDemonstration() {
 		return "demonstration"
@@ -68,11 +68,11 @@ func (c *command) endpointName() string {
 	return c.endpoint
 }
 
-// targets returns the pools to read and a row for each region whose pools could not be listed. With
-// a status other than exitOK, the command ends with it.
+// targets returns the pools to read, and a row for each region whose pools could not be listed. If the
+// status is not exitOK, the command ends with it.
 func (c *command) targets(ctx context.Context) (targets []*target, unlisted []*row, status int) {
 	if c.isDemonstration() {
-		c.say("no pools are given, so this is a demonstration: a fake service inside this command responds, not AWS")
+		c.notify("no pools given: this is a demonstration with an embedded fake service, not AWS")
 		demo, err := newDemo(ctx)
 		if err != nil {
 			return nil, nil, c.fail(exitNone, err)
@@ -85,10 +85,10 @@ func (c *command) targets(ctx context.Context) (targets []*target, unlisted []*r
 		return nil, nil, c.fail(exitUsage, err)
 	}
 	if list.duplicates > 0 {
-		c.say("%s left out", plural(list.duplicates, "duplicate"))
+		c.notify("%s left out", plural(list.duplicates, "duplicate"))
 	}
 	if list.incomplete {
-		c.say("the list itself says that it is not complete: it has a next token")
+		c.notify("the list is incomplete: it contains a NextToken")
 	}
 	accounts, err := c.accounts(ctx)
 	if err != nil {
@@ -107,10 +107,10 @@ func (c *command) targets(ctx context.Context) (targets []*target, unlisted []*r
 		if found.err != nil {
 			p := listProblem(found.err)
 			unlisted = append(unlisted, &row{Account: found.account.name, Region: found.region, Error: p})
-			c.say("%s%s: %s: %s", prefix(found.account.name, " "), found.region, p.Code, p.Reason)
+			c.notify("%s%s: %s: %s", prefix(found.account.name, " "), found.region, p.Code, p.Reason)
 		}
 	}
-	c.say("%s found in %s", plural(len(targets), "pool"), plural(len(c.discover), "region"))
+	c.notify("%s found in %s", plural(len(targets), "pool"), plural(len(c.discover), "region"))
 	return targets, unlisted, exitOK
 }
 
@@ -131,7 +131,7 @@ func countMissing(targets []*target) int {
 	return missing
 }
 
-// collector reads the targets. Only one goroutine uses it.
+// collector reads the targets. Only one goroutine changes it.
 type collector struct {
 	*command
 	ctx      context.Context
@@ -141,11 +141,11 @@ type collector struct {
 	out      *outputs
 	progress *meter
 
-	streamErr error // of writing results while they come
-	stateErr  error // of keeping the state, the first
+	streamErr error // the first error of streaming results
+	stateErr  error // the first error of saving the state
 }
 
-// event is something that happened in an account: a result or a retry.
+// event is a result or a retry in an account.
 type event struct {
 	account *account
 	target  *target
@@ -153,8 +153,7 @@ type event struct {
 	retry   *inventory.Retry
 }
 
-// collect reads all targets that have no row. A pool that one account does not know is
-// queried again in the next that may have it.
+// collect reads all targets without a row. A pool that is not in one account is queried in the next.
 func (c *collector) collect() {
 	for _, t := range c.targets {
 		if t.row != nil {
@@ -191,9 +190,9 @@ func (c *collector) collectRound(pending map[*account][]*target) {
 		switch {
 		case e.retry != nil:
 			c.progress.retry(*e.retry)
-			c.tell(e.account, e.retry)
+			c.logRetry(e.account, e.retry)
 		case e.result.Err != nil && !e.target.isLast(e.account) && isElsewhere(e.result.Err):
-			// The next account may have it.
+			// The next account may have the pool.
 		default:
 			c.add(e.target, e.target.newRow(c.ctx, e.account, e.result))
 		}
@@ -201,7 +200,7 @@ func (c *collector) collectRound(pending map[*account][]*target) {
 	}
 }
 
-// query reads targets in one account and reports through events.
+// query reads targets in one account and sends the outcomes to events.
 func (c *collector) query(a *account, targets []*target, events chan<- event) {
 	byID := make(map[string]*target, len(targets))
 	for _, t := range targets {
@@ -227,7 +226,7 @@ func (c *collector) query(a *account, targets []*target, events chan<- event) {
 	}
 }
 
-// add makes r the row of t.
+// add sets the row of t.
 func (c *collector) add(t *target, r *row) {
 	t.row = r
 	c.state.add(r)
@@ -238,22 +237,22 @@ func (c *collector) add(t *target, r *row) {
 	c.stream(r)
 }
 
-// stream writes a row at once if the format allows it.
+// stream writes a row immediately if the format allows it.
 func (c *collector) stream(r *row) {
 	if !c.streams() || c.streamErr != nil {
 		return
 	}
 	c.streamErr = c.out.results.writeRow(r)
 	if c.streamErr != nil && c.out.file == nil {
-		c.cancel(fmt.Errorf("write results: %w", c.streamErr)) // nobody reads them
+		c.cancel(fmt.Errorf("write results: %w", c.streamErr)) // standard output is closed
 	}
 }
 
-// streams reports whether results are written while they come.
+// streams reports whether results are written as they become known.
 func (c *command) streams() bool { return c.format == "ndjson" && c.sort == "" }
 
-// tell prints a retry, with -v.
-func (c *collector) tell(a *account, r *inventory.Retry) {
+// logRetry prints a retry, if -v is set.
+func (c *collector) logRetry(a *account, r *inventory.Retry) {
 	if !c.verbose {
 		return
 	}
@@ -265,15 +264,15 @@ func (c *collector) tell(a *account, r *inventory.Retry) {
 	c.progress.log(fmt.Sprintf("%s%s: attempt %d: %s: %s%s", prefix(a.name, " "), r.IdentityPoolId, r.Attempts, p.Code, p.Reason, rate))
 }
 
-// saveState keeps what was read. A failure is reported once, and does not end the run.
+// saveState saves the rows read so far. A failure is reported once and does not end the run.
 func (c *collector) saveState(now bool) {
 	if err := c.state.save(now); err != nil && c.stateErr == nil {
 		c.stateErr = err
-		c.progress.log(fmt.Sprintf("-state: %v; the run goes on, and the file is as it was before", err))
+		c.progress.log(fmt.Sprintf("-state: %v; the run continues, and the file is unchanged", err))
 	}
 }
 
-// report returns the rows of all targets, of those too that the run did not come to.
+// report returns the rows of all targets, including those that were not queried.
 func (c *collector) report(unlisted []*row) *report {
 	rows := slices.Clone(unlisted)
 	interrupt := ""
@@ -317,15 +316,15 @@ func (c *command) finish(r *report, col *collector) int {
 	if err := col.stateErr; err != nil {
 		status = max(status, exitSome)
 	}
-	c.say("%s", r.summary())
+	c.notify("%s", r.summary())
 	return status
 }
 
-// summary says in a line what came out.
+// summary returns the outcome in one line.
 func (r *report) summary() string {
 	s := fmt.Sprintf("%s of %s read", group(int64(r.all.Read)), plural(r.all.Pools, "pool"))
 	if r.all.NotRead > 0 {
-		s += fmt.Sprintf(", %s not", group(int64(r.all.NotRead)))
+		s += fmt.Sprintf(", %s failed", group(int64(r.all.NotRead)))
 	}
 	if r.interrupt != "" {
 		s += "; " + r.interrupt

@@ -15,19 +15,19 @@ import (
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
 )
 
-// The demonstration: what its service is like.
+// The fake service of the demonstration.
 const (
 	demoPools = 200
-	demoRate  = 20 // requests a second and region that are accepted
+	demoRate  = 20 // requests per second that each region accepts
 )
 
-// demo is a fake service with pools of two accounts.
+// demo is the fake service, with the pools of two accounts.
 type demo struct {
 	targets []*target
 	servers []*cognitosynctest.Server
 }
 
-// demoRegions are the regions of the pools, with their shares of 20.
+// demoRegions are the regions of the pools. Their shares add up to 20.
 var demoRegions = []struct {
 	name  string
 	share int
@@ -35,7 +35,7 @@ var demoRegions = []struct {
 
 func newDemo(ctx context.Context) (*demo, error) {
 	d := &demo{}
-	random := rand.New(rand.NewPCG(2014, 6)) // the same pools each time
+	random := rand.New(rand.NewPCG(2014, 6)) // the same pools in each run
 	regions := make([]string, 0, 20)
 	for _, region := range demoRegions {
 		for range region.share {
@@ -60,7 +60,7 @@ func newDemo(ctx context.Context) (*demo, error) {
 	return d, ctx.Err()
 }
 
-// addPool adds the nth pool, which may be one with trouble.
+// addPool adds the nth pool. Some pools fail, or have unknown values.
 func (d *demo) addPool(server *cognitosynctest.Server, a *account, region string, n int, random *rand.Rand) {
 	id := fmt.Sprintf("%s:%08x-%04x-4%03x-8%03x-%012x", region, random.Uint32(), n, random.IntN(1<<12), random.IntN(1<<12), random.Uint64()>>16)
 	apps := []string{"notes", "photos", "chess", "fitness", "recipes", "weather", "travel", "music"}
@@ -99,7 +99,7 @@ func (d *demo) close() {
 	}
 }
 
-// throttle is a transport that accepts so many requests a second for each region, as AWS does.
+// throttle is a transport that limits the requests per second to each region.
 type throttle struct {
 	next http.RoundTripper
 
@@ -107,7 +107,7 @@ type throttle struct {
 	buckets map[string]*bucket
 }
 
-// bucket has tokens for as many requests, one second's at most.
+// bucket holds tokens for the requests of one second.
 type bucket struct {
 	tokens float64
 	last   time.Time

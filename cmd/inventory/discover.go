@@ -10,8 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentity"
 )
 
-// allRegions are the regions that the endpoint list of the AWS SDK for Go, version 1.55.8, has for
-// cognito-sync in partition aws. It has cognito-identity in all of them.
+// allRegions are the regions of cognito-sync, in partition aws, in the endpoint list of version 1.55.8
+// of the AWS SDK for Go. The list has cognito-identity in all of them.
 var allRegions = []string{
 	"ap-northeast-1", "ap-northeast-2", "ap-south-1", "ap-southeast-1", "ap-southeast-2", "eu-central-1",
 	"eu-west-1", "eu-west-2", "us-east-1", "us-east-2", "us-west-2",
@@ -19,8 +19,8 @@ var allRegions = []string{
 
 const (
 	discoverAtOnce = 8  // regions, of all accounts
-	discoverPage   = 60 // the most that ListIdentityPools allows
-	discoverTries  = 10 // for each page: a list without it would be worthless
+	discoverPage   = 60 // the maximum that ListIdentityPools allows
+	discoverTries  = 10 // per page: one missing page would make the list useless
 )
 
 // discovery is the outcome of listing the pools of a region in an account.
@@ -28,10 +28,10 @@ type discovery struct {
 	account *account
 	region  string
 	pools   []listedPool
-	err     error // pools then has the pages before it
+	err     error // pools contains the pages before it
 }
 
-// discoverPools lists the pools of all accounts in all regions, in their order.
+// discoverPools lists the pools of all accounts in all regions, in order.
 func (c *command) discoverPools(ctx context.Context, accounts []*account) []discovery {
 	var all []discovery
 	for _, account := range accounts {
@@ -52,7 +52,7 @@ func (c *command) discoverPools(ctx context.Context, accounts []*account) []disc
 	return all
 }
 
-// listPools lists the pools of a region. After an error it returns those that it has.
+// listPools lists the pools in a region. With an error, it returns the pools listed so far.
 func (c *command) listPools(ctx context.Context, cfg aws.Config, region string) (pools []listedPool, err error) {
 	client := cognitoidentity.NewFromConfig(cfg, func(o *cognitoidentity.Options) {
 		o.Region = region
@@ -78,7 +78,7 @@ func (c *command) listPools(ctx context.Context, cfg aws.Config, region string) 
 			return pools, nil
 		}
 		if next == aws.ToString(input.NextToken) {
-			return pools, errors.New("the service repeats the token of a page")
+			return pools, errors.New("the service returns the same NextToken twice")
 		}
 		input.NextToken = &next
 	}

@@ -32,8 +32,8 @@ const (
 	deniedPool  = "eu-west-1:00000000-0000-4000-8000-00000000d000"
 )
 
-// setUp starts a service and makes the environment that of somebody who can use it: keys,
-// an endpoint, no configuration files.
+// setUp starts a fake service and sets the environment of a user who may call it: keys, an endpoint,
+// no configuration files.
 func setUp(t *testing.T, optFns ...func(*cognitosynctest.Options)) *cognitosynctest.Server {
 	t.Helper()
 	server := cognitosynctest.NewServer(t, append([]func(*cognitosynctest.Options){func(o *cognitosynctest.Options) {
@@ -51,7 +51,7 @@ func setUp(t *testing.T, optFns ...func(*cognitosynctest.Options)) *cognitosynct
 	server.Script(deniedPool, cognitosynctest.Forever(cognitosynctest.AccessDenied()))
 	for _, setting := range os.Environ() {
 		if name, _, _ := strings.Cut(setting, "="); strings.HasPrefix(name, "AWS_") {
-			t.Setenv(name, "") // so that it comes back
+			t.Setenv(name, "") // restores it after the test
 			require.NoError(t, os.Unsetenv(name))
 		}
 	}
@@ -80,7 +80,7 @@ func readFile(t *testing.T, name string) string {
 	return string(content)
 }
 
-// outcome is what a run of the command came to.
+// outcome is the outcome of a run of the command.
 type outcome struct {
 	status         int
 	stdout, stderr string
@@ -92,7 +92,7 @@ func runCommand(ctx context.Context, stdin string, args ...string) outcome {
 	return outcome{status, stdout.String(), stderr.String()}
 }
 
-// rowsOf returns the rows of lines of JSON.
+// rowsOf returns the rows in lines of JSON.
 func rowsOf(t *testing.T, lines string) []row {
 	t.Helper()
 	var rows []row
@@ -112,7 +112,7 @@ func idsOf(rows []row) []string {
 	return ids
 }
 
-// identityService is a fake of ListIdentityPools.
+// identityService is a fake service for ListIdentityPools.
 type identityService struct {
 	pools  map[string][]listedPool // by region, or by access key and region: "AKID/region"
 	denied []string                // regions
@@ -167,7 +167,7 @@ func (s *identityService) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case end < len(pools):
 		output["NextToken"] = strconv.Itoa(end)
 	}
-	_ = json.NewEncoder(w).Encode(output) // the client notices
+	_ = json.NewEncoder(w).Encode(output) // an error shows in the client
 }
 
 // brokenWriter fails after some bytes.
@@ -186,7 +186,7 @@ func (w *brokenWriter) Write(p []byte) (int, error) {
 
 var _ io.Writer = (*brokenWriter)(nil)
 
-// assertNoFiles asserts that nothing but the named files is in a directory.
+// assertNoFiles asserts that a directory contains only the named files.
 func assertOnly(t *testing.T, dir string, names ...string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)

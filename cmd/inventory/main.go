@@ -1,7 +1,7 @@
-// Command inventory takes stock of Cognito Sync identity pools: how many sync sessions and how
-// much data each holds, and when it was last changed, over many pools, regions and accounts.
+// Command inventory reports how many sync sessions and how much data Amazon Cognito Sync identity
+// pools hold, and when each was last modified, over many pools, regions and accounts.
 //
-//	go run -C cmd/inventory .                    # a demonstration: a fake service answers
+//	go run -C cmd/inventory .                    # a demonstration: an embedded fake service responds
 //	go run -C cmd/inventory . -discover all      # all pools of an account
 //	go run -C cmd/inventory . -pools pools.txt   # the pools of a list
 package main
@@ -34,7 +34,7 @@ func main() {
 	os.Exit(status)
 }
 
-// run is the command without the process around it. It returns the exit status.
+// run is main with its dependencies as parameters. It returns the exit status.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	c, err := parse(args)
 	switch {

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/term"
 )
 
-// outputs are the files that the command writes in the end. They are created before the first
-// request: an hour of queries must not end in "permission denied".
+// outputs are the files that the command writes at the end. They are created before the first
+// request, so that an hour of queries does not end in "permission denied".
 type outputs struct {
 	results  *results
 	file     *atomicFile // of -o; nil for standard output
@@ -40,18 +40,18 @@ func (c *command) openOutputs() (_ *outputs, err error) {
 	return out, nil
 }
 
-// discard removes what was not finished.
+// discard removes unfinished files.
 func (o *outputs) discard() {
 	o.file.discard()
 	o.pageFile.discard()
 }
 
-// writeResults writes the results, unless they were written while they came. If the
-// file of -o cannot be written, standard output gets them: they must not be lost.
+// writeResults writes the results, unless they were streamed. If the file of -o cannot be written,
+// it writes them to standard output, so that they are not lost.
 func (c *command) writeResults(r *report, out *outputs, streamErr error) error {
 	if out.file == nil {
 		if c.streams() {
-			return nil // written, or nobody reads them
+			return nil // already written, or standard output is closed
 		}
 		if err := c.writeReport(out.results.w, r, c.stdout); err != nil {
 			return fmt.Errorf("write results: %w", err)
@@ -70,7 +70,7 @@ func (c *command) writeResults(r *report, out *outputs, streamErr error) error {
 	}
 	fallback := bufio.NewWriter(c.stdout)
 	if second := c.writeReport(fallback, r, c.stdout); second != nil {
-		return fmt.Errorf("-o: %w; and to standard output: %w", err, second)
+		return fmt.Errorf("-o: %w; then standard output: %w", err, second)
 	}
 	return fmt.Errorf("-o: %w; the results are on standard output", err)
 }
@@ -100,7 +100,7 @@ func (c *command) writeReport(w *bufio.Writer, r *report, destination io.Writer)
 	return w.Flush()
 }
 
-// terminalOf returns the width of a terminal, 0 if w is none, and whether to use colours.
+// terminalOf returns the width of a terminal, 0 if w is not one, and whether to use colors.
 func terminalOf(w io.Writer) (width int, color bool) {
 	file, ok := w.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
@@ -113,10 +113,10 @@ func terminalOf(w io.Writer) (width int, color bool) {
 	return width, os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
 
-// results writes rows as they come.
+// results writes rows as they become known.
 type results struct{ w *bufio.Writer }
 
-// writeRow writes a row as a line of JSON.
+// writeRow writes a row as one line of JSON.
 func (r *results) writeRow(row *row) error {
 	line, err := json.Marshal(row)
 	if err != nil {
@@ -149,7 +149,7 @@ func writeJSON(w io.Writer, r *report) error {
 
 func orEmpty[T any](s []T) []T {
 	if s == nil {
-		return []T{} // [] and not null
+		return []T{} // [] instead of null
 	}
 	return s
 }
@@ -159,7 +159,7 @@ var csvHeader = []string{
 	"last_modified_date", "attempts", "error_code", "error_reason", "advice", "request_id",
 }
 
-// writeCSV writes the rows. What is unknown is an empty field.
+// writeCSV writes the rows. Unknown values are empty fields.
 func writeCSV(w io.Writer, rows []*row) error {
 	out := csv.NewWriter(w)
 	records := [][]string{csvHeader}
@@ -177,7 +177,7 @@ func writeCSV(w io.Writer, rows []*row) error {
 	return out.WriteAll(records)
 }
 
-// csvText returns a text that a spreadsheet does not take for a formula.
+// csvText prefixes a text with "'" if a spreadsheet would interpret it as a formula.
 func csvText(s string) string {
 	if strings.HasPrefix(s, "\t") || strings.HasPrefix(s, "\r") || strings.HasPrefix(strings.TrimSpace(s), "=") ||
 		s != "" && strings.ContainsRune("+-@", []rune(strings.TrimSpace(s) + " ")[0]) {
@@ -186,7 +186,7 @@ func csvText(s string) string {
 	return printable(s)
 }
 
-// number returns a count, "" for an unknown one.
+// number formats a count, "" if it is unknown.
 func number(n *int64) string {
 	if n == nil {
 		return ""
@@ -194,7 +194,7 @@ func number(n *int64) string {
 	return strconv.FormatInt(*n, 10)
 }
 
-// date returns a date, or what is printed for an unknown one.
+// date formats a date. It returns unknown for nil.
 func date(t *time.Time, unknown string) string {
 	if t == nil {
 		return unknown
@@ -202,7 +202,7 @@ func date(t *time.Time, unknown string) string {
 	return t.UTC().Format("2006-01-02T15:04:05.999Z")
 }
 
-// group returns a number with commas between groups of three digits.
+// group formats a number with commas between groups of three digits.
 func group(n int64) string { return groupDigits(strconv.FormatInt(n, 10)) }
 
 func groupDigits(digits string) string {

@@ -25,7 +25,7 @@ var (
 	pageTemplate = template.Must(template.New("page").Parse(pageHTML))
 )
 
-// pagePolicy lets the page use its own style and script and nothing else, from nowhere.
+// pagePolicy returns a content security policy that allows only the page's own style and script.
 func pagePolicy() string {
 	hash := func(s string) string {
 		sum := sha256.Sum256([]byte(s))
@@ -35,7 +35,7 @@ func pagePolicy() string {
 		hash(pageCSS), hash(pageJS))
 }
 
-// page is what the template shows. All texts are escaped by the template.
+// page is the data of the template, which escapes all texts.
 type page struct {
 	Policy          string
 	Style           template.CSS
@@ -67,7 +67,7 @@ type chart struct {
 	Bars                     []bar
 }
 
-// bar is a bar of a chart; Percent is of the longest.
+// bar is a bar of a chart. Percent is its length relative to the longest bar.
 type bar struct {
 	Label, Title, Value, Note, Class string
 	Percent                          float64
@@ -95,7 +95,7 @@ type pageRow struct {
 	RawSessions, RawStorage, RawModified string // "" if unknown
 	UnknownSessions, UnknownStorage      bool
 	UnknownModified                      bool
-	Code, Reason, Advice                 string // Code is "read" if there is no error
+	Code, Reason, Advice                 string // Code is "read" without an error
 }
 
 // writePage writes the page of -html.
@@ -200,7 +200,7 @@ func (r *report) cards() []card {
 	}
 }
 
-const largest = 10 // pools in a chart
+const largest = 10 // pools in a chart of the largest
 
 func (r *report) charts() []chart {
 	storage := func(r *row) *int64 { return r.DataStorage }
@@ -269,7 +269,7 @@ func (r *report) largestChart(title, class string, of func(*row) *int64) chart {
 	return c
 }
 
-// ages are the classes of the histogram, by days.
+// ages are the classes of the histogram. below is in days.
 var ages = []struct {
 	label string
 	below int
@@ -279,9 +279,9 @@ var ages = []struct {
 	{"over 5 years ago", 1 << 30},
 }
 
-// ageChart returns a histogram of the last changes.
+// ageChart returns a histogram of the dates of the last modification.
 func (r *report) ageChart() chart {
-	counts := make([]int, len(ages)+1) // the last is for the unknown
+	counts := make([]int, len(ages)+1) // the last one counts unknown dates
 	for _, row := range r.rows {
 		if row.IdentityPoolID == "" {
 			continue
@@ -310,7 +310,7 @@ func (r *report) ageChart() chart {
 	return c
 }
 
-// percent returns what part of whole n is, at least a visible one if it is not 0.
+// percent returns n as a percentage of whole. It is large enough to be visible unless n is 0.
 func percent(n, whole *big.Int) float64 {
 	if n.Sign() <= 0 || whole.Sign() <= 0 {
 		return 0
@@ -319,7 +319,7 @@ func percent(n, whole *big.Int) float64 {
 	return max(0.5, float64(int(part*10_000))/100)
 }
 
-// failuresByReason groups the pools that were not read by code and advice, the most frequent first.
+// failuresByReason groups the failures by code and advice, the most frequent first.
 func (r *report) failuresByReason() []failureGroup {
 	groups := map[[2]string]*failureGroup{}
 	var all []*failureGroup
@@ -339,7 +339,7 @@ func (r *report) failuresByReason() []failureGroup {
 	return sorted
 }
 
-// filters returns the choices of the list: those that leave one.
+// filters returns the filters of the list of pools, with the values that occur.
 func (r *report) filters(show columns) []filter {
 	values := func(of func(*row) string) []option {
 		seen := map[string]bool{}

@@ -19,11 +19,11 @@ type listedPool struct {
 	IdentityPoolName string
 }
 
-// poolList is what a list contains.
+// poolList is the content of a list.
 type poolList struct {
-	pools      []listedPool // without duplicates, in the order of the list
+	pools      []listedPool // without duplicates, in order
 	duplicates int
-	incomplete bool // the list itself says that there are more pools
+	incomplete bool // the list contains a token for more pools
 	seen       map[string]bool
 }
 
@@ -60,7 +60,7 @@ func (c *command) listed() (poolList, error) {
 		if err != nil {
 			return poolList{}, fmt.Errorf("-pools: %w", err)
 		}
-		defer func() { _ = file.Close() }() // it has been read
+		defer func() { _ = file.Close() }() // opened for reading
 		name, source = c.file, file
 	}
 	list, err := readPools(source)
@@ -73,8 +73,8 @@ func (c *command) listed() (poolList, error) {
 	return list, nil
 }
 
-// readPools reads a list: lines of IDs, with comments, or what "aws cognito-identity
-// list-identity-pools" prints as JSON or text, of one or several runs.
+// readPools reads a list: lines of IDs, with comments, or the JSON or text output of one or several
+// runs of "aws cognito-identity list-identity-pools".
 func readPools(source io.Reader) (poolList, error) {
 	r := bufio.NewReader(source)
 	start, err := r.Peek(3)
@@ -83,9 +83,9 @@ func readPools(source io.Reader) (poolList, error) {
 	}
 	switch {
 	case bytes.HasPrefix(start, []byte{0xff, 0xfe}), bytes.HasPrefix(start, []byte{0xfe, 0xff}):
-		return poolList{}, errors.New("it is UTF-16: save it as UTF-8")
+		return poolList{}, errors.New("the list is UTF-16: save it as UTF-8")
 	case bytes.Equal(start, []byte("\ufeff")):
-		_, _ = r.Discard(len(start)) // it has been read
+		_, _ = r.Discard(len(start)) // cannot fail after Peek
 	}
 	for {
 		first, err := r.Peek(1)
@@ -99,11 +99,11 @@ func readPools(source io.Reader) (poolList, error) {
 		case !unicode.IsSpace(rune(first[0])):
 			return readLines(r)
 		}
-		_, _ = r.Discard(1) // it has been read
+		_, _ = r.Discard(1) // cannot fail after Peek
 	}
 }
 
-// readJSON reads JSON documents, one after the other.
+// readJSON reads a sequence of JSON documents.
 func readJSON(r io.Reader) (list poolList, err error) {
 	for decoder := json.NewDecoder(r); ; {
 		var document json.RawMessage
@@ -118,8 +118,8 @@ func readJSON(r io.Reader) (list poolList, err error) {
 	}
 }
 
-// addJSON adds the pools of a document: an output of the AWS CLI, or an array of pools or IDs, which
-// its --query makes.
+// addJSON adds the pools in a document: the output of the AWS CLI or, with its --query, an array of
+// pools or IDs.
 func (l *poolList) addJSON(document json.RawMessage) error {
 	var page struct {
 		IdentityPools []json.RawMessage
@@ -132,7 +132,7 @@ func (l *poolList) addJSON(document json.RawMessage) error {
 	} else if err := json.Unmarshal(document, &page); err != nil {
 		return fmt.Errorf("JSON: %w", err)
 	} else if page.IdentityPools == nil {
-		return errors.New(`JSON: no member "IdentityPools", as "aws cognito-identity list-identity-pools" prints it`)
+		return errors.New(`JSON: missing the member "IdentityPools" of "aws cognito-identity list-identity-pools"`)
 	}
 	l.incomplete = l.incomplete || page.NextToken != ""
 	for i, item := range page.IdentityPools {
@@ -149,10 +149,10 @@ func (l *poolList) addJSON(document json.RawMessage) error {
 	return nil
 }
 
-// readLines reads lines: IDs, separated by white space, or lines of the AWS CLI's text output.
+// readLines reads lines of IDs, separated by white space, or the text output of the AWS CLI.
 func readLines(r io.Reader) (list poolList, err error) {
 	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, 16<<20) // a --query can print all IDs in one line
+	lines.Buffer(nil, 16<<20) // --query can print all IDs on one line
 	number := 0
 	for lines.Scan() {
 		number++
@@ -190,13 +190,14 @@ func readLines(r io.Reader) (list poolList, err error) {
 	return list, nil
 }
 
-// checkID returns an error if id cannot be a pool's. What AWS takes is up to AWS.
+// checkID returns an error if id cannot be a pool ID. It is no stricter than it must be: AWS decides
+// which IDs it accepts.
 func checkID(id string) error {
 	if id == "" {
-		return errors.New("an empty pool ID")
+		return errors.New("empty pool ID")
 	}
 	if strings.ContainsAny(id, " ,;\"'{}[]<>") || strings.ContainsFunc(id, unicode.IsControl) {
-		return fmt.Errorf("%q is no pool ID such as us-east-1:23EC4050-6AEA-7089-A2DD-08002EXAMPLE", shorten(id, 100))
+		return fmt.Errorf("%q is not a pool ID such as us-east-1:23EC4050-6AEA-7089-A2DD-08002EXAMPLE", shorten(id, 100))
 	}
 	return nil
 }

@@ -58,16 +58,16 @@ func TestReadPools(t *testing.T) {
 func TestReadPools_errors(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, text, want string }{
-		{"a table", "us-east-1:a\nus-east-1:b,Notes\n", `line 2: "us-east-1:b,Notes" is no pool ID`},
-		{"CSV", "\"id\"\n", `line 1: "\"id\"" is no pool ID`},
-		{"UTF-16", "\xff\xfeu\x00s\x00", "it is UTF-16: save it as UTF-8"},
+		{"a table", "us-east-1:a\nus-east-1:b,Notes\n", `line 2: "us-east-1:b,Notes" is not a pool ID`},
+		{"CSV", "\"id\"\n", `line 1: "\"id\"" is not a pool ID`},
+		{"UTF-16", "\xff\xfeu\x00s\x00", "the list is UTF-16: save it as UTF-8"},
 		{"binary", "us-east-1:a\n\x80\x81\n", "line 2 is not UTF-8 text"},
-		{"control characters", "us-east-1:a\x1b[31m\n", `line 1: "us-east-1:a\x1b[31m" is no pool ID`},
+		{"control characters", "us-east-1:a\x1b[31m\n", `line 1: "us-east-1:a\x1b[31m" is not a pool ID`},
 		{"broken JSON", `{"IdentityPools": [`, "JSON: unexpected EOF"},
-		{"other JSON", `{"UserPools": []}`, `JSON: no member "IdentityPools"`},
+		{"other JSON", `{"UserPools": []}`, `JSON: missing the member "IdentityPools"`},
 		{"JSON with another type", `{"IdentityPools": [{"IdentityPoolId": "x:1"}, 7]}`, "JSON: pool 2: "},
-		{"JSON without an ID", `{"IdentityPools": [{"IdentityPoolName": "x"}]}`, "JSON: pool 1: an empty pool ID"},
-		{"text without an ID", "IDENTITYPOOLS\n", "line 1: an empty pool ID"},
+		{"JSON without an ID", `{"IdentityPools": [{"IdentityPoolName": "x"}]}`, "JSON: pool 1: empty pool ID"},
+		{"text without an ID", "IDENTITYPOOLS\n", "line 1: empty pool ID"},
 		{"an endless line", strings.Repeat("x", 17<<20), "line 1: bufio.Scanner: token too long"},
 	}
 	for _, test := range tests {

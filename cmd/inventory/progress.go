@@ -13,16 +13,15 @@ import (
 	"github.com/cognitosync/cognitosync-go/inventory"
 )
 
-// plainInterval is the time between two lines of progress where there is no terminal.
+// plainInterval is the time between two lines of progress without a terminal.
 const plainInterval = 5 * time.Second
 
-// meter shows how far the command is: a bar on a terminal, else a line every few seconds, or
-// nothing.
+// meter shows the progress: a bar on a terminal, otherwise a line every few seconds, or nothing.
 type meter struct {
 	w       io.Writer
 	bar     progress.Writer // nil if there is no terminal
 	tracker *progress.Tracker
-	ended   chan struct{} // closed when the bar has ended, or to end the lines; nil if there is neither
+	ended   chan struct{} // closed when the bar has ended, or to end the lines; nil without progress
 	wait    sync.WaitGroup
 
 	mu        sync.Mutex
@@ -32,11 +31,11 @@ type meter struct {
 	throttled int // calls
 	outages   int // calls
 
-	lastLine time.Time // when the last line was printed, and how many pools were done
-	lastDone int
+	lastLine time.Time // the time of the last line
+	lastDone int       // the pools that were done then
 }
 
-// newMeter starts to show the progress of reading so many pools.
+// newMeter starts to show the progress of reading all pools.
 func (c *command) newMeter(all int) *meter {
 	m := &meter{w: c.stderr, all: all, lastLine: time.Now()}
 	width, color := terminalOf(c.stderr)
@@ -97,7 +96,7 @@ func (m *meter) startLines() {
 	})
 }
 
-// done counts a pool of which the row is final.
+// done counts a pool whose row is final.
 func (m *meter) done(r *row) {
 	m.mu.Lock()
 	if r.Error != nil {
@@ -109,7 +108,7 @@ func (m *meter) done(r *row) {
 	m.update()
 }
 
-// retry counts a call that is made again.
+// retry counts a call that will be repeated.
 func (m *meter) retry(r inventory.Retry) {
 	m.mu.Lock()
 	if r.Throttled {
@@ -131,7 +130,7 @@ func (m *meter) update() {
 	m.tracker.SetValue(int64(m.read + m.failed))
 }
 
-// message returns what a bar does not show.
+// message returns the counts that the bar does not show.
 func (m *meter) message() string {
 	s := fmt.Sprintf("%s failed, %s throttled", group(int64(m.failed)), group(int64(m.throttled)))
 	if m.outages > 0 {
@@ -140,7 +139,7 @@ func (m *meter) message() string {
 	return s
 }
 
-// line returns all of it in a line. The rate is that since the last one.
+// line returns the progress in one line. The rate is the rate since the previous line.
 func (m *meter) line() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -165,12 +164,12 @@ func (m *meter) log(line string) {
 	fmt.Fprintln(m.w, line)
 }
 
-// stop ends the display, with the bar as it is.
+// stop ends the display. It leaves the bar as it is.
 func (m *meter) stop() {
 	switch {
 	case m.bar != nil:
 		if m.read+m.failed < m.all {
-			m.tracker.MarkAsErrored() // which stands for interrupted
+			m.tracker.MarkAsErrored() // shown as "ended early"
 		} else {
 			m.tracker.MarkAsDone()
 		}
@@ -181,7 +180,7 @@ func (m *meter) stop() {
 	m.wait.Wait()
 }
 
-// stopBar stops the bar. Stop has no effect before Render has come far enough.
+// stopBar stops the bar. Stop has no effect until Render has started, so it is repeated.
 func (m *meter) stopBar() {
 	for {
 		m.bar.Stop()

@@ -12,12 +12,12 @@ import (
 	"github.com/cognitosync/cognitosync-go/inventory"
 )
 
-// row is what is known of one pool, or why nothing is. A count or date that is nil is
-// unknown: the service did not say, or the pool was not read.
+// row is the outcome for one pool. A nil count or date is unknown: the service does not report it,
+// or the pool was not read.
 type row struct {
-	Account           string     `json:"account"` // a profile, "" for the default one
+	Account           string     `json:"account"` // a profile; "" is the default one
 	Region            string     `json:"region"`
-	IdentityPoolID    string     `json:"identityPoolId"` // "" if the pools of a region could not be listed
+	IdentityPoolID    string     `json:"identityPoolId"` // "" if the pools in a region could not be listed
 	IdentityPoolName  string     `json:"identityPoolName"`
 	SyncSessionsCount *int64     `json:"syncSessionsCount"`
 	DataStorage       *int64     `json:"dataStorage"`
@@ -26,7 +26,7 @@ type row struct {
 	Error             *problem   `json:"error"` // nil if the pool was read
 }
 
-// target is a pool that is to be read, in the first of the accounts that knows it.
+// target is a pool to read, in the first of the accounts that knows it.
 type target struct {
 	listedPool
 	region   string
@@ -44,7 +44,7 @@ func (t *target) rowOf(accountName string) *row {
 	}
 }
 
-// newRow returns the row of a result. The end of ctx may have caused it.
+// newRow returns the row of a result. If ctx is done, that may be the cause of its error.
 func (t *target) newRow(ctx context.Context, a *account, result inventory.Result) *row {
 	r := t.rowOf(a.name)
 	r.Attempts = result.Attempts
@@ -67,7 +67,7 @@ func (t *target) newRow(ctx context.Context, a *account, result inventory.Result
 
 func (t *target) isLast(a *account) bool { return t.accounts[len(t.accounts)-1] == a }
 
-// sortRows sorts by a key of the command line; what is unknown comes last. "" keeps the order.
+// sortRows sorts by the value of -sort, unknown values last. "" keeps the order.
 func sortRows(rows []*row, key string) {
 	byID := func(a, b *row) int {
 		return cmp.Or(strings.Compare(a.IdentityPoolID, b.IdentityPoolID), strings.Compare(a.Account, b.Account))
@@ -100,7 +100,7 @@ func largestFirst[T any](a, b *T, compare func(a, b T) int) int {
 	return compare(*b, *a)
 }
 
-// total sums up pools. Sums are of any size: a count alone can be as large as an int64.
+// total sums up pools. Its sums have no maximum, because a single count can fill an int64.
 type total struct {
 	Account         string  `json:"account"`
 	Region          string  `json:"region"`
@@ -108,14 +108,14 @@ type total struct {
 	Read            int     `json:"read"`
 	NotRead         int     `json:"notRead"`
 	SyncSessions    big.Int `json:"syncSessionsCount"`
-	UnknownSessions int     `json:"syncSessionsCountUnknown"` // pools that are missing in the sum
+	UnknownSessions int     `json:"syncSessionsCountUnknown"` // pools that are not in the sum
 	DataStorage     big.Int `json:"dataStorage"`
-	UnknownStorage  int     `json:"dataStorageUnknown"` // pools that are missing in the sum
+	UnknownStorage  int     `json:"dataStorageUnknown"` // pools that are not in the sum
 }
 
 func (t *total) add(r *row) {
 	if r.IdentityPoolID == "" {
-		return // no pool
+		return // a region without a list of pools
 	}
 	t.Pools++
 	if r.Error != nil {
@@ -135,13 +135,13 @@ func addCount(sum *big.Int, unknown *int, n *int64) {
 	sum.Add(sum, big.NewInt(*n))
 }
 
-// report is all that the command has found out.
+// report is the outcome of the command.
 type report struct {
 	rows      []*row
 	totals    []*total // by account and region
 	all       total
 	created   time.Time
-	interrupt string // why it ended early; "" if it did not
+	interrupt string // why the run ended early; "" if it did not
 	isDemo    bool
 }
 
@@ -166,7 +166,7 @@ func newReport(rows []*row) *report {
 	return r
 }
 
-// failed returns the rows that were not read.
+// failed returns the rows of pools that were not read.
 func (r *report) failed() []*row {
 	var failed []*row
 	for _, row := range r.rows {

@@ -22,11 +22,11 @@ import (
 )
 
 func TestRun_demonstration(t *testing.T) {
-	setUp(t) // nothing of which matters
+	setUp(t) // which the demonstration must ignore
 	got := runCommand(t.Context(), "", "-format", "json")
 	assert.Equal(t, exitSome, got.status)
-	assert.Contains(t, got.stderr, "this is a demonstration: a fake service inside this command responds, not AWS")
-	assert.Contains(t, got.stderr, "190 of 200 pools read, 10 not")
+	assert.Contains(t, got.stderr, "this is a demonstration with an embedded fake service, not AWS")
+	assert.Contains(t, got.stderr, "190 of 200 pools read, 10 failed")
 
 	var document struct {
 		Pools  []row
@@ -119,7 +119,7 @@ Not read:
 			assert.Equal(t, exitSome, got.status)
 			assert.Empty(t, got.stderr)
 			assert.Contains(t, got.stdout, test.want)
-			for _, text := range []string{"AccessDeniedException", "is not authorized to perform", "allow cognito-sync:DescribeIdentityPoolUsage for this pool"} {
+			for _, text := range []string{"AccessDeniedException", "is not authorized to perform", "that is allowed cognito-sync:DescribeIdentityPoolUsage for this pool"} {
 				assert.Contains(t, got.stdout, text)
 			}
 			assert.NotContains(t, got.stdout, "\x1b")
@@ -206,11 +206,11 @@ func TestRun_discover(t *testing.T) {
 		assert.Equal(t, "us-east-2", failed.Region)
 		assert.Empty(t, failed.IdentityPoolID)
 		assert.Equal(t, "AccessDeniedException", failed.Error.Code)
-		assert.Contains(t, failed.Error.Reason, "the pools of the region could not be listed: not allowed to list")
+		assert.Contains(t, failed.Error.Reason, "the pools in the region could not be listed: not allowed to list")
 		assert.Contains(t, failed.Error.Advice, "cognito-identity:ListIdentityPools")
 		table := runCommand(t.Context(), "", "-discover", "us-east-2")
 		assert.Equal(t, exitNone, table.status)
-		assert.Contains(t, table.stdout, "us-east-2: no list of pools")
+		assert.Contains(t, table.stdout, "us-east-2: pools not listed")
 	})
 	t.Run("no pools", func(t *testing.T) {
 		got := runCommand(t.Context(), "", "-discover", "eu-central-1")
@@ -221,11 +221,11 @@ func TestRun_discover(t *testing.T) {
 		startIdentityService(t, &identityService{pools: map[string][]listedPool{"eu-west-1": {{irishPool, "irish"}}}, loops: true})
 		got := runCommand(t.Context(), "", "-discover", "eu-west-1", "-format", "csv")
 		assert.Equal(t, exitSome, got.status)
-		assert.Contains(t, got.stdout, "the service repeats the token of a page")
+		assert.Contains(t, got.stdout, "the service returns the same NextToken twice")
 	})
 }
 
-// twoAccounts makes profiles of two accounts, each of which knows some pools.
+// twoAccounts creates profiles of two accounts, each with some of the pools.
 func twoAccounts(t *testing.T) *cognitosynctest.Server {
 	t.Helper()
 	one := cognitosynctest.Credentials{AccessKeyID: "AKIDONE", SecretAccessKey: "secret1", AllowedPools: []string{fullPool, nullPool}}
@@ -243,7 +243,7 @@ func twoAccounts(t *testing.T) *cognitosynctest.Server {
 	return server
 }
 
-// With several accounts, a pool of a list is read in the first that knows it.
+// With several accounts, a pool in a list is read in the first account that knows it.
 func TestRun_profiles(t *testing.T) {
 	twoAccounts(t)
 	state := filepath.Join(t.TempDir(), "state")
@@ -290,7 +290,7 @@ func TestRun_state(t *testing.T) {
 	assert.Equal(t, exitSome, got.status)
 	assert.Equal(t, 2, server.Requests().Count())
 
-	// The pool that is missing, and a new one; what was read is not read again, and not lost.
+	// Only the missing pool and a new one are queried. The others are neither queried again nor lost.
 	got = runCommand(t.Context(), "", append(args, irishPool, fullPool, nullPool)...)
 	assert.Equal(t, exitOK, got.status, got.stderr)
 	rows := rowsOf(t, got.stdout)
@@ -303,7 +303,7 @@ func TestRun_state(t *testing.T) {
 		}
 	}
 
-	// Those that are not asked for now are kept.
+	// Rows of pools that are not on the command line are kept.
 	got = runCommand(t.Context(), "", append(args, irishPool, "eu-west-1:other")...)
 	assert.Equal(t, exitSome, got.status)
 	assert.Contains(t, readFile(t, state), fullPool)
@@ -313,11 +313,11 @@ func TestRun_state(t *testing.T) {
 func TestRun_stateUnusable(t *testing.T) {
 	setUp(t)
 	tests := []struct{ name, content, want string }{
-		{"another version", `{"format":"cognitosync-inventory-state","version":2}`, "it has version 2, and this command reads version 1"},
-		{"another file", `{"format":"x","version":1}`, "it is no state file of this command"},
-		{"no JSON", "hello", "it is no state file of this command"},
-		{"empty", "", "it is no state file of this command"},
-		{"another service", `{"format":"cognitosync-inventory-state","version":1,"endpoint":"http://x"}`, `it has the endpoint "http://x", and this command ""`},
+		{"another version", `{"format":"cognitosync-inventory-state","version":2}`, "the file has version 2, but this command reads version 1"},
+		{"another file", `{"format":"x","version":1}`, "not a state file of this command"},
+		{"no JSON", "hello", "not a state file of this command"},
+		{"empty", "", "not a state file of this command"},
+		{"another service", `{"format":"cognitosync-inventory-state","version":1,"endpoint":"http://x"}`, `it has the endpoint "http://x", but this command uses ""`},
 		{"cut off", `{"format":"cognitosync-inventory-state","version":1}` + "\n" + `{"account":`, "row 1: unexpected EOF"},
 	}
 	for _, test := range tests {
@@ -326,7 +326,7 @@ func TestRun_stateUnusable(t *testing.T) {
 			got := runCommand(t.Context(), "", "-state", state, fullPool)
 			assert.Equal(t, exitUsage, got.status)
 			assert.Contains(t, got.stderr, test.want)
-			assert.Contains(t, got.stderr, "it is left as it is: name another file, or delete it")
+			assert.Contains(t, got.stderr, "the file is unchanged: name another one, or delete it")
 			assert.Equal(t, test.content, readFile(t, state))
 		})
 	}
@@ -342,7 +342,7 @@ func TestRun_stateCannotBeKept(t *testing.T) {
 	got := runCommand(t.Context(), "", "-state", filepath.Join(dir, "state"), "-format", "ndjson", fullPool)
 	assert.Equal(t, exitSome, got.status)
 	assert.Contains(t, got.stderr, "-state: open ")
-	assert.Contains(t, got.stderr, "the run goes on")
+	assert.Contains(t, got.stderr, "the run continues, and the file is unchanged")
 	assert.Equal(t, []string{fullPool}, idsOf(rowsOf(t, got.stdout)))
 }
 
@@ -362,7 +362,7 @@ func TestRun_interrupted(t *testing.T) {
 	got := runCommand(ctx, "", args...)
 
 	assert.Equal(t, exitSome, got.status)
-	assert.Contains(t, got.stderr, "1 of 3 pools read, 2 not; interrupted")
+	assert.Contains(t, got.stderr, "1 of 3 pools read, 2 failed; interrupted")
 	var document struct {
 		Interrupted string
 		Pools       []row
@@ -382,7 +382,7 @@ func TestRun_interrupted(t *testing.T) {
 	assert.Equal(t, 0, server.Requests()[requests:].ByPool(fullPool).Count(), "it was read before")
 }
 
-// 5,000 pools in two runs: what the first has read, the second does not query again.
+// 5,000 pools in two runs. The second run does not query the pools that the first has read.
 func TestRun_resumesThousands(t *testing.T) {
 	const pools, until = 5000, 2000
 	ctx, cancel := context.WithCancel(t.Context())
@@ -439,7 +439,7 @@ func TestRun_timeout(t *testing.T) {
 	assert.Contains(t, got.stdout, codeInterrupted)
 }
 
-// Nobody reads standard output any more, as with "inventory | head -1".
+// Standard output is closed, as with "inventory | head -1".
 func TestRun_closedPipe(t *testing.T) {
 	server := setUp(t)
 	state := filepath.Join(t.TempDir(), "state")
@@ -482,7 +482,7 @@ func TestRun_fullDisk(t *testing.T) {
 	assert.Contains(t, got.stdout, fullPool)
 }
 
-// A run that fails leaves the files of the last one.
+// A run that fails leaves the files of the previous run.
 func TestRun_filesAreReplacedWhole(t *testing.T) {
 	setUp(t)
 	dir := t.TempDir()
@@ -524,7 +524,7 @@ func TestRun_noCredentials(t *testing.T) {
 	assert.Contains(t, got.stdout, adviceLogin)
 }
 
-// Texts from outside are neither formulas nor orders to a terminal, in any format.
+// In every format, texts from outside are neither formulas nor control sequences.
 func TestWriteReport_hostileTexts(t *testing.T) {
 	t.Parallel()
 	var rows []*row
@@ -542,7 +542,7 @@ func TestWriteReport_hostileTexts(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, c.writeReport(results.results.w, r, &out))
 			for _, char := range out.String() {
-				if char != '\n' && obeyed(char) {
+				if char != '\n' && controlsTerminal(char) {
 					t.Fatalf("%U is in the output", char)
 				}
 			}

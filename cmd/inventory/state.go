@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// A state file is a header and one row for each pool that was read, a JSON document a line.
+// A state file contains a header and a row for each pool that was read, one JSON document per line.
 const (
 	stateFormat  = "cognitosync-inventory-state"
 	stateVersion = 1
@@ -20,23 +20,23 @@ const (
 type stateHeader struct {
 	Format   string `json:"format"`
 	Version  int    `json:"version"`
-	Endpoint string `json:"endpoint"` // "" for AWS's
+	Endpoint string `json:"endpoint"` // "" for AWS
 }
 
-// state is what the state file is to contain.
+// state is the content of the state file.
 type state struct {
 	file     string // "" for none
 	endpoint string
 	rows     []*row
 	unsaved  int
-	next     time.Time // not saved before
+	next     time.Time // the earliest time of the next save
 }
 
-// minSaveInterval is the least time between two saves. A save writes the whole file, so that
-// it is also a multiple of what the last one took.
+// minSaveInterval is the minimum time between two saves. Since a save writes the whole file, the
+// interval is also at least a multiple of the duration of the last one.
 const minSaveInterval = 2 * time.Second
 
-// openState reads a state file. It need not exist.
+// openState reads a state file, or creates it.
 func openState(file, endpoint string) (*state, error) {
 	s := &state{file: file, endpoint: endpoint}
 	if file == "" {
@@ -45,7 +45,7 @@ func openState(file, endpoint string) (*state, error) {
 	source, err := os.Open(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		// Better to find out now than after the first batch.
+		// If the file cannot be written, fail now and not after the first pools.
 		if err := s.write(); err != nil {
 			return nil, fmt.Errorf("-state: %w", err)
 		}
@@ -53,9 +53,9 @@ func openState(file, endpoint string) (*state, error) {
 	case err != nil:
 		return nil, fmt.Errorf("-state: %w", err)
 	}
-	defer func() { _ = source.Close() }() // it has been read
+	defer func() { _ = source.Close() }() // opened for reading
 	if err := s.read(source); err != nil {
-		return nil, fmt.Errorf("-state: %s: %w; it is left as it is: name another file, or delete it", file, err)
+		return nil, fmt.Errorf("-state: %s: %w; the file is unchanged: name another one, or delete it", file, err)
 	}
 	return s, nil
 }
@@ -64,13 +64,13 @@ func (s *state) read(r io.Reader) error {
 	decoder := json.NewDecoder(bufio.NewReader(r))
 	var header stateHeader
 	if err := decoder.Decode(&header); err != nil || header.Format != stateFormat {
-		return errors.New("it is no state file of this command")
+		return errors.New("not a state file of this command")
 	}
 	if header.Version != stateVersion {
-		return fmt.Errorf("it has version %d, and this command reads version %d", header.Version, stateVersion)
+		return fmt.Errorf("the file has version %d, but this command reads version %d", header.Version, stateVersion)
 	}
 	if header.Endpoint != s.endpoint {
-		return fmt.Errorf("it is of another service: it has the endpoint %q, and this command %q", header.Endpoint, s.endpoint)
+		return fmt.Errorf("the file is for another service: it has the endpoint %q, but this command uses %q", header.Endpoint, s.endpoint)
 	}
 	defer func() { s.unsaved = 0 }()
 	for {
@@ -85,7 +85,7 @@ func (s *state) read(r io.Reader) error {
 	}
 }
 
-// apply gives targets the rows that were read before.
+// apply sets the rows of targets that were read before.
 func (s *state) apply(targets []*target) {
 	type key struct{ account, id string }
 	known := make(map[key]*row, len(s.rows))
@@ -113,7 +113,7 @@ func (s *state) add(r *row) {
 	}
 }
 
-// save writes the file if there is something new and the last time is long enough ago, or now.
+// save writes the file if there are new rows, and the last save was long enough ago or now is set.
 func (s *state) save(now bool) error {
 	if s.file == "" || s.unsaved == 0 || !now && time.Now().Before(s.next) {
 		return nil

@@ -13,8 +13,8 @@ import (
 
 const unknown = "unknown"
 
-// writeTable writes the pools, the totals, and what has failed. width is that of the terminal, 0
-// if there is none.
+// writeTable writes the pools, the totals and the failures. width is the width of the terminal, 0 if
+// there is none.
 func writeTable(w io.Writer, r *report, width int, color bool) {
 	if len(r.rows) == 0 {
 		fmt.Fprintln(w, "no pools")
@@ -25,7 +25,7 @@ func writeTable(w io.Writer, r *report, width int, color bool) {
 	writeFailed(w, r, width, color)
 }
 
-// newTable returns an empty table. Columns of the given numbers, from 1, are right-aligned.
+// newTable returns an empty table. right contains the numbers, from 1, of right-aligned columns.
 func newTable(w io.Writer, color bool, right ...int) table.Writer {
 	t := table.NewWriter()
 	t.SetOutputMirror(w)
@@ -46,7 +46,7 @@ func newTable(w io.Writer, color bool, right ...int) table.Writer {
 	return t
 }
 
-// columns are those that the pools need: an account or name that none has is left out.
+// columns selects the optional columns. A column without any value is left out.
 type columns struct{ account, name bool }
 
 func (r *report) columns() columns {
@@ -58,7 +58,7 @@ func (r *report) columns() columns {
 
 func writePools(w io.Writer, r *report, color bool) {
 	show := r.columns()
-	first := 2 // the column of the counts
+	first := 2 // the first column of counts
 	header := table.Row{"pool"}
 	if show.account {
 		header = append(table.Row{"account"}, header...)
@@ -90,10 +90,10 @@ func writePools(w io.Writer, r *report, color bool) {
 	t.Render()
 }
 
-// poolOrRegion returns what a row is about.
+// poolOrRegion returns the label of a row.
 func poolOrRegion(r *row) string {
 	if r.IdentityPoolID == "" {
-		return printable(r.Region) + ": no list of pools"
+		return printable(r.Region) + ": pools not listed"
 	}
 	return printable(r.IdentityPoolID)
 }
@@ -151,7 +151,7 @@ func writeFailed(w io.Writer, r *report, width int, color bool) {
 	}
 }
 
-// indent returns a text that is indented and, if width is not 0, wrapped.
+// indent indents a text and wraps it to the width of a terminal.
 func indent(s string, width int) string {
 	const margin = "      "
 	if width > 40 {

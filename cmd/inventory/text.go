@@ -8,28 +8,28 @@ import (
 	"unicode/utf8"
 )
 
-// printable returns s with "\ufffd" for each character that a terminal could obey: control characters
+// printable replaces each character that could control a terminal with "\ufffd": control characters
 // and those that change the direction of the text.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
-		if obeyed(r) {
+		if controlsTerminal(r) {
 			return unicode.ReplacementChar
 		}
 		return r
 	}, s)
 }
 
-func obeyed(r rune) bool {
+func controlsTerminal(r rune) bool {
 	return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp)
 }
 
-// escapeJSON returns JSON in which such characters are escaped. encoding/json leaves most.
+// escapeJSON escapes such characters in JSON. encoding/json leaves most of them unescaped.
 func escapeJSON(data []byte) []byte {
 	var escaped bytes.Buffer
 	for len(data) > 0 {
 		r, size := utf8.DecodeRune(data)
 		switch {
-		case r == '\n' || !obeyed(r):
+		case r == '\n' || !controlsTerminal(r):
 			escaped.Write(data[:size])
 		case r > 0xffff:
 			r -= 0x10000

@@ -36,15 +36,19 @@ func TestNewProblem(t *testing.T) {
 		{"missing", operation(&cognitosync.ResourceNotFoundException{Message: aws.String("no\x1b pool")}),
 			"ResourceNotFoundException", "no\ufffd pool", "check that the pool still exists"},
 		{"no reason", operation(&cognitosync.NotAuthorizedException{}),
-			"NotAuthorizedException", "the service gives no reason", "use its credentials"},
+			"NotAuthorizedException", "the service reports no reason", "use credentials of an IAM user or role that is allowed"},
 		{"expired", operation(&smithy.GenericAPIError{Code: "ExpiredTokenException", Message: "old"}), "ExpiredTokenException", "old", "sign in again"},
 		{"invalid", operation(&cognitosync.InvalidParameterException{}), "InvalidParameterException", "", "correct the ID"},
 		{"invalid, not sent", operation(smithy.InvalidParamsError{Context: "x"}), codeInvalidID, "", "correct the ID"},
-		{"no region", operation(&cognitosync.ConfigurationError{Setting: "Region", Err: errors.New("none")}), codeConfig, "none", "-region"},
+		{"no region", operation(&cognitosync.ConfigurationError{Setting: "Region", Err: errors.New("set Options.UseIdentityPoolRegion")}),
+			codeConfig, "no valid region", "-region"},
+		{"attempts", operation(&cognitosync.ConfigurationError{Setting: "RetryMaxAttempts", Err: errors.New("-1")}),
+			codeConfig, "AWS_MAX_ATTEMPTS is negative", "correct the setting"},
 		{"no credentials", operation(&cognitosync.ConfigurationError{Setting: "Credentials", Err: errors.New("none")}), codeCredentials, "none", "sign in"},
-		{"other setting", operation(&cognitosync.ConfigurationError{Setting: "BaseEndpoint", Err: errors.New("bad")}), codeConfig, "bad", "correct the setting"},
+		{"other setting", operation(&cognitosync.ConfigurationError{Setting: "RetryMode", Err: errors.New("bad")}), codeConfig, "bad", "correct the setting"},
+		{"endpoint", operation(&cognitosync.ConfigurationError{Setting: "BaseEndpoint", Err: errors.New("bad")}), codeConfig, "bad", "check -endpoint"},
 		{"other partition", operation(&cognitosync.RegionMismatchError{IdentityPoolId: "cn-north-1:1", PoolRegion: "cn-north-1", ClientRegion: "us-east-1"}),
-			codeConfig, "cn-north-1", "-profile of the pool's partition"},
+			codeConfig, "the pool is in cn-north-1, in another partition than us-east-1", "set -profile to one for the pool's partition"},
 		{"provider", operation(&v4.SigningError{Err: errors.New("no sso")}), codeCredentials, "no sso", "sign in"},
 		{"no such host", operation(&smithyhttp.RequestSendError{Err: &net.DNSError{Err: "no such host", Name: "x"}}), codeNoResponse, "no such host", "check the pool's region"},
 		{"no connection", operation(&smithyhttp.RequestSendError{Err: errors.New("refused")}), codeNoResponse, "refused", "check the network"},
@@ -61,6 +65,9 @@ func TestNewProblem(t *testing.T) {
 			assert.Contains(t, got.Reason, test.reason)
 			assert.NotEmpty(t, got.Reason)
 			assert.Contains(t, got.Advice, test.advice)
+			for _, option := range []string{"Options", "UseIdentityPoolRegion", "RetryM", "BaseEndpoint", "client"} {
+				assert.NotContains(t, got.Reason+got.Advice, option, "an option of the Go client")
+			}
 		})
 	}
 }
@@ -87,10 +94,10 @@ func TestTotals(t *testing.T) {
 	assert.Equal(t, 1, american.UnknownSessions)
 	assert.Equal(t, 3, r.all.Pools, "a region is no pool")
 	assert.Equal(t, exitSome, r.status())
-	assert.Equal(t, "2 of 3 pools read, 1 not", r.summary())
+	assert.Equal(t, "2 of 3 pools read, 1 failed", r.summary())
 }
 
-// A state of thousands of rows is not written for each of them.
+// A state with thousands of rows is not written once per row.
 func TestState_savesInBatches(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -164,7 +171,7 @@ func TestMeter_quiet(t *testing.T) {
 	})
 }
 
-// The bar is drawn on a terminal; here it is drawn into a buffer.
+// The bar is drawn into a buffer instead of on a terminal.
 func TestMeter_bar(t *testing.T) {
 	t.Parallel()
 	for _, color := range []bool{true, false} {

@@ -20,7 +20,7 @@
     document.getElementById('none').hidden = shown > 0 || rows.length === 0;
   };
 
-  // Counts can exceed what a number holds exactly.
+  // Counts can exceed the safe integers of a number.
   const comparers = {
     number: (a, b) => { const x = BigInt(a), y = BigInt(b); return x < y ? -1 : x > y ? 1 : 0; },
     date: (a, b) => Date.parse(a) - Date.parse(b),
@@ -37,7 +37,7 @@
     const sign = order === 'ascending' ? 1 : -1;
     rows.sort((a, b) => {
       const x = a.row.dataset[key], y = b.row.dataset[key];
-      if (x === '' || y === '') return (x === '') - (y === ''); // the unknown last
+      if (x === '' || y === '') return (x === '') - (y === ''); // unknown values last
       return sign * comparers[type](x, y);
     });
     body.append(...rows.map(({row}) => row));
@@ -52,7 +52,7 @@
 
   form.addEventListener('submit', event => event.preventDefault());
   form.addEventListener('input', filter);
-  form.addEventListener('reset', () => setTimeout(filter)); // when the fields are empty
+  form.addEventListener('reset', () => setTimeout(filter)); // after the fields have been cleared
   form.hidden = false;
   filter();
 
