@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// BenchmarkStub is one call over the stub.
+// BenchmarkStub makes calls over the stub.
 func BenchmarkStub(b *testing.B) {
 	for _, c := range clients {
 		b.Run(c.name, func(b *testing.B) {
@@ -30,12 +30,12 @@ func BenchmarkFirst(b *testing.B) {
 	}
 }
 
-// BenchmarkHTTP is calls over plain HTTP on loopback, from as many goroutines as there are processors or -cpu says.
+// BenchmarkHTTP makes calls over plain HTTP on loopback, from as many goroutines as -cpu says.
 func BenchmarkHTTP(b *testing.B) {
 	benchmarkLoopback(b, nil)
 }
 
-// BenchmarkTLS is likewise, over TLS.
+// BenchmarkTLS makes calls over TLS on loopback, from as many goroutines as -cpu says.
 func BenchmarkTLS(b *testing.B) {
 	id, err := trustedIdentity()
 	if err != nil {
@@ -72,7 +72,7 @@ func benchmarkLoopback(b *testing.B, id *identity) {
 	}
 }
 
-// repeat makes the call b.N times.
+// repeat makes the call for as long as the benchmark runs.
 func repeat(b *testing.B, do call) {
 	b.Helper()
 	b.ReportAllocs()

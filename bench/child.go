@@ -10,18 +10,18 @@ import (
 	"os/exec"
 )
 
-// Some of the work is done by processes of their own, which run this program in another role and speak JSON over their
-// standard input and output. The fake service is one: so the allocations that are counted are the client's alone, and so
-// is the garbage that slows it down.
+// Some of the work is done in child processes, which run this program in another role and exchange JSON over standard
+// input and output. The fake service is one of them, so that only the client's allocations are counted and only its
+// garbage is collected.
 
-// The roles of a child, given as the program's only argument.
+// The roles of a child, given as the only argument of the program.
 const (
 	serveRole    = "serve"
 	inFlightRole = "in-flight"
 )
 
-// playRole does the child's work if args, a program's arguments, ask for a role, and reports whether they did.
-func playRole(args []string, in io.Reader, out io.Writer) (bool, error) {
+// runRole runs the child's role if args, the program's arguments, name one. It reports whether they do.
+func runRole(args []string, in io.Reader, out io.Writer) (bool, error) {
 	if len(args) != 2 {
 		return false, nil
 	}
@@ -29,12 +29,12 @@ func playRole(args []string, in io.Reader, out io.Writer) (bool, error) {
 	case serveRole:
 		return true, serve(in, out)
 	case inFlightRole:
-		return true, holdInFlight(in, out)
+		return true, runInFlight(in, out)
 	}
 	return false, nil
 }
 
-// A child is the parent's side of such a process.
+// A child is the parent's handle of a child process.
 type child struct {
 	command *exec.Cmd
 	stdin   io.WriteCloser
@@ -63,15 +63,15 @@ func startChild(ctx context.Context, role string) (*child, error) {
 	return c, nil
 }
 
-// ask sends the question and reads the answer.
-func (c *child) ask(question, answer any) error {
-	if err := json.NewEncoder(c.stdin).Encode(question); err != nil {
+// request sends a request to the child and decodes its result.
+func (c *child) request(request, result any) error {
+	if err := json.NewEncoder(c.stdin).Encode(request); err != nil {
 		return err
 	}
-	return c.stdout.Decode(answer)
+	return c.stdout.Decode(result)
 }
 
-// end closes the child's input, at which it ends, reads its last word unless that is nil, and waits for it.
+// end closes the child's input, which ends it, decodes its last output unless last is nil, and waits for it to exit.
 func (c *child) end(last any) error {
 	err := c.stdin.Close()
 	if last != nil {

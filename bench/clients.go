@@ -20,27 +20,28 @@ import (
 	"github.com/cognitosync/cognitosync-go"
 )
 
-// A call asks once, and returns an error unless it got the answer and understood it.
+// A call makes one call, and returns an error unless the output has the expected values.
 type call func(ctx context.Context) error
 
-// A client is one way to ask Amazon Cognito Sync, or its like, one question.
+// A client is one of the clients to compare.
 type client struct {
 	// name is the client's name in tables and charts.
 	name string
-	// what says in a few words what is measured.
+	// what describes the client in the report.
 	what string
-	// program is the package path, below this module's, of the smallest program that uses the client. It is empty for a
-	// client that shares another one's program.
+	// program is the path, within this module, of the smallest program that uses the client. It is empty for a variant of
+	// another client.
 	program string
-	// stubOnly reports whether only its call over the stub is measured: beyond that it is like the client before it.
+	// stubOnly reports whether only the call over the stub is measured, because everything else is the same as for the
+	// preceding client.
 	stubOnly bool
-	// ours reports whether it is this module's.
+	// ours reports whether it is a client of cognitosync-go.
 	ours bool
-	// construct makes the client anew from settings, and returns its call.
+	// construct returns the call of a new client.
 	construct func(settings) call
 }
 
-// The clients that the others are compared with.
+// The baselines.
 const (
 	bareName   = "bare"
 	byHandName = "by hand"
@@ -50,65 +51,65 @@ const (
 // siblingName is the operation that stands in for this one in version 2 of the SDK.
 const siblingName = "DescribeProfilingGroup of service/codeguruprofiler"
 
-// This module's clients.
+// The clients of cognitosync-go.
 const (
 	directName = "cognitosync-go"
 	optionName = "cognitosync-go, option"
 	stackName  = "cognitosync-go, stack"
 )
 
-// clients are all that is measured, in the order of the tables.
+// clients are the clients to compare, in the order of the tables.
 var clients = []client{
 	{
 		name:      bareName,
-		what:      "the least a Go program writes by hand: net/http, v4.SignHTTP, encoding/json; no retries, no extra headers, no bounds",
+		what:      "the minimum that a Go program writes by hand: net/http, v4.SignHTTP and encoding/json, without retries, extra headers or limits",
 		program:   "internal/smallest/bare",
 		construct: bare,
 	},
 	{
 		name:      byHandName,
-		what:      "bare with what nobody should leave out: the path escaped as the protocol requires, and an http.Client with a Timeout of 15 s",
+		what:      "bare with the minimum for production: the path escaped as the protocol requires, and an http.Client with a Timeout of 15 s",
 		construct: byHand,
 	},
 	{
 		name:      "aws-sdk-go",
-		what:      "service/cognitosync of version 1, the same operation",
+		what:      "version 1 of the AWS SDK: the same operation of service/cognitosync",
 		program:   "internal/smallest/sdkv1",
 		construct: sdkV1,
 	},
 	{
 		name: sdkV2Name,
-		what: "not the same operation: " + siblingName + " of version 2, which stands in for service/cognitosync because that" +
-			" module could not be fetched. It has the same generator, protocol, HTTP method and shape",
+		what: "version 2 of the AWS SDK, but another operation: " + siblingName + ". It stands in for service/cognitosync, which" +
+			" could not be fetched, and has the same generator, protocol, HTTP method and shape",
 		program:   "internal/smallest/sdkv2",
 		construct: sdkV2,
 	},
 	{
 		name:      directName,
-		what:      "this module",
+		what:      "this library",
 		program:   "internal/smallest/cognitosync",
 		ours:      true,
 		construct: direct,
 	},
 	{
 		name:      optionName,
-		what:      "this module with one option function passed to the call, which sets RetryMaxAttempts",
+		what:      "this library with an option function for the call that sets RetryMaxAttempts",
 		stubOnly:  true,
 		ours:      true,
 		construct: withOption,
 	},
 	{
 		name:      stackName,
-		what:      "this module with one smithy middleware that does nothing, which takes the call through a smithy stack",
+		what:      "this library with a smithy middleware that does nothing, so that the call runs through a smithy stack",
 		ours:      true,
 		construct: throughStack,
 	},
 }
 
-// emptyHash is the SHA-256 of the empty body, in hexadecimal.
+// emptyHash is the SHA-256 of an empty body, in hexadecimal.
 const emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
-// bare is the least that works for this pool ID.
+// bare is the minimum that works for poolID.
 func bare(s settings) call {
 	httpClient := s.httpClient
 	if httpClient == nil {
@@ -117,7 +118,7 @@ func bare(s settings) call {
 	return handwritten(s, httpClient, url.QueryEscape)
 }
 
-// byHand is bare with what nobody should leave out.
+// byHand is bare with a timeout, and with an escaping that works for every pool ID.
 func byHand(s settings) call {
 	httpClient := &http.Client{Timeout: 15 * time.Second}
 	if s.httpClient != nil {
@@ -127,13 +128,13 @@ func byHand(s settings) call {
 }
 
 // escapeSegment escapes a path segment as the REST-JSON protocol requires: every byte except the unreserved characters of
-// RFC 3986. [url.PathEscape] leaves others, such as ":" and "+"; [url.QueryEscape] differs only in that it turns a space
-// into "+".
+// RFC 3986. [url.PathEscape] leaves others unescaped, such as ":" and "+". [url.QueryEscape] only differs in that it
+// replaces a space with "+".
 func escapeSegment(segment string) string {
 	return strings.ReplaceAll(url.QueryEscape(segment), "+", "%20")
 }
 
-// handwritten is the call as a program makes it without a client.
+// handwritten is the call of a program without a client library.
 func handwritten(s settings, httpClient *http.Client, escape func(string) string) call {
 	type usage struct {
 		IdentityPoolUsage struct {
@@ -168,7 +169,7 @@ func handwritten(s settings, httpClient *http.Client, escape func(string) string
 		}
 		defer resp.Body.Close()
 		if resp.StatusCode != http.StatusOK {
-			return fmt.Errorf("the service answered %s", resp.Status)
+			return fmt.Errorf("unexpected status %s", resp.Status)
 		}
 		var out usage
 		if err := json.NewDecoder(resp.Body).Decode(&out); err != nil {
@@ -180,7 +181,7 @@ func handwritten(s settings, httpClient *http.Client, escape func(string) string
 	}
 }
 
-// sdkV1 is version 1 of AWS's SDK.
+// sdkV1 is version 1 of the AWS SDK.
 func sdkV1(s settings) call {
 	c := cognitosyncv1.New(s.session)
 	return func(ctx context.Context) error {
@@ -192,13 +193,13 @@ func sdkV1(s settings) call {
 		}
 		u := out.IdentityPoolUsage
 		if u == nil {
-			return errWrongAnswer
+			return errWrongOutput
 		}
 		return checkUsage(u.IdentityPoolId, u.DataStorage, u.SyncSessionsCount, u.LastModifiedDate)
 	}
 }
 
-// sdkV2 is version 2 of AWS's SDK, with a sibling of the operation.
+// sdkV2 is version 2 of the AWS SDK, with another operation.
 func sdkV2(s settings) call {
 	c := codeguruprofiler.NewFromConfig(s.config)
 	return func(ctx context.Context) error {
@@ -211,25 +212,25 @@ func sdkV2(s settings) call {
 		g := out.ProfilingGroup
 		if g == nil || aws.ToString(g.Name) != poolID || aws.ToTime(g.UpdatedAt).Unix() != lastModified ||
 			g.Arn == nil || g.AgentOrchestrationConfig == nil || !aws.ToBool(g.AgentOrchestrationConfig.ProfilingEnabled) {
-			return errWrongAnswer
+			return errWrongOutput
 		}
 		return nil
 	}
 }
 
-// direct is this module's client as it comes.
+// direct is this library's client with its defaults.
 func direct(s settings) call {
 	return ours(cognitosync.NewFromConfig(s.config))
 }
 
-// withOption is this module's client with an option function for each call.
+// withOption is this library's client with an option function for each call.
 func withOption(s settings) call {
 	return ours(cognitosync.NewFromConfig(s.config), func(o *cognitosync.Options) {
 		o.RetryMaxAttempts = 2
 	})
 }
 
-// throughStack is this module's client with a middleware, for which it runs the call as a smithy stack.
+// throughStack is this library's client with a middleware, which makes it run the call through a smithy stack.
 func throughStack(s settings) call {
 	return ours(cognitosync.NewFromConfig(s.config, func(o *cognitosync.Options) {
 		o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
@@ -245,7 +246,7 @@ func passOn(ctx context.Context, in middleware.InitializeInput, next middleware.
 	return next.HandleInitialize(ctx, in)
 }
 
-// ours is a call of c with these option functions.
+// ours is a call of c with the option functions.
 func ours(c *cognitosync.Client, optFns ...func(*cognitosync.Options)) call {
 	return func(ctx context.Context) error {
 		out, err := c.DescribeIdentityPoolUsage(ctx, &cognitosync.DescribeIdentityPoolUsageInput{
@@ -256,7 +257,7 @@ func ours(c *cognitosync.Client, optFns ...func(*cognitosync.Options)) call {
 		}
 		u := out.IdentityPoolUsage
 		if u == nil {
-			return errWrongAnswer
+			return errWrongOutput
 		}
 		return checkUsage(u.IdentityPoolId, u.DataStorage, u.SyncSessionsCount, u.LastModifiedDate)
 	}

@@ -19,7 +19,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-// eachClient runs test for every client, constructed over the transport.
+// eachClient runs test with every client, each with a transport of its own.
 func eachClient(t *testing.T, transport func() http.RoundTripper, test func(*testing.T, client, http.RoundTripper, call)) {
 	t.Helper()
 	for _, c := range clients {
@@ -65,7 +65,7 @@ func TestClientsMakeTheCall(t *testing.T) {
 	})
 }
 
-// requireSigned checks req's signature by making it again from what is signed.
+// requireSigned checks the signature of req by signing a copy.
 func requireSigned(t *testing.T, req *http.Request, signingName string) {
 	t.Helper()
 	_, rest, found := strings.Cut(req.Header.Get("Authorization"), "SignedHeaders=")
@@ -108,8 +108,8 @@ func TestByHandHasATimeout(t *testing.T) {
 	assert.WithinDuration(t, time.Now().Add(15*time.Second), deadline, 5*time.Second)
 }
 
-// A client that does not look at what it gets must not be timed.
-func TestClientsNoticeOtherAnswers(t *testing.T) {
+// A call fails on a response other than the expected one, so that no client is measured that ignores it.
+func TestClientsRejectOtherResponses(t *testing.T) {
 	t.Parallel()
 	otherID := strings.NewReplacer(poolID, "us-east-1:other")
 	tests := []struct {
@@ -117,12 +117,12 @@ func TestClientsNoticeOtherAnswers(t *testing.T) {
 		status int
 		change func(string) string
 	}{
-		{"refused", http.StatusBadRequest, func(string) string { return `{"message":"no"}` }},
-		{"refused with an answer", http.StatusBadRequest, func(answer string) string { return answer }},
-		{"nothing", http.StatusOK, func(string) string { return `{}` }},
-		{"another id", http.StatusOK, otherID.Replace},
+		{"an error", http.StatusBadRequest, func(string) string { return `{"message":"no"}` }},
+		{"an error status with the expected body", http.StatusBadRequest, func(body string) string { return body }},
+		{"an empty object", http.StatusOK, func(string) string { return `{}` }},
+		{"another ID", http.StatusOK, otherID.Replace},
 		{"another date", http.StatusOK, strings.NewReplacer("1.413231134115E9", "1.5E9", "2014-10-13", "2015-10-13").Replace},
-		{"cut off", http.StatusOK, func(answer string) string { return answer[:len(answer)-3] }},
+		{"truncated", http.StatusOK, func(body string) string { return body[:len(body)-3] }},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -134,11 +134,11 @@ func TestClientsNoticeOtherAnswers(t *testing.T) {
 					if err != nil {
 						return nil, err
 					}
-					answer, err := io.ReadAll(resp.Body)
+					body, err := io.ReadAll(resp.Body)
 					if err != nil {
 						return nil, err
 					}
-					changed := test.change(string(answer))
+					changed := test.change(string(body))
 					resp.StatusCode = test.status
 					resp.Body = io.NopCloser(strings.NewReader(changed))
 					resp.ContentLength = int64(len(changed))
@@ -156,25 +156,25 @@ func TestClientsNoticeOtherAnswers(t *testing.T) {
 func TestStub(t *testing.T) {
 	t.Parallel()
 
-	t.Run("answers are alike", func(t *testing.T) {
+	t.Run("responses are comparable", func(t *testing.T) {
 		t.Parallel()
-		assert.Len(t, groupAnswer, len(usageAnswer))
-		assert.Equal(t, [2]int{2, 5}, objectsAndMembers(t, usageAnswer))
-		assert.Equal(t, [2]int{2, 5}, objectsAndMembers(t, groupAnswer))
+		assert.Len(t, groupResponse, len(usageResponse))
+		assert.Equal(t, [2]int{2, 5}, objectsAndMembers(t, usageResponse))
+		assert.Equal(t, [2]int{2, 5}, objectsAndMembers(t, groupResponse))
 	})
 
-	t.Run("knows nothing else", func(t *testing.T) {
+	t.Run("rejects other paths", func(t *testing.T) {
 		t.Parallel()
 		for _, path := range []string{"/", "/" + poolID, usagePath, usagePath + "other", groupPath + poolID + "/agent"} {
 			req, err := http.NewRequest(http.MethodGet, "https://example.com"+path, nil)
 			require.NoError(t, err)
 			_, err = newStub().RoundTrip(req)
-			require.ErrorContains(t, err, "nothing at "+req.URL.Path)
+			require.ErrorContains(t, err, "no response for "+req.URL.Path)
 		}
 	})
 }
 
-// objectsAndMembers counts the objects in a JSON text and the members of all of them.
+// objectsAndMembers returns the number of objects in a JSON text, and the total number of their members.
 func objectsAndMembers(t *testing.T, text string) [2]int {
 	t.Helper()
 	var value any

@@ -9,32 +9,31 @@ import (
 	"runtime"
 )
 
-// An inFlightRequest asks what one of that many calls holds while all wait for their answers.
+// An inFlightRequest asks how much memory one of n calls holds while all of them wait for their responses.
 type inFlightRequest struct {
 	Client string
 	Calls  int
 }
 
-// An inFlightAnswer is a call's share.
-type inFlightAnswer struct {
-	Bytes float64 // heap and goroutine stack
+type inFlightResult struct {
+	Bytes float64 // heap and goroutine stack of one call
 }
 
 // measureInFlight returns how many bytes of heap and goroutine stack one call of c holds while n of them wait for their
-// answer. It asks a new process: in a used one, stacks that ended goroutines left behind would be taken for free.
+// responses. It measures in a new process, because an old one would reuse the stacks of ended goroutines.
 func measureInFlight(ctx context.Context, c client, n int) (float64, error) {
-	holder, err := startChild(ctx, inFlightRole)
+	process, err := startChild(ctx, inFlightRole)
 	if err != nil {
 		return 0, err
 	}
-	var answer inFlightAnswer
-	err = holder.ask(inFlightRequest{Client: c.name, Calls: n}, &answer)
-	return answer.Bytes, errors.Join(err, holder.end(nil))
+	var result inFlightResult
+	err = process.request(inFlightRequest{Client: c.name, Calls: n}, &result)
+	return result.Bytes, errors.Join(err, process.end(nil))
 }
 
-// holdInFlight is that process: it answers the inFlightRequest that it reads from in.
-func holdInFlight(in io.Reader, out io.Writer) error {
-	if err := forgetAWS(); err != nil {
+// runInFlight is the role of that process. It reads an inFlightRequest from in and writes the result to out.
+func runInFlight(in io.Reader, out io.Writer) error {
+	if err := clearAWSEnvironment(); err != nil {
 		return err
 	}
 	var request inFlightRequest
@@ -45,27 +44,27 @@ func holdInFlight(in io.Reader, out io.Writer) error {
 		if c.name != request.Client {
 			continue
 		}
-		bytes, err := heldBy(context.Background(), c, request.Calls)
+		bytes, err := bytesInFlight(context.Background(), c, request.Calls)
 		if err != nil {
 			return err
 		}
-		return json.NewEncoder(out).Encode(inFlightAnswer{Bytes: bytes})
+		return json.NewEncoder(out).Encode(inFlightResult{Bytes: bytes})
 	}
-	return fmt.Errorf("no client %q", request.Client)
+	return fmt.Errorf("unknown client %q", request.Client)
 }
 
-// errEarlyEnd is reported when a call ended before it was sent.
-var errEarlyEnd = errors.New("a call ended before it was sent")
+// errNotSent is the error if a call returns without sending its request.
+var errNotSent = errors.New("a call returned without sending its request")
 
-// heldBy makes n calls of c wait in the transport, and returns how many bytes one of them holds.
-func heldBy(ctx context.Context, c client, n int) (float64, error) {
+// bytesInFlight blocks n calls of c in the transport, and returns how many bytes one of them holds.
+func bytesInFlight(ctx context.Context, c client, n int) (float64, error) {
 	gate := newGatedStub()
 	s, err := loadSettings(ctx, "", gate)
 	if err != nil {
 		return 0, err
 	}
 	do := c.construct(s)
-	// What a client does but once is no part of a call.
+	// The first call includes one-time initialization.
 	if err := do(ctx); err != nil {
 		return 0, err
 	}
@@ -81,7 +80,7 @@ func heldBy(ctx context.Context, c client, n int) (float64, error) {
 		case <-gate.arrived:
 		case early := <-errs:
 			gate.open()
-			return 0, errors.Join(errEarlyEnd, early)
+			return 0, errors.Join(errNotSent, early)
 		}
 	}
 	after := memoryHeld()
@@ -93,9 +92,9 @@ func heldBy(ctx context.Context, c client, n int) (float64, error) {
 	return (after - before) / float64(n), err
 }
 
-// memoryHeld returns the bytes of heap and of goroutine stacks in use, without garbage.
+// memoryHeld returns the bytes of heap and goroutine stacks in use, after garbage collection.
 func memoryHeld() float64 {
-	// The first collection leaves what pools hold and what has a finalizer; the second takes it.
+	// The second collection frees what the first leaves in pools and to finalizers.
 	runtime.GC()
 	runtime.GC()
 	var m runtime.MemStats

@@ -10,21 +10,21 @@ import (
 	"time"
 )
 
-// A traffic is what goroutines that call one after the other get out of one client.
+// A traffic has the measurements of a client that several goroutines share.
 type traffic struct {
 	perSecond   float64
-	p50, p99    float64 // nanoseconds of one call
-	connections float64 // opened in all
-	bytes       float64 // allocated by the client's process for one call
+	p50, p99    float64 // nanoseconds per call
+	connections float64 // opened in total
+	bytes       float64 // allocated by the client's process per call
 	allocs      float64 // likewise
 }
 
-// What a comparison takes from a traffic.
+// Functions that select a measurement.
 func callsPerSecond(t traffic) float64    { return t.perSecond }
 func openedConnections(t traffic) float64 { return t.connections }
 
-// measureTraffic drives c with its default HTTP client against the fake service on loopback, from that many goroutines
-// for d. The service is new, so all connections to it are this client's, and ends afterwards, which closes them.
+// measureTraffic calls a new fake service on loopback for d, with c and its default HTTP client, from the given number of
+// goroutines.
 func measureTraffic(ctx context.Context, c client, id *identity, goroutines int, d time.Duration) (traffic, error) {
 	s, err := startServer(ctx, id, goroutines)
 	if err != nil {
@@ -36,7 +36,7 @@ func measureTraffic(ctx context.Context, c client, id *identity, goroutines int,
 	return t, errors.Join(err, stopErr)
 }
 
-// driveEndpoint constructs c with its default HTTP client for endpoint and drives it.
+// driveEndpoint is drive with c and its default HTTP client at endpoint.
 func driveEndpoint(ctx context.Context, c client, endpoint string, goroutines int, d time.Duration) (traffic, error) {
 	s, err := loadSettings(ctx, endpoint, nil)
 	if err != nil {
@@ -45,14 +45,14 @@ func driveEndpoint(ctx context.Context, c client, endpoint string, goroutines in
 	return drive(ctx, c.construct(s), goroutines, d)
 }
 
-// drive calls from that many goroutines for d, after each has made one call.
+// drive makes calls from the given number of goroutines for d, after each has made one call that does not count.
 func drive(ctx context.Context, do call, goroutines int, d time.Duration) (traffic, error) {
 	err := onGoroutines(ctx, goroutines, func(ctx context.Context, _ int) error { return do(ctx) })
 	if err != nil {
 		return traffic{}, err
 	}
 
-	// The durations are kept in memory that is there before the clock starts: no call over a socket is faster than this.
+	// Allocated before the clock starts. No call over a socket is faster than this.
 	const fastest = 10 * time.Microsecond
 	durations := make([][]time.Duration, goroutines)
 	for i := range durations {
@@ -92,8 +92,8 @@ func drive(ctx context.Context, do call, goroutines int, d time.Duration) (traff
 	}, nil
 }
 
-// onGoroutines runs f n times at once, with 0 to n-1, and returns when all have ended. The first error is returned and
-// cancels the others' context.
+// onGoroutines runs f(ctx, 0) to f(ctx, n-1) concurrently and waits for all of them. It returns the first error, which also
+// cancels ctx.
 func onGoroutines(ctx context.Context, n int, f func(ctx context.Context, i int) error) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -111,7 +111,8 @@ func onGoroutines(ctx context.Context, n int, f func(ctx context.Context, i int)
 	return context.Cause(ctx)
 }
 
-// quantile returns the smallest of the sorted values that at least the share q of them does not exceed; 0 of none.
+// quantile returns the smallest of the sorted values that is not exceeded by at least the fraction q of them, or 0 if there
+// are none.
 func quantile[T time.Duration | float64](sorted []T, q float64) T {
 	if len(sorted) == 0 {
 		return 0

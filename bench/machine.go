@@ -14,9 +14,9 @@ import (
 	"github.com/cognitosync/cognitosync-go"
 )
 
-// describeMachine says what the program runs on, in one line.
+// describeMachine describes the machine in one line.
 func describeMachine() string {
-	// Both files are Linux's; elsewhere Go's own names must do.
+	// Only Linux has these files.
 	processor := valueIn("/proc/cpuinfo", "model name", ":")
 	if processor == "" {
 		processor = runtime.GOARCH
@@ -29,13 +29,13 @@ func describeMachine() string {
 		processor, runtime.NumCPU(), runtime.GOMAXPROCS(0), system, runtime.GOOS, runtime.GOARCH)
 }
 
-// valueIn returns the value of the first line of the form "key separator value" in the file, and "" if there is none.
+// valueIn returns the value of the first line of the form "key separator value" in the file, or "".
 func valueIn(file, key, separator string) string {
 	f, err := os.Open(file)
 	if err != nil {
 		return ""
 	}
-	defer func() { _ = f.Close() }() // it was only read
+	defer func() { _ = f.Close() }() // only read
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {
 		name, value, _ := strings.Cut(lines.Text(), separator)
@@ -46,7 +46,7 @@ func valueIn(file, key, separator string) string {
 	return ""
 }
 
-// describeVersions says which versions of Go and of the measured modules the program was built with.
+// describeVersions returns the versions of Go and of the measured modules in this build.
 func describeVersions() []string {
 	versions := []string{runtime.Version(), "cognitosync-go " + cognitosync.Version}
 	info, ok := debug.ReadBuildInfo()
@@ -63,14 +63,14 @@ func describeVersions() []string {
 	return versions
 }
 
-// programSize builds the smallest program that uses c, as go build does without flags, and returns its size in bytes. It
-// must run inside this module.
+// programSize returns the size in bytes of the smallest program that uses c, built without flags. It must run inside this
+// module.
 func programSize(ctx context.Context, c client) (float64, error) {
 	dir, err := os.MkdirTemp("", "bench")
 	if err != nil {
 		return 0, err
 	}
-	defer func() { _ = os.RemoveAll(dir) }() // what stays is in the temporary directory
+	defer func() { _ = os.RemoveAll(dir) }() // a temporary directory may stay
 	program := filepath.Join(dir, "program")
 	build := exec.CommandContext(ctx, "go", "build", "-o", program, "github.com/cognitosync/cognitosync-go/bench/"+c.program)
 	if message, err := build.CombinedOutput(); err != nil {

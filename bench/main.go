@@ -1,8 +1,8 @@
-// The fake service's certificate stands in for the machine's roots; see trustedIdentity.
+// The fake service's certificate replaces the machine's roots; see trustedIdentity.
 //go:debug x509usefallbackroots=1
 
-// Command bench measures what one DescribeIdentityPoolUsage call costs with this module and with what a Go program would
-// use in its place, side by side on one machine. See README.md.
+// Command bench measures the cost of a DescribeIdentityPoolUsage call with this library and with its alternatives, side by
+// side on one machine.
 package main
 
 import (
@@ -17,12 +17,11 @@ import (
 )
 
 func main() {
-	if played, err := playRole(os.Args, os.Stdin, os.Stdout); played {
-		exitOn(err)
+	if handled, err := runRole(os.Args, os.Stdin, os.Stdout); handled {
+		exitOnError(err)
 		return
 	}
-	quick := flag.Bool("quick", false, "measure briefly, to see that it works: the figures are rough, "+
-		"and go to no file unless -o is given")
+	quick := flag.Bool("quick", false, "run briefly, as a check: the figures are rough, and no files are written without -o")
 	dir := flag.String("o", "", "write "+markdownFile+" and "+chartFile+" to this `directory` (default the current one)")
 	flag.Parse()
 	if flag.NArg() > 0 {
@@ -38,11 +37,10 @@ func main() {
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	exitOn(run(ctx, chosen, *dir, os.Stdout, os.Stderr))
+	exitOnError(run(ctx, chosen, *dir, os.Stdout, os.Stderr))
 }
 
-// exitOn ends the program with a message if err is not nil.
-func exitOn(err error) {
+func exitOnError(err error) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -55,10 +53,10 @@ const (
 	chartFile    = "results.svg"
 )
 
-// run measures as p says, prints the report, and writes it with its chart to dir unless that is empty. Progress goes to
-// progress.
+// run carries out p, writes the report to out and, unless dir is empty, the report and the chart to files in dir. It
+// writes progress messages to progress.
 func run(ctx context.Context, p plan, dir string, out, progress io.Writer) error {
-	if err := forgetAWS(); err != nil {
+	if err := clearAWSEnvironment(); err != nil {
 		return err
 	}
 	r, err := measureAll(ctx, p, progress)
@@ -81,13 +79,13 @@ func run(ctx context.Context, p plan, dir string, out, progress io.Writer) error
 	return os.WriteFile(filepath.Join(dir, chartFile), []byte(chart(r)), 0o644)
 }
 
-// A plan says how long and how often to measure. In each round the clients take turns.
+// A plan says how long and how often to measure. In each round, every client has a turn.
 type plan struct {
 	quick      bool
-	costRounds int           // rounds of the cost of a call; many short ones, because their ratios must be precise
-	cost       time.Duration // for the cost of one client's call, in a round
-	rounds     int           // rounds of all else
-	traffic    time.Duration // for one client at one number of goroutines, in a round
+	costRounds int           // rounds for the cost of a call: many and short, because the ratios must be precise
+	cost       time.Duration // duration of a turn in these rounds
+	rounds     int           // rounds for everything else
+	traffic    time.Duration // duration of a turn at one number of goroutines
 	goroutines []int         // numbers of goroutines that share a client
 	inFlight   []int         // numbers of calls in flight
 }

@@ -15,19 +15,19 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// The children of the tests are this test binary.
-	if played, err := playRole(os.Args, os.Stdin, os.Stdout); played {
-		exitOn(err)
+	// The child processes of the tests run this test binary.
+	if handled, err := runRole(os.Args, os.Stdin, os.Stdout); handled {
+		exitOnError(err)
 		return
 	}
-	exitOn(forgetAWS())
-	// A program with the race detector waits a second before it ends, and there are many children.
-	exitOn(os.Setenv("GORACE", strings.TrimSpace(os.Getenv("GORACE")+" atexit_sleep_ms=0")))
+	exitOnError(clearAWSEnvironment())
+	// With the race detector, a program waits a second before it exits, and there are many children.
+	exitOnError(os.Setenv("GORACE", strings.TrimSpace(os.Getenv("GORACE")+" atexit_sleep_ms=0")))
 	os.Exit(m.Run())
 }
 
-// briefly is a plan that measures everything once, for as short as can be.
-var briefly = plan{
+// briefPlan is a plan that measures everything as briefly as possible.
+var briefPlan = plan{
 	costRounds: 2,
 	cost:       time.Nanosecond,
 	rounds:     1,
@@ -41,7 +41,7 @@ func TestRun(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "made", "on", "the", "way")
 	var out, progress bytes.Buffer
 
-	require.NoError(t, run(t.Context(), briefly, dir, &out, &progress))
+	require.NoError(t, run(t.Context(), briefPlan, dir, &out, &progress))
 
 	written, err := os.ReadFile(filepath.Join(dir, markdownFile))
 	require.NoError(t, err)
@@ -50,7 +50,7 @@ func TestRun(t *testing.T) {
 	assert.NotContains(t, out.String(), "Inf")
 	for _, c := range clients {
 		rows := strings.Count(out.String(), "| "+c.name+" |")
-		want := 2 + 2*len(briefly.goroutines) + 1 // costs, traffic, in flight
+		want := 2 + 2*len(briefPlan.goroutines) + 1 // costs, traffic, in flight
 		if c.stubOnly {
 			want = 1
 		}
@@ -71,7 +71,7 @@ func TestRunFails(t *testing.T) {
 	cancel()
 	var out bytes.Buffer
 
-	err := run(canceled, briefly, t.TempDir(), &out, io.Discard)
+	err := run(canceled, briefPlan, t.TempDir(), &out, io.Discard)
 
 	require.ErrorIs(t, err, context.Canceled)
 	assert.Empty(t, out.String())

@@ -6,24 +6,24 @@ import (
 	"time"
 )
 
-// A cost is what one call takes, one after the other on one goroutine.
+// A cost is the cost of a call when one goroutine makes one call after the other.
 type cost struct {
 	nanoseconds float64
 	bytes       float64
 	allocs      float64
 }
 
-// What a comparison takes from a cost.
+// Functions that select a measurement.
 func callTime(c cost) float64   { return c.nanoseconds }
 func callBytes(c cost) float64  { return c.bytes }
 func callAllocs(c cost) float64 { return c.allocs }
 
-// batch is how many calls are made between two looks at the clock, so that these looks cost nothing.
+// batch is the number of calls between two readings of the clock, so that these do not affect the result.
 const batch = 32
 
-// measureCost makes calls for about d and returns what one of them took.
+// measureCost makes calls for about d and returns the cost of one.
 func measureCost(ctx context.Context, do call, d time.Duration) (cost, error) {
-	// What a client does but once, and growing the stack, is no part of a call.
+	// The first calls include one-time initialization and the growth of the stack.
 	for range batch {
 		if err := do(ctx); err != nil {
 			return cost{}, err
@@ -51,7 +51,7 @@ func measureCost(ctx context.Context, do call, d time.Duration) (cost, error) {
 	}, nil
 }
 
-// measureStub returns what a call of c costs over the stub.
+// measureStub returns the cost of a call of c over the stub.
 func measureStub(ctx context.Context, c client, d time.Duration) (cost, error) {
 	s, err := loadSettings(ctx, "", newStub())
 	if err != nil {
@@ -60,8 +60,7 @@ func measureStub(ctx context.Context, c client, d time.Duration) (cost, error) {
 	return measureCost(ctx, c.construct(s), d)
 }
 
-// measureFirst returns what it costs to construct c from settings that are loaded already, and to make its first call
-// over the stub.
+// measureFirst returns the cost of constructing c from loaded settings and of its first call over the stub.
 func measureFirst(ctx context.Context, c client, d time.Duration) (cost, error) {
 	s, err := loadSettings(ctx, "", newStub())
 	if err != nil {

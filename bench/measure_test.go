@@ -18,10 +18,10 @@ import (
 
 var errNo = errors.New("no")
 
-// kept keeps what tests allocate from being optimized away.
+// kept keeps the compiler from optimizing allocations away.
 var kept []byte
 
-// Not parallel: allocations of other tests would be counted.
+// Not parallel, because it would count the allocations of other tests.
 func TestMeasureCost(t *testing.T) {
 	calls := 0
 	c, err := measureCost(t.Context(), func(context.Context) error {
@@ -33,7 +33,7 @@ func TestMeasureCost(t *testing.T) {
 	require.NoError(t, err)
 	assert.InDelta(t, 1, c.allocs, 0.5)
 	assert.InDelta(t, 1<<12, c.bytes, 1<<11)
-	assert.GreaterOrEqual(t, math.Round(c.nanoseconds*float64(calls-batch)), 10e6, "it goes on for as long as asked")
+	assert.GreaterOrEqual(t, math.Round(c.nanoseconds*float64(calls-batch)), 10e6, "it runs for the given duration")
 }
 
 func TestMeasureCostFails(t *testing.T) {
@@ -62,7 +62,7 @@ func TestDrive(t *testing.T) {
 	}, goroutines, time.Millisecond)
 
 	require.NoError(t, err)
-	// Each goroutine made one call before the clock started, and at least one after.
+	// Each goroutine makes one call before the clock starts, and at least one after.
 	assert.GreaterOrEqual(t, calls.Load(), int64(2*goroutines))
 	assert.Positive(t, f.perSecond)
 	assert.LessOrEqual(t, f.p50, f.p99)
@@ -82,7 +82,7 @@ func TestDriveFails(t *testing.T) {
 	}
 }
 
-// The functions wait for one another, so the test ends only if they run at once.
+// The functions wait for one another, so the test only ends if they run concurrently.
 func TestOnGoroutines(t *testing.T) {
 	t.Parallel()
 	const n = 16
@@ -146,10 +146,10 @@ func TestQuantile(t *testing.T) {
 	}
 }
 
-// hoard is how much a call of hoarder holds. It is a variable, so that the compiler cannot lay the memory on the stack.
+// hoard is the number of bytes that a call of hoarder holds. It is a variable to keep the memory off the stack.
 var hoard = 64 << 10
 
-// hoarder is a client whose calls hold some memory while they wait.
+// hoarder is a client whose calls hold memory while they wait.
 var hoarder = client{name: "hoarder", construct: func(s settings) call {
 	return func(ctx context.Context) error {
 		held := make([]byte, hoard)
@@ -166,18 +166,18 @@ var hoarder = client{name: "hoarder", construct: func(s settings) call {
 	}
 }}
 
-// Not parallel: memory of other tests would be counted.
-func TestHeldBy(t *testing.T) {
-	held, err := heldBy(t.Context(), hoarder, 256)
+// Not parallel, because it would count the memory of other tests.
+func TestBytesInFlight(t *testing.T) {
+	held, err := bytesInFlight(t.Context(), hoarder, 256)
 	require.NoError(t, err)
-	assert.InDelta(t, hoard+(16<<10), held, 16<<10) // a stack and a request come on top
+	assert.InDelta(t, hoard+(16<<10), held, 16<<10) // plus a stack and a request
 }
 
-func TestHeldByNoticesCallsThatDoNotWait(t *testing.T) {
+func TestBytesInFlightRejectsCallsThatDoNotWait(t *testing.T) {
 	t.Parallel()
 	hasty := client{construct: func(settings) call { return func(context.Context) error { return nil } }}
-	_, err := heldBy(t.Context(), hasty, 2)
-	require.ErrorIs(t, err, errEarlyEnd)
+	_, err := bytesInFlight(t.Context(), hasty, 2)
+	require.ErrorIs(t, err, errNotSent)
 }
 
 func TestMeasureInFlight(t *testing.T) {
@@ -185,12 +185,12 @@ func TestMeasureInFlight(t *testing.T) {
 	for _, c := range clients {
 		held, err := measureInFlight(t.Context(), c, 32)
 		require.NoError(t, err, c.name)
-		assert.Greater(t, held, 2048.0, c.name) // less than the smallest stack cannot be
+		assert.Greater(t, held, 2048.0, c.name) // the minimum size of a stack
 	}
 }
 
-func TestHoldInFlightFails(t *testing.T) {
+func TestRunInFlightFails(t *testing.T) {
 	t.Parallel()
-	require.ErrorContains(t, holdInFlight(strings.NewReader(`{"Client":"nobody","Calls":1}`), io.Discard), `no client "nobody"`)
-	require.Error(t, holdInFlight(strings.NewReader(`nonsense`), io.Discard))
+	require.ErrorContains(t, runInFlight(strings.NewReader(`{"Client":"nobody","Calls":1}`), io.Discard), `unknown client "nobody"`)
+	require.Error(t, runInFlight(strings.NewReader(`nonsense`), io.Discard))
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// made are results that nobody measured, with figures that are easy to tell apart.
-func made() results {
+// sampleResults returns invented results with figures that are easy to tell apart.
+func sampleResults() results {
 	return results{
 		when: time.Date(2026, time.November, 5, 12, 0, 0, 0, time.UTC),
 		plan: plan{
@@ -75,11 +75,11 @@ func made() results {
 
 func TestMarkdown(t *testing.T) {
 	t.Parallel()
-	text := markdown(made())
+	text := markdown(sampleResults())
 
 	for _, want := range []string{
 		"Measured on 5 November 2026",
-		"9 rounds for the time and allocations of a call, 3 rounds for the rest",
+		"9 rounds for the time and allocations of a call, 3 rounds for everything else",
 		"- Machine: a machine\n",
 		"- Versions: go1.2.3, a module v4.5.6\n",
 		"- **bare**: the least\n",
@@ -108,15 +108,15 @@ func TestMarkdown(t *testing.T) {
 	require.True(t, found)
 	assert.NotContains(t, sizes, "us & them", "a client without a program of its own has no size")
 
-	quick := made()
+	quick := sampleResults()
 	quick.plan.quick = true
-	assert.Contains(t, markdown(quick), "A brief run: the figures are rough.")
+	assert.Contains(t, markdown(quick), "From a brief run: the figures are rough.")
 }
 
 func TestMarkdownTablesAreRectangular(t *testing.T) {
 	t.Parallel()
 	cells, tables := 0, 0
-	for line := range strings.Lines(markdown(made())) {
+	for line := range strings.Lines(markdown(sampleResults())) {
 		if !strings.HasPrefix(line, "|") {
 			cells = 0
 			continue
@@ -193,11 +193,11 @@ func (e element) find(name string) []element {
 
 func TestChart(t *testing.T) {
 	t.Parallel()
-	root := requireXML(t, chart(made()))
+	root := requireXML(t, chart(sampleResults()))
 
 	panels := root.find("g")
 	require.Len(t, panels, 4)
-	// In proportion to the figures, the longest as long as there is room.
+	// Proportional to the figures, with the longest as wide as possible.
 	const longest = barLongest
 	tests := []struct {
 		title  string
@@ -248,7 +248,7 @@ func TestChart(t *testing.T) {
 	described := root.find("desc")[0].Text
 	assert.Contains(t, described, "Calls a second (256 goroutines over TLS; more is better): bare 800; by hand 640; "+sdkV2Name+" 1,000; cognitosync-go 16,000; cognitosync-go, stack 12,000.")
 	assert.Contains(t, described, "opened in 1s")
-	assert.Contains(t, described, "could not be fetched", "the stand-in for the SDK is named as one")
+	assert.Contains(t, described, "could not be fetched", "the chart says that the sibling stands in for the SDK")
 }
 
 func TestPanelEscapes(t *testing.T) {
@@ -263,10 +263,10 @@ func TestPanelEscapes(t *testing.T) {
 	assert.Equal(t, []string{"a & b", "<c>", "d & e", "<1"}, texts)
 }
 
-// All of the clients that are measured, with figures as long as they can get, fit into the chart in a wide font.
+// The longest names and figures fit into the chart, even in a wide font.
 func TestChartFits(t *testing.T) {
 	t.Parallel()
-	r := made()
+	r := sampleResults()
 	r.clients = clients
 	r.plan = fullPlan
 	for _, c := range clients {
@@ -300,15 +300,15 @@ func TestChartFits(t *testing.T) {
 	assert.Equal(t, len(chartNotes), notes)
 }
 
-// requireFits checks that e's own texts begin and end within the bounds.
+// requireFits checks that the text children of e are within the bounds.
 func requireFits(t *testing.T, e element, left, right float64) {
 	t.Helper()
 	for _, text := range e.Children {
 		if text.XMLName.Local != "text" {
 			continue
 		}
-		// A character in DejaVu Sans, the widest of the usual fonts, is less than this on average: regular with 12 pixels,
-		// bold with 14.
+		// An upper bound of the average width of a character in DejaVu Sans, the widest common font: regular at 12 pixels,
+		// bold at 14.
 		width := 7.5 * float64(utf8.RuneCountInString(text.Text))
 		if text.Class == "panel" {
 			width = 10 * float64(utf8.RuneCountInString(text.Text))
@@ -324,7 +324,7 @@ func requireFits(t *testing.T, e element, left, right float64) {
 
 func TestChartOfNothing(t *testing.T) {
 	t.Parallel()
-	r := made()
+	r := sampleResults()
 	for name := range r.stub {
 		r.stub[name] = []cost{{}}
 	}
@@ -340,7 +340,7 @@ func TestMedians(t *testing.T) {
 	assert.Equal(t, 7.0, medianNumber([]float64{7}))
 	numbers := []float64{3, 1, 2}
 	medianNumber(numbers)
-	assert.Equal(t, []float64{3, 1, 2}, numbers, "the rounds stay in their order")
+	assert.Equal(t, []float64{3, 1, 2}, numbers, "the argument is not sorted in place")
 }
 
 func TestSamples(t *testing.T) {
@@ -353,9 +353,9 @@ func TestSamples(t *testing.T) {
 	assert.Equal(t, []float64{100, 1_000, 220}, s.values("a", callTime))
 	assert.Equal(t, 220.0, s.median("a", callTime))
 	assert.Equal(t, 2.0, s.median("b", callBytes))
-	assert.Equal(t, []float64{0.5, 0.4, 0.55}, s.ratios("a", "b", callTime), "each round by itself")
+	assert.Equal(t, []float64{0.5, 0.4, 0.55}, s.ratios("a", "b", callTime), "one ratio for each round")
 	assert.Equal(t, []float64{0.5, 0.5, 0.5}, s.ratios("a", "b", callAllocs))
-	assert.Equal(t, []float64{100, 1_000, 220}, s.values("a", callTime), "ratios leave the samples alone")
+	assert.Equal(t, []float64{100, 1_000, 220}, s.values("a", callTime), "ratios does not modify the samples")
 	assert.Equal(t, []float64{7, 7, 7}, s.differences("b", "a", callAllocs))
 	assert.Empty(t, s.values("nobody", callTime))
 }

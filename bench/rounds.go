@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// results are what all rounds measured.
+// results are the measurements of all rounds.
 type results struct {
 	when     time.Time
 	plan     plan
@@ -24,15 +24,15 @@ type results struct {
 	size     samples[float64]         // bytes of the smallest program
 }
 
-// everywhere returns the clients of which more is measured than a call over the stub.
-func everywhere(all []client) []client {
+// fullyMeasured returns the clients of which everything is measured.
+func fullyMeasured(all []client) []client {
 	return slices.DeleteFunc(slices.Clone(all), func(c client) bool { return c.stubOnly })
 }
 
-// samples are what was measured of each client, by its name: one for each round, in the order of the rounds.
+// samples are the measurements of each client by name, in the order of the rounds.
 type samples[T any] map[string][]T
 
-// values returns what get takes from each round of a client.
+// values returns the measurement that get selects in each round of a client.
 func (s samples[T]) values(name string, get func(T) float64) []float64 {
 	all := make([]float64, len(s[name]))
 	for round, sample := range s[name] {
@@ -46,9 +46,9 @@ func (s samples[T]) median(name string, get func(T) float64) float64 {
 	return medianNumber(s.values(name, get))
 }
 
-// ratios returns a client's ratio to another one in each round. The two were measured shortly after one another, so
-// whatever slowed the machine down in that round slowed down both. A ratio of their medians could compare a calm round of
-// one client with a disturbed round of the other.
+// ratios returns the ratio of a client to another one in each round. Within a round, the two are measured shortly after one
+// another, so a slower machine slows down both. The ratio of their medians could compare a fast round of one client with a
+// slow round of the other.
 func (s samples[T]) ratios(name, base string, get func(T) float64) []float64 {
 	all := s.values(name, get)
 	for round, value := range s.values(base, get) {
@@ -57,7 +57,7 @@ func (s samples[T]) ratios(name, base string, get func(T) float64) []float64 {
 	return all
 }
 
-// differences returns what a client has more than another one in each round.
+// differences returns the difference between a client and another one in each round.
 func (s samples[T]) differences(name, base string, get func(T) float64) []float64 {
 	all := s.values(name, get)
 	for round, value := range s.values(base, get) {
@@ -66,7 +66,7 @@ func (s samples[T]) differences(name, base string, get func(T) float64) []float6
 	return all
 }
 
-// measureAll carries out the plan. It reports to progress what it is measuring.
+// measureAll carries out the plan and writes progress messages to progress.
 func measureAll(ctx context.Context, p plan, progress io.Writer) (results, error) {
 	r := results{
 		when:     time.Now(),
@@ -90,7 +90,7 @@ func measureAll(ctx context.Context, p plan, progress io.Writer) (results, error
 	if err != nil {
 		return results{}, err
 	}
-	most := everywhere(clients)
+	most := fullyMeasured(clients)
 	fmt.Fprintln(progress, "a client and its first call")
 	r.first, err = interleaved(p.costRounds, most, func(c client) (cost, error) {
 		return measureFirst(ctx, c, p.cost)
@@ -131,8 +131,8 @@ func measureAll(ctx context.Context, p plan, progress io.Writer) (results, error
 	return r, err
 }
 
-// interleaved measures every client once in each round. Whatever disturbs the machine for a while thus disturbs all
-// clients, and each round begins with another one.
+// interleaved measures every client once in each round, so that a temporary load on the machine affects all of them. Each
+// round begins with another client.
 func interleaved[T any](rounds int, clients []client, measure func(client) (T, error)) (samples[T], error) {
 	all := make(samples[T])
 	for round := range rounds {
@@ -148,7 +148,7 @@ func interleaved[T any](rounds int, clients []client, measure func(client) (T, e
 	return all, nil
 }
 
-// medianNumber returns the median of the numbers, of which there must be one or more.
+// medianNumber returns the median of one or more numbers.
 func medianNumber(numbers []float64) float64 {
 	sorted := slices.Sorted(slices.Values(numbers))
 	middle := len(sorted) / 2

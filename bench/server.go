@@ -21,29 +21,29 @@ import (
 	"time"
 )
 
-// A serveRequest is what the child is told at its start.
+// A serveRequest is the first input of the child.
 type serveRequest struct {
 	Identity *identity // nil: plain HTTP
-	Together int64     // the first requests, so many, are answered only when all of them are there
+	Together int64     // number of initial requests that wait for one another
 }
 
-// A serveStarted is the child's answer when it listens.
+// A serveStarted is the child's output once it listens.
 type serveStarted struct {
 	Endpoint string
 }
 
-// A serveEnded is the child's last word.
+// A serveEnded is the child's last output.
 type serveEnded struct {
-	Connections int64 // accepted in all
+	Connections int64 // accepted in total
 }
 
-// serve is the fake service, in a process of its own: it reads a serveRequest from in, serves until in ends, and writes
-// what it has to say to out.
+// serve runs the fake service in a child process. It reads a serveRequest from in, serves until in ends, and writes a
+// serveStarted and a serveEnded to out.
 func serve(in io.Reader, out io.Writer) error {
 	messages := json.NewDecoder(in)
 	var request serveRequest
 	if err := messages.Decode(&request); err != nil {
-		return fmt.Errorf("read what to serve: %w", err)
+		return fmt.Errorf("read the serve request: %w", err)
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -61,13 +61,13 @@ func serve(in io.Reader, out io.Writer) error {
 
 	var connections atomic.Int64
 	server := &http.Server{
-		Handler: answerTogether(request.Together),
+		Handler: respondTogether(request.Together),
 		ConnState: func(_ net.Conn, state http.ConnState) {
 			if state == http.StateNew {
 				connections.Add(1)
 			}
 		},
-		// A client that drops a connection it has just dialed is nothing to report.
+		// Clients may drop connections that they have just dialed.
 		ErrorLog: log.New(io.Discard, "", 0),
 	}
 	served := make(chan error, 1)
@@ -85,9 +85,9 @@ func serve(in io.Reader, out io.Writer) error {
 	return errors.Join(err, encoder.Encode(serveEnded{Connections: connections.Load()}))
 }
 
-// answerTogether returns the HTTP handler of the fake service. It keeps the first n requests until all of them are there,
-// so that no client can make them over fewer than n connections.
-func answerTogether(n int64) http.Handler {
+// respondTogether returns the HTTP handler of the fake service. The handler blocks the first n requests until all of them
+// have arrived, so that the client needs n connections for them.
+func respondTogether(n int64) http.Handler {
 	var arrived atomic.Int64
 	all := make(chan struct{})
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -101,32 +101,31 @@ func answerTogether(n int64) http.Handler {
 				return
 			}
 		}
-		answer, ok := answerTo(req.URL.Path)
+		response, ok := responseFor(req.URL.Path)
 		if !ok || req.Method != http.MethodGet {
 			http.NotFound(w, req)
 			return
 		}
-		setHeader(w.Header(), answer)
-		// A client that went away before its answer is no trouble of the service.
-		_, _ = io.WriteString(w, answer)
+		setHeader(w.Header(), response)
+		_, _ = io.WriteString(w, response) // fails only if the client is gone
 	})
 }
 
-// A server is the parent's side of the fake service.
+// A server is the parent's handle of the fake service.
 type server struct {
 	endpoint string // URL without a trailing slash
 	child    *child
 }
 
-// startServer starts the fake service, over TLS as id if that is not nil, which answers the first requests together. The
-// caller must stop it.
+// startServer starts the fake service, over TLS if id is not nil. Its first requests, as many as together, wait for one
+// another. The caller must stop it.
 func startServer(ctx context.Context, id *identity, together int) (*server, error) {
 	c, err := startChild(ctx, serveRole)
 	if err != nil {
 		return nil, err
 	}
 	var started serveStarted
-	if err := c.ask(serveRequest{Identity: id, Together: int64(together)}, &started); err != nil {
+	if err := c.request(serveRequest{Identity: id, Together: int64(together)}, &started); err != nil {
 		return nil, fmt.Errorf("start the fake service: %w", errors.Join(err, c.end(nil)))
 	}
 	return &server{endpoint: started.Endpoint, child: c}, nil
@@ -139,18 +138,17 @@ func (s *server) stop() (int64, error) {
 	return ended.Connections, err
 }
 
-// An identity is a certificate for loopback and its key, both in PEM.
+// An identity is a certificate for loopback and its key, PEM-encoded.
 type identity struct {
 	Certificate []byte
 	Key         []byte
 }
 
-// trustedIdentity returns the identity of the fake service, which it makes once. From then on this process trusts it,
-// and nothing else, as it would trust the machine's roots: that leaves each client's default HTTP client as it is,
-// where handing the certificate to the client would replace its transport. For this to work the program is built with
-// GODEBUG x509usefallbackroots=1; see main.go.
+// trustedIdentity returns the identity of the fake service, and makes this process trust its certificate in place of the
+// machine's roots. Passing the certificate to the clients instead would replace their default transports. This requires
+// the setting x509usefallbackroots=1 of GODEBUG, which a directive in package main sets.
 var trustedIdentity = sync.OnceValues(func() (*identity, error) {
-	// RSA with 2048 bits is what AWS's endpoints have, too.
+	// AWS's endpoints have 2048-bit RSA keys, too.
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		return nil, err
@@ -180,7 +178,7 @@ var trustedIdentity = sync.OnceValues(func() (*identity, error) {
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(id.Certificate) {
-		return nil, errors.New("the certificate just made cannot be read")
+		return nil, errors.New("cannot parse the new certificate")
 	}
 	x509.SetFallbackRoots(roots)
 	return id, nil

@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Each client makes two calls one after the other with its default HTTP client: that is one connection.
+// With its default HTTP client, each client makes two sequential calls over one connection.
 func TestClientsOverLoopback(t *testing.T) {
 	t.Parallel()
 	id, err := trustedIdentity()
@@ -52,7 +52,7 @@ func TestClientsOverLoopback(t *testing.T) {
 
 func TestMeasureTrafficCountsConnections(t *testing.T) {
 	t.Parallel()
-	// A client that never keeps a connection.
+	// A client that never reuses a connection.
 	calls := 0
 	wasteful := client{name: "wasteful", construct: func(s settings) call {
 		return bare(settings{config: s.config, endpoint: s.endpoint, httpClient: &http.Client{
@@ -68,10 +68,10 @@ func TestMeasureTrafficCountsConnections(t *testing.T) {
 
 	require.NoError(t, err)
 	assert.EqualValues(t, calls, f.connections)
-	assert.Equal(t, 2, calls) // one before the clock starts
+	assert.Equal(t, 2, calls) // including one before the clock starts
 }
 
-// A client that keeps its connections opens as many as there are goroutines, and no more.
+// A client that reuses its connections opens exactly one for each goroutine.
 func TestMeasureTrafficOpensAConnectionEach(t *testing.T) {
 	t.Parallel()
 	const goroutines = 12
@@ -87,7 +87,7 @@ func TestMeasureTrafficOpensAConnectionEach(t *testing.T) {
 	assert.EqualValues(t, goroutines, f.connections)
 }
 
-// A call that fails before the clock starts ends the others, which the service keeps waiting for it.
+// A call that fails before the clock starts cancels the others, which the service would block forever.
 func TestMeasureTrafficFails(t *testing.T) {
 	t.Parallel()
 	var calls atomic.Int64
@@ -106,7 +106,7 @@ func TestMeasureTrafficFails(t *testing.T) {
 	require.ErrorIs(t, err, errNo)
 }
 
-func TestServerAnswersNothingElse(t *testing.T) {
+func TestServerRejectsOtherRequests(t *testing.T) {
 	t.Parallel()
 	server, err := startServer(t.Context(), nil, 0)
 	require.NoError(t, err)
@@ -121,9 +121,9 @@ func TestServerAnswersNothingElse(t *testing.T) {
 	require.NoError(t, errors.Join(other.Body.Close(), posted.Body.Close()))
 }
 
-func TestAnswerTogether(t *testing.T) {
+func TestRespondTogether(t *testing.T) {
 	t.Parallel()
-	handler := answerTogether(3)
+	handler := respondTogether(3)
 	request := func(ctx context.Context) string {
 		recorder := httptest.NewRecorder()
 		handler.ServeHTTP(recorder, httptest.NewRequestWithContext(ctx, http.MethodGet, usagePath+poolID, nil))
@@ -132,13 +132,13 @@ func TestAnswerTogether(t *testing.T) {
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
 
-	assert.Empty(t, request(canceled), "the first waits, until its client goes away")
+	assert.Empty(t, request(canceled), "the first waits until its client is gone")
 	second := make(chan string)
 	go func() { second <- request(t.Context()) }()
-	third := request(t.Context()) // or this is the second and waits for the other
-	assert.Equal(t, usageAnswer, third)
-	assert.Equal(t, usageAnswer, <-second)
-	assert.Equal(t, usageAnswer, request(t.Context()), "from then on none waits")
+	third := request(t.Context()) // may also be the second
+	assert.Equal(t, usageResponse, third)
+	assert.Equal(t, usageResponse, <-second)
+	assert.Equal(t, usageResponse, request(t.Context()), "later requests do not wait")
 }
 
 func TestServeFails(t *testing.T) {
@@ -158,16 +158,16 @@ func TestServeFails(t *testing.T) {
 	}
 }
 
-func TestPlayRole(t *testing.T) {
+func TestRunRole(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"bench"}, {"bench", "-quick"}, {"bench", serveRole, "more"}} {
-		played, err := playRole(args, nil, nil)
+		handled, err := runRole(args, nil, nil)
 		require.NoError(t, err)
-		assert.False(t, played, args)
+		assert.False(t, handled, args)
 	}
 	for _, role := range []string{serveRole, inFlightRole} {
-		played, err := playRole([]string{"bench", role}, strings.NewReader("nonsense"), io.Discard)
+		handled, err := runRole([]string{"bench", role}, strings.NewReader("nonsense"), io.Discard)
 		require.Error(t, err, role)
-		assert.True(t, played, role)
+		assert.True(t, handled, role)
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go/aws/session"
 )
 
-// Every client signs for this region, with these keys from AWS's documentation.
+// The region and credentials of every client. The credentials are examples from AWS's documentation.
 const (
 	region       = "us-east-1"
 	accessKeyID  = "AKIAIOSFODNN7EXAMPLE"
@@ -22,16 +22,16 @@ const (
 	sessionToken = "AQoDYXdzEJr1K5EXAMPLE/token/of/temporary/credentials/as/long/as/they/often/are/and/then/some=="
 )
 
-// settings are what a client is constructed from: the same for all, each in the form that its client takes.
+// settings are the same for all clients, in the form that each of them takes.
 type settings struct {
-	config     aws.Config       // version 2 of the SDK, bare and ours
+	config     aws.Config       // version 2 of the SDK, bare, by hand and ours
 	session    *session.Session // version 1 of the SDK
-	httpClient *http.Client     // nil: the client's own default
-	endpoint   string           // empty: AWS's own
+	httpClient *http.Client     // nil: the client's default
+	endpoint   string           // empty: AWS's
 }
 
-// loadSettings returns settings as a program gets them from the SDKs' loaders, with their defaults for all that is not
-// named here, such as retries. A nil transport leaves every client its default HTTP client.
+// loadSettings returns settings from the SDKs' loaders, with the defaults for everything else, such as retries. With a nil
+// transport, every client uses its default HTTP client.
 func loadSettings(ctx context.Context, endpoint string, transport http.RoundTripper) (settings, error) {
 	s := settings{endpoint: endpoint}
 	options := []func(*config.LoadOptions) error{
@@ -62,9 +62,9 @@ func loadSettings(ctx context.Context, endpoint string, transport http.RoundTrip
 	return s, nil
 }
 
-// forgetAWS takes away from this process what the machine tells the SDKs: environment variables, shared files and the
-// instance metadata service. It is for the start of the program.
-func forgetAWS() error {
+// clearAWSEnvironment makes the SDKs ignore the configuration of the machine: environment variables, shared files and the
+// instance metadata service.
+func clearAWSEnvironment() error {
 	for _, entry := range os.Environ() {
 		name, _, _ := strings.Cut(entry, "=")
 		if !strings.HasPrefix(name, "AWS_") {

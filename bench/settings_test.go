@@ -9,14 +9,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Not parallel: it changes the environment.
-func TestForgetAWS(t *testing.T) {
+// Not parallel, because it modifies the environment.
+func TestClearAWSEnvironment(t *testing.T) {
 	t.Setenv("AWS_REGION", "eu-west-1")
 	t.Setenv("AWS_CA_BUNDLE", "/nowhere")
 	t.Setenv("AWS_CONFIG_FILE", "/nowhere")
 	t.Setenv("BENCH_KEEPS_THIS", "kept")
 
-	require.NoError(t, forgetAWS())
+	require.NoError(t, clearAWSEnvironment())
 
 	for _, name := range []string{"AWS_REGION", "AWS_CA_BUNDLE"} {
 		_, set := os.LookupEnv(name)

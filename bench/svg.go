@@ -6,23 +6,22 @@ import (
 	"strings"
 )
 
-// Measures of the chart, in pixels. Fonts differ between systems, and some are a fifth wider than others: texts need room
-// to spare. TestChartFits checks that they have it.
+// Dimensions of the chart, in pixels. Texts need room to spare, because some systems have fonts that are a fifth wider.
 const (
 	panelWidth = 424
-	chartEdge  = 24 // the margin all around, and the gap between panels
+	chartEdge  = 24 // margin, and gap between panels
 	chartWidth = 2*panelWidth + 3*chartEdge
-	barsTop    = 46 // from the panel's upper edge; title and hint are above
+	barsTop    = 46 // from the upper edge of the panel; title and hint are above
 	barHeight  = 16
 	barPitch   = 24
-	barLeft    = 180 // from the panel's left edge; the names are to the left of it
+	barLeft    = 180 // from the left edge of the panel; names are to the left
 	barLongest = 172
 	lineHeight = 16
 )
 
-// chartHead begins the chart. The colours follow the reader's light or dark scheme. The background is the chart's own, so
-// that it can be read on any page. Bars have a contrast to it of 3 to 1 or more, texts of 4.5 to 1.
-const chartHead = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %[1]d %[2]d" width="%[1]d" height="%[2]d" role="img" aria-labelledby="title desc">
+// chartStart begins the chart. The colors follow the reader's light or dark color scheme. The chart has a background of its
+// own, so that it is legible on any page. The contrast is at least 3 to 1 for bars and 4.5 to 1 for text.
+const chartStart = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %[1]d %[2]d" width="%[1]d" height="%[2]d" role="img" aria-labelledby="title desc">
 <title id="title">What a DescribeIdentityPoolUsage call costs</title>
 <desc id="desc">%[3]s</desc>
 <style>
@@ -56,20 +55,20 @@ type panel struct {
 	bars  []bar
 }
 
-// A bar is one client's figure.
+// A bar is the figure of one client.
 type bar struct {
 	name  string
 	value float64
-	text  string // the value as it is shown
+	text  string // value, formatted
 	ours  bool
 }
 
-// chart returns the results that matter most as an SVG image.
+// chart returns the most important results as an SVG image.
 func chart(r results) string {
 	most := r.plan.goroutines[len(r.plan.goroutines)-1]
 	bars := func(value func(name string) float64, text func(float64) string) []bar {
 		var all []bar
-		for _, c := range everywhere(r.clients) {
+		for _, c := range fullyMeasured(r.clients) {
 			v := value(c.name)
 			all = append(all, bar{name: c.name, value: v, text: text(v), ours: c.ours})
 		}
@@ -103,7 +102,7 @@ func chart(r results) string {
 	notesTop := chartEdge + (len(panels)+1)/2*(panelHeight+chartEdge)
 	height := notesTop + len(chartNotes)*lineHeight + chartEdge
 	var b strings.Builder
-	fmt.Fprintf(&b, chartHead, chartWidth, height, html.EscapeString(strings.Join(described, " ")))
+	fmt.Fprintf(&b, chartStart, chartWidth, height, html.EscapeString(strings.Join(described, " ")))
 	for i, p := range panels {
 		p.draw(&b, chartEdge+(i%2)*(panelWidth+chartEdge), chartEdge+(i/2)*(panelHeight+chartEdge))
 	}
@@ -115,7 +114,7 @@ func chart(r results) string {
 	return b.String()
 }
 
-// describe returns the panel in words, for those who do not see it.
+// describe returns the panel as text, for screen readers.
 func (p panel) describe() string {
 	figures := make([]string, len(p.bars))
 	for i, bar := range p.bars {
@@ -124,7 +123,7 @@ func (p panel) describe() string {
 	return fmt.Sprintf("%s (%s): %s.", p.title, p.hint, strings.Join(figures, "; "))
 }
 
-// draw writes the panel with its upper left corner at x, y.
+// draw writes the panel with its upper left corner at (x, y).
 func (p panel) draw(b *strings.Builder, x, y int) {
 	longest := 0.0
 	for _, bar := range p.bars {

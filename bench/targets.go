@@ -6,17 +6,16 @@ import (
 	"slices"
 )
 
-// A target is a number that this module is meant to reach.
+// A target is a limit for a measurement of this library.
 type target struct {
 	what     string
-	rounds   []float64 // what each round measured
+	rounds   []float64 // the measurement in each round
 	bound    float64
-	atLeast  bool // the bound is the least that will do; otherwise the most
-	decimals int  // that are shown, and that count
+	atLeast  bool // bound is a minimum; otherwise a maximum
+	decimals int  // of the displayed value, which is the one compared
 }
 
-// targets returns the numbers to reach, with what was measured for them. Those that need one of the plan's numbers of
-// goroutines are left out if the plan lacks it.
+// targets returns the targets with their measurements. It omits those for a number of goroutines that was not measured.
 func targets(r results) []target {
 	all := []target{
 		{
@@ -61,24 +60,24 @@ func targets(r results) []target {
 	return all
 }
 
-// reached reports whether the median of the rounds, as it is shown, is within the bound.
-func (t target) reached() bool {
-	shown := t.rounded(medianNumber(t.rounds))
+// met reports whether the median of the rounds, as displayed, is within the bound.
+func (t target) met() bool {
+	displayed := t.rounded(medianNumber(t.rounds))
 	if t.atLeast {
-		return shown >= t.bound
+		return displayed >= t.bound
 	}
-	return shown <= t.bound
+	return displayed <= t.bound
 }
 
-// rounded returns a number rounded to t's decimals.
+// rounded returns number rounded to the decimals of t.
 func (t target) rounded(number float64) float64 {
 	unit := math.Pow10(t.decimals)
 	return math.Round(number*unit) / unit
 }
 
-// targetTable has a row for each number to reach.
+// targetTable returns a table with a row for each target.
 func targetTable(r results) table {
-	t := table{header: []string{"what", "to reach", "measured", "middle half of the rounds", "reached"}}
+	t := table{header: []string{"what", "target", "measured", "interquartile range", "met"}}
 	for _, target := range targets(r) {
 		sorted := slices.Sorted(slices.Values(target.rounds))
 		show := func(number float64) string { return decimals(target.rounded(number), target.decimals) }
@@ -86,7 +85,7 @@ func targetTable(r results) table {
 		if target.atLeast {
 			limit = "at least "
 		}
-		if target.reached() {
+		if target.met() {
 			verdict = "yes"
 		}
 		t.rows = append(t.rows, []string{

@@ -10,7 +10,7 @@ import (
 
 func TestTargetTable(t *testing.T) {
 	t.Parallel()
-	r := made()
+	r := sampleResults()
 	for name, rounds := range r.stub {
 		r.stub[name] = slices.Repeat(rounds, 4)
 	}
@@ -21,7 +21,7 @@ func TestTargetTable(t *testing.T) {
 	writeTable(&b, targetTable(r))
 
 	for _, want := range []string{
-		"| what | to reach | measured | middle half of the rounds | reached |\n| --- | ---: | ---: | ---: | ---: |\n",
+		"| what | target | measured | interquartile range | met |\n| --- | ---: | ---: | ---: | ---: |\n",
 		"| allocations of a call | at most 90 | 90 | 80 to 90 | yes |\n",
 		"| time of a call ÷ by hand | at most 0.85 | 1.05 | 0.90 to 1.10 | no |\n",
 		"| calls/s of 256 goroutines over TLS ÷ v2 sibling | at least 5.00 | 16.00 | 16.00 to 16.00 | yes |\n",
@@ -33,7 +33,7 @@ func TestTargetTable(t *testing.T) {
 func TestTargets(t *testing.T) {
 	t.Parallel()
 	measured := make(map[string][]float64)
-	for _, target := range targets(made()) {
+	for _, target := range targets(sampleResults()) {
 		measured[target.what] = target.rounds
 	}
 	assert.Equal(t, map[string][]float64{
@@ -47,31 +47,31 @@ func TestTargets(t *testing.T) {
 		"connections of 256 goroutines over TLS ÷ 256":    {257.0 / 256},
 	}, measured)
 
-	few := made()
+	few := sampleResults()
 	few.tls = map[int]samples[traffic]{1: few.tls[1]}
-	assert.Len(t, targets(few), len(measured)-2, "nothing is said of 256 goroutines that were not measured")
+	assert.Len(t, targets(few), len(measured)-2, "there are no targets for 256 goroutines without measurements")
 }
 
-func TestTargetReached(t *testing.T) {
+func TestTargetMet(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name   string
 		target target
 		want   bool
 	}{
-		{"less than the most", target{rounds: []float64{80}, bound: 90}, true},
-		{"the most", target{rounds: []float64{90}, bound: 90}, true},
-		{"the most, as it is shown", target{rounds: []float64{90.4}, bound: 90}, true},
-		{"more than the most", target{rounds: []float64{90.6}, bound: 90}, false},
-		{"the median counts", target{rounds: []float64{300, 80, 85}, bound: 90}, true},
-		{"decimals count", target{rounds: []float64{0.856}, bound: 0.85, decimals: 2}, false},
-		{"more than the least", target{rounds: []float64{7}, bound: 5, atLeast: true}, true},
-		{"less than the least", target{rounds: []float64{4.99}, bound: 5, atLeast: true, decimals: 2}, false},
+		{"below the maximum", target{rounds: []float64{80}, bound: 90}, true},
+		{"at the maximum", target{rounds: []float64{90}, bound: 90}, true},
+		{"at the maximum after rounding", target{rounds: []float64{90.4}, bound: 90}, true},
+		{"above the maximum", target{rounds: []float64{90.6}, bound: 90}, false},
+		{"the median is compared", target{rounds: []float64{300, 80, 85}, bound: 90}, true},
+		{"the displayed decimals are compared", target{rounds: []float64{0.856}, bound: 0.85, decimals: 2}, false},
+		{"above the minimum", target{rounds: []float64{7}, bound: 5, atLeast: true}, true},
+		{"below the minimum", target{rounds: []float64{4.99}, bound: 5, atLeast: true, decimals: 2}, false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			assert.Equal(t, test.want, test.target.reached())
+			assert.Equal(t, test.want, test.target.met())
 		})
 	}
 }

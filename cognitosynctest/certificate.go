@@ -17,14 +17,14 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 )
 
-// A certificate is what a server with TLS shows, signed by itself.
+// A certificate is the self-signed certificate of a server with TLS.
 type certificate struct {
 	pair tls.Certificate
 	pem  []byte
 }
 
-// newCertificate makes a certificate for the loopback interface, and for host, an
-// address with a port.
+// newCertificate returns a certificate for the loopback interface and for the IP address in
+// host, which has the form host:port.
 func newCertificate(host string) (*certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -56,8 +56,7 @@ func newCertificate(host string) (*certificate, error) {
 	}, nil
 }
 
-// client returns the SDK's own HTTP client, but one that trusts the certificate
-// alone.
+// client returns the SDK's HTTP client, trusting only the certificate.
 func (c *certificate) client() aws.HTTPClient {
 	return awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
 		roots := x509.NewCertPool()

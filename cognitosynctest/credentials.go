@@ -10,40 +10,38 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// Credentials are one set of keys that the service knows, and what their owner
-// may do.
+// Credentials are an access key that the server accepts, and the permissions of its owner.
 type Credentials struct {
 	AccessKeyID     string
 	SecretAccessKey string
 
-	// SessionToken makes the set temporary: a request must then carry the token,
-	// and sign it. A request that carries a token for a set without one is
-	// refused too, as AWS does.
+	// SessionToken, if set, makes the credentials temporary: requests must then send and
+	// sign the token. Without it, requests with any token are refused.
 	SessionToken string
 
-	// ARN names the owner where IAM denies something. Empty means one made of the
-	// access key: that of a user, or of an assumed role if the set is temporary.
+	// ARN identifies the owner in AccessDeniedException messages. If empty, it is derived
+	// from the access key: an assumed role for temporary credentials, otherwise a user.
 	ARN string
 
-	// Expired makes each request with this set end in ExpiredTokenException.
+	// Expired makes every request fail with ExpiredTokenException.
 	Expired bool
 
-	// CognitoIdentityUser makes the set one that Cognito Identity hands out to the
-	// users of an app. They may not ask for the usage of a pool and get
-	// NotAuthorizedException.
+	// CognitoIdentityUser makes every request fail with NotAuthorizedException, as if
+	// Cognito Identity had issued the credentials to a user of an app. AWS documents that
+	// the operation takes developer credentials only; the error is inferred.
 	CognitoIdentityUser bool
 
-	// AllowedPools are the IDs of the pools that the set may ask for; nil means
-	// all. Any other pool is answered with AccessDeniedException, known or not.
+	// AllowedPools are the IDs of the pools that the owner may query; nil means all, an
+	// empty slice none. Any other pool, known or not, gives AccessDeniedException.
 	AllowedPools []string
 
-	// DeniedPools are the IDs of pools that the set may not ask for, whatever
-	// AllowedPools says. They are answered with AccessDeniedException.
+	// DeniedPools are the IDs of the pools that give AccessDeniedException. They take
+	// precedence over AllowedPools.
 	DeniedPools []string
 }
 
-// DefaultCredentials returns the temporary credentials that a server and a
-// [Verifier] know when they are given none. They may ask for every pool.
+// DefaultCredentials returns the temporary credentials that a server and a [Verifier]
+// accept if none are configured. They may query every pool.
 func DefaultCredentials() Credentials {
 	return Credentials{
 		AccessKeyID:     "AKIDCOGNITOSYNCTEST",
@@ -52,7 +50,7 @@ func DefaultCredentials() Credentials {
 	}
 }
 
-// Provider returns a provider of the set, for the Credentials of an aws.Config:
+// Provider returns a provider of c, for the Credentials of an [aws.Config]:
 //
 //	cfg := server.Config()
 //	cfg.Credentials = denied.Provider()
@@ -65,44 +63,44 @@ func (c Credentials) Provider() aws.CredentialsProvider {
 	}}
 }
 
-// A staticProvider always gives the same credentials. The SDK has one as well,
-// but in a module that this package does without.
+// A staticProvider always returns the same credentials. The SDK's own is in a module that
+// this package does not depend on.
 type staticProvider struct{ value aws.Credentials }
 
 func (p staticProvider) Retrieve(context.Context) (aws.Credentials, error) { return p.value, nil }
 
-// A source gives one set of credentials after the other.
-type source struct {
+// A sequenceProvider returns one set of credentials after the other, then repeats the last.
+type sequenceProvider struct {
 	mu   sync.Mutex
 	sets []Credentials
 }
 
 // Retrieve implements [aws.CredentialsProvider].
-func (s *source) Retrieve(ctx context.Context) (aws.Credentials, error) {
-	s.mu.Lock()
-	set := s.sets[0]
-	if len(s.sets) > 1 {
-		s.sets = s.sets[1:]
+func (p *sequenceProvider) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	p.mu.Lock()
+	set := p.sets[0]
+	if len(p.sets) > 1 {
+		p.sets = p.sets[1:]
 	}
-	s.mu.Unlock()
+	p.mu.Unlock()
 	return set.Provider().Retrieve(ctx)
 }
 
-// RenewingProvider returns a provider that gives the first of the sets until it is
-// invalidated, as a client does when it learns that they have expired, and then the
-// next. The last set stays. It panics without any:
+// RenewingProvider returns a provider of the first set of credentials. Each time a client
+// invalidates it, as on ExpiredTokenException, it moves on to the next set, up to the last.
+// RenewingProvider panics if there are no sets.
 //
 //	server.SetCredentials(old) // with Expired: true
 //	server.SetCredentials(fresh)
 //	cfg.Credentials = cognitosynctest.RenewingProvider(old, fresh)
 func RenewingProvider(sets ...Credentials) *aws.CredentialsCache {
 	if len(sets) == 0 {
-		panic("cognitosynctest: RenewingProvider needs credentials")
+		panic("cognitosynctest: RenewingProvider needs at least one set of credentials")
 	}
-	return aws.NewCredentialsCache(&source{sets: slices.Clone(sets)})
+	return aws.NewCredentialsCache(&sequenceProvider{sets: slices.Clone(sets)})
 }
 
-// deny returns IAM's message if c may not ask for the pool, otherwise "".
+// deny returns IAM's message if c may not query the pool, otherwise "".
 func (c Credentials) deny(region, poolID string) string {
 	switch {
 	case slices.Contains(c.DeniedPools, poolID):
@@ -117,7 +115,7 @@ func (c Credentials) deny(region, poolID string) string {
 const (
 	iamAction      = "cognito-sync:DescribeIdentityPoolUsage"
 	noPolicyAllows = "because no identity-based policy allows the " + iamAction + " action"
-	accountID      = "123456789012" // the account of AWS's own examples
+	accountID      = "123456789012" // as in AWS's examples
 )
 
 // principal returns the ARN of the owner of c.
@@ -144,7 +142,7 @@ func arnPartition(region string) string {
 	}
 }
 
-// accessDeniedMessage words a denial as IAM does.
+// accessDeniedMessage returns a denial in IAM's wording.
 func accessDeniedMessage(principal, region, poolID, why string) string {
 	return fmt.Sprintf("User: %s is not authorized to perform: %s on resource: arn:%s:cognito-sync:%s:%s:identitypool/%s %s",
 		principal, iamAction, arnPartition(region), region, accountID, poolID, why)

@@ -1,11 +1,12 @@
-// Package cognitosynctest is a fake Amazon Cognito Sync for tests: a server that
-// speaks the service's wire format, checks signatures as AWS does, fails the way
-// you tell it to, and remembers what it was asked.
+// Package cognitosynctest provides a fake Amazon Cognito Sync server for tests. The fake
+// speaks the service's wire format, checks the signature of each request, fails as
+// scripted, and records the requests that it receives.
 //
-// # A first test
+// # Getting started
 //
-// [NewServer] starts a server that ends with the test. Its [Server.Config] points
-// a client at it: region, credentials, endpoint, and a retryer that does not wait.
+// [NewServer] starts a server that is closed when the test ends. [Server.Config] returns
+// an [aws.Config] with the server's endpoint, region and credentials, and with a retryer
+// that does not back off.
 //
 //	func TestUsage(t *testing.T) {
 //		server := cognitosynctest.NewServer(t)
@@ -19,59 +20,74 @@
 //
 //		require.NoError(t, err)
 //		assert.Equal(t, int64(4096), *out.IdentityPoolUsage.DataStorage)
-//		assert.Equal(t, 2, server.Requests().Count()) // the throttled attempt and the good one
+//		assert.Equal(t, 2, server.Requests().Count()) // one throttled, one successful
 //	}
 //
-// Nothing has to be cleaned up, nothing sleeps, and one server can serve many
-// parallel tests if each uses pools of its own. A program, or an example, starts
-// its server with [Start] and ends it with [Server.Close].
+// No cleanup is needed. Parallel tests can share a server as long as each test uses pools
+// of its own. Programs and examples call [Start] and [Server.Close] instead.
 //
-// # How it responds
+// # Responses
 //
-// A request that is not signed as AWS wants it gets the status, code and message
-// that AWS responds with; see [Verifier]. Then come the steps of the script, then
-// the table of pools: a known pool's usage, members without a value as null, or
-// ResourceNotFoundException. Anything but the one operation is
-// UnknownOperationException.
+// The server handles each request in this order:
 //
-// The fake is not kinder than AWS. A pool is only found in the region that its ID begins
-// with. An ID that is not registered and violates the documented pattern, such as that of
-// a user pool, is refused with InvalidParameterException. Credentials may be those of a
-// Cognito Identity user (NotAuthorizedException) and may be allowed or denied single
-// pools (AccessDeniedException); see [Credentials].
+//  1. A request for any other operation gets UnknownOperationException.
+//  2. A request with a missing or wrong signature gets the error that AWS returns for it;
+//     see [Verifier].
+//  3. If the script has a step left, the request consumes it.
+//  4. Otherwise the response comes from the table of pools: the usage of the pool, with
+//     null for members that are not set, or ResourceNotFoundException.
+//
+// The fake is as strict as the service. It finds a pool only in the region that the pool
+// ID begins with. It rejects an unregistered ID that violates the documented pattern, such
+// as that of a user pool, with InvalidParameterException. [Credentials] can be those of a
+// Cognito Identity user, which get NotAuthorizedException, and can be allowed or denied
+// individual pools, which gives AccessDeniedException.
+//
+// AWS documents the errors of the operation and the pattern of the ID. Which error comes
+// first, and the text of the messages, are inferred.
+//
+// # Waiting
+//
+// The server responds immediately unless a step says otherwise: [Step.After] and
+// [Step.Drip] delay the response, [Stall] and [Step.StallAfter] never complete it. Each of
+// these waits ends when the client gives up or the server is closed. The client of
+// [Server.Config] does not back off between attempts, but still waits for as long as a
+// response asks for, in a Retry-After header for example.
 //
 // # Regions
 //
-// A server with a socket is a custom endpoint for clients, which do not check the region
-// of a pool then. With AWSHosts in [Options] it is not: Config hands out no BaseEndpoint
-// but an HTTPClient that takes requests for AWS's host names to the server, so a test
-// meets the client's RegionMismatchError as in production. A server in memory always
-// works like this. With AnyRegion it stands for all regions.
+// By default the server is a custom endpoint. A client with a custom endpoint does not
+// check the region of a pool. With AWSHosts in [Options], Config returns no BaseEndpoint
+// but an HTTPClient that redirects requests for AWS's host names to the server, so the
+// client returns a RegionMismatchError just as in production. A server in memory always
+// works this way. With AnyRegion, one server stands in for every region.
 //
 // # Scripts
 //
-// A [Step] is what the service does with one request. Steps are used up in order,
-// one by each request that gets past the check of its signature:
+// A [Step] says how the server handles one request. Requests with a valid signature
+// consume the steps in order, one each:
 //
 //	server.Script(poolID,
 //		cognitosynctest.InternalError(),                     // an error of the service
-//		cognitosynctest.Error(400, "OddException", "odd"),   // any other
-//		cognitosynctest.BadGateway(),                        // a page of HTML
-//		cognitosynctest.OK().CutAfter(10),                   // a body that breaks off
-//		cognitosynctest.Repeat(3, cognitosynctest.Reset()),  // connections that break
+//		cognitosynctest.Error(400, "OddException", "odd"),   // any other error
+//		cognitosynctest.BadGateway(),                        // an HTML page
+//		cognitosynctest.OK().CutAfter(10),                   // a truncated body
+//		cognitosynctest.Repeat(3, cognitosynctest.Reset()),  // connection resets
 //		cognitosynctest.TooManyRequests().WithHeader("Retry-After", "2"),
-//		cognitosynctest.OK().After(time.Second),             // late, but good
-//		cognitosynctest.Forever(cognitosynctest.Stall()),    // silence from here on
+//		cognitosynctest.OK().After(time.Second),             // a slow response
+//		cognitosynctest.Forever(cognitosynctest.Stall()),    // no response from here on
 //	)
 //
-// [Func] makes a step of the request, and [RateLimit] is one. Waits end when the client
-// gives up. [Server.ScriptEachCall] takes each of many concurrent calls through the same
-// steps, [Server.Pending] tells whether all steps were met, and [Server.PendingSteps]
-// which were not. [Server.ClearScript] ends an outage.
+// [Func] chooses the step by the request, and [RateLimit] throttles.
+// [Server.ScriptEachCall] runs every call through the same steps, however many run at
+// once. [Server.PendingSteps] lists the steps that no request has consumed, and
+// [Server.Pending] counts them. [Server.ClearScript] removes the steps, to end an outage
+// for example.
 //
 // # Requests
 //
-// [Server.Requests] has what the server got, and how it responded:
+// [Server.Requests] returns the recorded requests with the status and error code of each
+// response:
 //
 //	requests := server.Requests()
 //	requests.Count()
@@ -79,36 +95,37 @@
 //	requests.Attempts(requests.Last().InvocationID).Count()
 //	requests.Refused()
 //
-// If a request was refused for its signature, its Refusal says why: the canonical
-// request and string to sign that AWS expects, what was signed instead, if one of
-// the usual mistakes was made, and a sentence on the difference.
+// If the signature of a request was refused, its Refusal explains why in one sentence. It
+// has the canonical request and the string to sign that were expected and, if the mistake
+// is a common one, those that the client signed.
 //
-// When a test fails, [NewServer] logs all requests with their responses, the steps that
-// were never met, the pools, and the refusals. Tests that share a server of [Start] get
-// the same for what concerns them from [Server.Watch].
+// When a test fails, [NewServer] logs the requests with their responses, the pending
+// steps, the known pools and the refusals. Tests that share a server from [Start] get the
+// same log, limited to their own pools, from [Server.Watch].
 //
-// A server that runs for long needs a bound, KeepRequests in [Options]. [Server.Count]
-// counts all requests, and [Server.MaxInFlight] has how many there were at once.
+// For a long-running server, set KeepRequests in [Options] to bound the memory that
+// recorded requests take. [Server.Count] counts all requests, and [Server.MaxInFlight]
+// returns how many were in flight at once.
 //
-// # In memory
+// # Servers in memory
 //
-// With InMemory there is no socket, and a test in a testing/synctest bubble tries
-// real backoffs and timeouts in no time:
+// With InMemory the server has no socket. This is what package testing/synctest (Go 1.25
+// and later) needs: in its bubbles, real backoffs and timeouts take no real time.
 //
 //	synctest.Test(t, func(t *testing.T) {
 //		server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.InMemory = true })
 //		server.Script("", cognitosynctest.Throttle(2))
 //		cfg := server.Config()
-//		cfg.Retryer = nil // the client's own, which waits seconds
+//		cfg.Retryer = nil // the client's default, which backs off for up to seconds
 //		...
 //	})
 //
-// A server with a socket would hang in a bubble, so it does not start there.
+// A server with a socket would hang in a bubble, so [Start] returns an error there.
 //
 // # Other clients
 //
-// [Server.URL] is an endpoint for programs in any language, such as
-// aws --endpoint-url, and [Server.Env] has the environment with which a child process
-// finds it. The command cognitosync-fake, a module of its own, is the same server. A
-// [Verifier] checks the signatures of requests to a server of your own.
+// [Server.URL] is an endpoint for clients in any language, such as aws --endpoint-url.
+// [Server.Env] returns the environment variables for a child process. The command
+// cognitosync-fake, in a module of its own, runs the same server from the command line. A
+// [Verifier] checks the signatures of requests to an HTTP server of your own.
 package cognitosynctest

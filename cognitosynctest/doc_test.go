@@ -11,7 +11,7 @@ import (
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
 )
 
-// The first test of the package documentation, as it stands there.
+// The test in the package documentation, verbatim.
 func TestUsage(t *testing.T) {
 	server := cognitosynctest.NewServer(t)
 	server.SetPool(cognitosynctest.Pool{IdentityPoolId: "us-east-1:1f2e", DataStorage: aws.Int64(4096)})
@@ -24,5 +24,5 @@ func TestUsage(t *testing.T) {
 
 	require.NoError(t, err)
 	assert.Equal(t, int64(4096), *out.IdentityPoolUsage.DataStorage)
-	assert.Equal(t, 2, server.Requests().Count()) // the throttled attempt and the good one
+	assert.Equal(t, 2, server.Requests().Count()) // one throttled, one successful
 }

@@ -4,7 +4,7 @@ package cognitosynctest
 
 import "syscall"
 
-// What the operating system calls a broken connection, and one that nobody accepts.
+// The system's errors for a connection that is reset, and for one that nobody accepts.
 const (
 	errnoReset   = syscall.ECONNRESET
 	errnoRefused = syscall.ECONNREFUSED

@@ -2,7 +2,7 @@ package cognitosynctest
 
 import "syscall"
 
-// Plan 9 has texts in place of numbers.
+// Plan 9 reports errors as strings, not numbers.
 const (
 	errnoReset   = syscall.ErrorString("connection reset by peer")
 	errnoRefused = syscall.ErrorString("connection refused")

@@ -20,7 +20,7 @@ import (
 
 const examplePool = "us-east-1:1f2e3d4c-0000-4000-8000-000000000000"
 
-// usageOf is the code that the examples test: it asks for a pool's usage.
+// usageOf is the code under test in the examples. It queries the usage of a pool.
 func usageOf(client *cognitosync.Client, poolID string) (*cognitosync.IdentityPoolUsage, error) {
 	out, err := client.DescribeIdentityPoolUsage(context.Background(), &cognitosync.DescribeIdentityPoolUsageInput{
 		IdentityPoolId: aws.String(poolID),
@@ -39,7 +39,7 @@ func errorCode(err error) string {
 	return fmt.Sprint(err)
 }
 
-// start starts a server that knows examplePool. In a test it is NewServer(t).
+// start starts a server that has examplePool. A test would call NewServer instead.
 func start(optFns ...func(*cognitosynctest.Options)) *cognitosynctest.Server {
 	server, err := cognitosynctest.Start(optFns...)
 	if err != nil {
@@ -54,8 +54,8 @@ func start(optFns ...func(*cognitosynctest.Options)) *cognitosynctest.Server {
 	return server
 }
 
-// A throttled call that succeeds at the second attempt. In a test,
-// NewServer(t) takes the place of Start and Close.
+// A throttled call succeeds on its second attempt. In a test, NewServer(t) replaces Start and
+// Close.
 func Example() {
 	server, err := cognitosynctest.Start()
 	if err != nil {
@@ -82,7 +82,8 @@ func Example() {
 	// requests: 2
 }
 
-// Each request uses up one step. Then the table of pools answers.
+// Each request consumes one step. After the last step, responses come from the table of
+// pools.
 func ExampleServer_Script() {
 	server := start()
 	defer server.Close()
@@ -105,7 +106,7 @@ func ExampleServer_Script() {
 	// 4096 <nil>
 }
 
-// A step that depends on the request: every third one fails.
+// The step depends on the request: every third request fails.
 func ExampleFunc() {
 	server := start()
 	defer server.Close()
@@ -133,7 +134,7 @@ func ExampleFunc() {
 	// 5 200 1
 }
 
-// The client's own rules find a server with AWSHosts, and its check of the region runs.
+// With AWSHosts, the client resolves the endpoint and checks the region as in production.
 func ExampleOptions_awsHosts() {
 	server := start(func(o *cognitosynctest.Options) { o.AWSHosts = true })
 	defer server.Close()
@@ -149,7 +150,7 @@ func ExampleOptions_awsHosts() {
 	// true 1
 }
 
-// Each of many calls meets the same, however they interleave.
+// Each of several concurrent calls goes through the same steps.
 func ExampleServer_ScriptEachCall() {
 	server := start()
 	defer server.Close()
@@ -177,7 +178,7 @@ func ExampleServer_ScriptEachCall() {
 	// Output: 16 requests
 }
 
-// What the server was asked, and what it answered.
+// The server records each request with its response.
 func ExampleServer_Requests() {
 	server := start()
 	defer server.Close()
@@ -198,7 +199,7 @@ func ExampleServer_Requests() {
 	// 2 attempts
 }
 
-// What is wrong with a signature, which the service itself does not say.
+// A Refusal says in detail what is wrong with a signature.
 func ExampleRefusal() {
 	server := start()
 	defer server.Close()
@@ -217,7 +218,7 @@ func ExampleRefusal() {
 	// true
 }
 
-// Users who may do different things.
+// The senders have different permissions.
 func ExampleCredentials() {
 	auditor := cognitosynctest.Credentials{
 		AccessKeyID:     "AKIDAUDITOR",
@@ -247,7 +248,7 @@ func ExampleCredentials() {
 	// NotAuthorizedException
 }
 
-// A RoundTripper in front of the real endpoints of all regions.
+// One server in memory stands in for the AWS endpoints of all regions.
 func ExampleServer_RoundTripper() {
 	server := start(func(o *cognitosynctest.Options) { o.InMemory, o.AnyRegion = true, true })
 	defer server.Close()
@@ -266,7 +267,7 @@ func ExampleServer_RoundTripper() {
 	// cognito-sync.eu-west-1.amazonaws.com 7
 }
 
-// Only the signature is checked, the answer is your own.
+// The verifier checks the signature; the response comes from your own handler.
 func ExampleVerifier_Handler() {
 	verifier := &cognitosynctest.Verifier{Region: "us-east-1"}
 	server := httptest.NewServer(verifier.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

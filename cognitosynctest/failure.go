@@ -12,9 +12,9 @@ import (
 	cognitosync "github.com/cognitosync/cognitosync-go"
 )
 
-// Failure returns the error of a call for the pool whose attempts meet the steps, the last
-// of them as often as needed. It is what a [cognitosync.Client] returns, with status, request
-// ID, number of attempts and everything around them, for a mock to return:
+// Failure returns the error of a call for the pool whose attempts consume the steps, the
+// last step as often as needed. It is the error of a real [cognitosync.Client], with status,
+// request ID and number of attempts, for a mock to return:
 //
 //	mock := cognitosync.DescribeIdentityPoolUsageFunc(func(
 //		context.Context, *cognitosync.DescribeIdentityPoolUsageInput, ...func(*cognitosync.Options),
@@ -22,14 +22,14 @@ import (
 //		return nil, cognitosynctest.Failure("us-east-1:1f2e", cognitosynctest.TooManyRequests())
 //	})
 //
-// The client has its defaults, so that it makes up to 3 attempts, and calls the pool's region,
-// or us-east-1 if the ID names none. If it gets a usage in the end, Failure returns nil.
+// The client makes up to 3 attempts, its default, and calls the pool's region, or us-east-1
+// if the ID begins with none. If the call succeeds, Failure returns nil.
 //
-// Failure does not wait as long as such a call would. There is no delay between attempts,
-// whatever Retry-After says. A response After less than 15 s comes at once; a later one, like
-// one with Drip or a stall, ends in an attempt timeout, which is 20 ms.
+// Failure omits the delays of such a call. It does not wait between attempts, whatever
+// Retry-After says. A response delayed by less than 15 s with [Step.After] arrives
+// immediately. A longer delay, [Step.Drip] or a stall ends in an attempt timeout after 20 ms.
 func Failure(poolID string, steps ...Step) error {
-	step := Forever(Sequence(steps...).edit("hurried()", (*act).hurry))
+	step := Forever(Sequence(steps...).edit("withoutDelays()", (*act).dropDelays))
 	timeout := cognitosync.DefaultAttemptTimeout
 	if slices.ContainsFunc(step.acts, func(a act) bool { return a.fault == stalled }) {
 		timeout = 20 * time.Millisecond
@@ -44,7 +44,7 @@ func Failure(poolID string, steps ...Step) error {
 	defer server.Close()
 	server.Script("", step)
 
-	transport := &hurriedTransport{RoundTripper: server.RoundTripper()}
+	transport := &noRetryAfterTransport{RoundTripper: server.RoundTripper()}
 	defer transport.restore()
 	client := cognitosync.NewFromConfig(server.Config(), func(o *cognitosync.Options) {
 		o.HTTPClient = &http.Client{Transport: transport}
@@ -57,16 +57,17 @@ func Failure(poolID string, steps ...Step) error {
 	return err
 }
 
-// hurry takes out what only costs time, and stalls where that would have been too long.
-func (a *act) hurry() {
+// dropDelays removes delays. Those that would exceed the attempt timeout become stalls.
+func (a *act) dropDelays() {
 	if a.latency >= cognitosync.DefaultAttemptTimeout || a.drip > 0 {
 		a.fault, a.faultAt = stalled, -1
 	}
 	a.latency, a.drip = 0, 0
 }
 
-// A hurriedTransport hides from a client how long it should wait, until restore.
-type hurriedTransport struct {
+// A noRetryAfterTransport hides Retry-After headers from the client. The responses are
+// part of the error, so restore puts the headers back.
+type noRetryAfterTransport struct {
 	http.RoundTripper
 	hidden []hiddenHeader
 }
@@ -78,7 +79,7 @@ type hiddenHeader struct {
 }
 
 // RoundTrip implements [http.RoundTripper].
-func (t *hurriedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+func (t *noRetryAfterTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	response, err := t.RoundTripper.RoundTrip(r)
 	if err != nil {
 		return nil, err
@@ -92,7 +93,7 @@ func (t *hurriedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-func (t *hurriedTransport) restore() {
+func (t *noRetryAfterTransport) restore() {
 	for _, h := range t.hidden {
 		h.of[h.name] = h.values
 	}

@@ -33,7 +33,7 @@ func TestFailure(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		steps []cognitosynctest.Step
-		want  cognitosync.ErrorDetails // "" as the Message: any
+		want  cognitosync.ErrorDetails // an empty Message matches any
 		is    []func(error) bool
 	}{
 		{"throttled", []cognitosynctest.Step{cognitosynctest.TooManyRequests()}, cognitosync.ErrorDetails{
@@ -76,8 +76,7 @@ func TestFailure(t *testing.T) {
 	}
 }
 
-// TestFailureDoesNotWait shows that delays are left out of the call, but not out of the
-// response. It would take hours, and 10 s for the second.
+// Failure omits the delays, which would take a day, but not the header that asks for one.
 func TestFailureDoesNotWait(t *testing.T) {
 	t.Parallel()
 	assert.NoError(t, cognitosynctest.Failure("us-east-1:1", cognitosynctest.OK().After(14*time.Second)))
@@ -95,7 +94,7 @@ func TestNoFailure(t *testing.T) {
 	assert.ErrorAs(t, cognitosynctest.Failure("", cognitosynctest.InternalError()), &invalid)
 }
 
-// The mock of the documentation.
+// The mock in the documentation of Failure, verbatim.
 func TestFailureOfAMock(t *testing.T) {
 	t.Parallel()
 	mock := cognitosync.DescribeIdentityPoolUsageFunc(func(

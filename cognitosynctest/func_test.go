@@ -20,10 +20,10 @@ import (
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
 )
 
-// A step may depend on the request.
+// The function of a Func gets each request that the signature check accepts.
 func TestFunc(t *testing.T) {
 	t.Parallel()
-	inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
+	inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
 		var seen []cognitosynctest.Request
 		server.Script("", cognitosynctest.Forever(cognitosynctest.Func(func(r cognitosynctest.Request) cognitosynctest.Step {
 			seen = append(seen, r)
@@ -37,9 +37,9 @@ func TestFunc(t *testing.T) {
 				return cognitosynctest.OK()
 			}
 		})))
-		client := doer(t, server)
+		client := httpClient(t, server)
 		for _, want := range []int{200, 200, 500, 200, 200, 500} {
-			assert.Equal(t, want, ask(t, client, server, poolID).status)
+			assert.Equal(t, want, query(t, client, server, poolID).status)
 		}
 		require.Len(t, seen, 6)
 		assert.Equal(t, poolID, seen[0].PoolID)
@@ -48,20 +48,20 @@ func TestFunc(t *testing.T) {
 		assert.Empty(t, server.Requests()[0].Header.Get("X-Spoiled"))
 		assert.Equal(t, 500, server.Requests().Last().StatusCode)
 
-		// A refused request is not the function's.
-		ask(t, client, server, poolID, func(s *signing) { s.region = "eu-west-1" })
+		// It gets no refused request.
+		query(t, client, server, poolID, func(s *signing) { s.region = "eu-west-1" })
 		assert.Len(t, seen, 6)
 	})
 }
 
-// What is set on the step itself is added to what the function returns.
+// Modifications of the Func step are added to those of the chosen step.
 func TestFunc_alteredStep(t *testing.T) {
 	t.Parallel()
 	choose := func(step cognitosynctest.Step) cognitosynctest.Step {
 		return cognitosynctest.Func(func(cognitosynctest.Request) cognitosynctest.Step { return step })
 	}
-	inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
-		client := doer(t, server)
+	inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
+		client := httpClient(t, server)
 		server.Script("",
 			choose(cognitosynctest.InternalError().WithHeader("A", "1").WithHeader("B", "1")).WithHeader("B", "2").After(1).Drip(1),
 			choose(cognitosynctest.OK().CutAfter(5)),
@@ -70,38 +70,38 @@ func TestFunc_alteredStep(t *testing.T) {
 			choose(cognitosynctest.Hangup()),
 			choose(cognitosynctest.RateLimit(1)),
 		)
-		got := ask(t, client, server, poolID)
+		got := query(t, client, server, poolID)
 		assert.Equal(t, 500, got.status)
 		assert.Equal(t, "1", got.header.Get("A"))
 		assert.Equal(t, "2", got.header.Get("B"))
 		for range 2 {
-			got = ask(t, client, server, poolID)
+			got = query(t, client, server, poolID)
 			require.ErrorIs(t, got.bodyErr, io.ErrUnexpectedEOF)
 			assert.Equal(t, usage[:5], got.body)
 		}
-		got = ask(t, client, server, poolID)
+		got = query(t, client, server, poolID)
 		assert.Equal(t, 502, got.status)
 		assert.Equal(t, "3", got.header.Get("A"))
-		require.ErrorIs(t, ask(t, client, server, poolID).err, io.EOF)
-		assert.Equal(t, 200, ask(t, client, server, poolID).status)
-		assert.Equal(t, usage, ask(t, client, server, poolID).body, "what is forever inside is not outside")
-		assert.Equal(t, 7, server.Count(), "one step, one request")
+		require.ErrorIs(t, query(t, client, server, poolID).err, io.EOF)
+		assert.Equal(t, 200, query(t, client, server, poolID).status)
+		assert.Equal(t, usage, query(t, client, server, poolID).body, "a Func that returns a Forever is not itself one")
+		assert.Equal(t, 7, server.Count(), "one request per step")
 	})
 }
 
-// Functions may use the server, which is not locked then.
+// The function of a Func may call methods of the server.
 func TestFunc_usesServer(t *testing.T) {
 	t.Parallel()
-	inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
+	inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
 		server.Script("", cognitosynctest.Func(func(r cognitosynctest.Request) cognitosynctest.Step {
 			server.RemovePool(r.PoolID)
 			server.Script(r.PoolID, cognitosynctest.Throttle(1))
 			assert.Equal(t, 1, server.Pending())
 			return cognitosynctest.OK()
 		}))
-		client := doer(t, server)
-		assert.Equal(t, 400, ask(t, client, server, poolID).status)
-		assert.Equal(t, 429, ask(t, client, server, poolID).status)
+		client := httpClient(t, server)
+		assert.Equal(t, 400, query(t, client, server, poolID).status)
+		assert.Equal(t, 429, query(t, client, server, poolID).status)
 	})
 }
 
@@ -109,32 +109,32 @@ func TestFunc_severalSteps(t *testing.T) {
 	t.Parallel()
 	server, client := newMemoryServer(t)
 	server.Script("", cognitosynctest.Func(func(cognitosynctest.Request) cognitosynctest.Step { return cognitosynctest.Throttle(2) }))
-	assert.PanicsWithValue(t, "cognitosynctest: a function of Func has returned more than one step", func() {
-		ask(t, client, server, poolID)
+	assert.PanicsWithValue(t, "cognitosynctest: the function of a Func step returned more than one step", func() {
+		query(t, client, server, poolID)
 	})
 }
 
-// The service's clock decides, and what was refused does not count.
+// The limit follows the service's clock. Throttled requests do not count towards it.
 func TestRateLimit(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	clock := now
-	inEachShapeAt := func(o *cognitosynctest.Options) {
+	option := func(o *cognitosynctest.Options) {
 		o.Now = func() time.Time { mu.Lock(); defer mu.Unlock(); return clock }
 		o.Pools = []cognitosynctest.Pool{{IdentityPoolId: poolID}}
 	}
-	server := cognitosynctest.NewServer(t, inEachShapeAt)
+	server := cognitosynctest.NewServer(t, option)
 	limit := cognitosynctest.RateLimit(2)
 	server.Script(poolID, limit)
 	server.Script(otherID, limit)
-	client := doer(t, server)
+	client := httpClient(t, server)
 	for _, test := range []struct {
 		after time.Duration
 		id    string
 		want  int
 	}{
 		{0, poolID, 200},
-		{600 * time.Millisecond, otherID, 404}, // accepted, though there is no such pool
+		{600 * time.Millisecond, otherID, 404}, // within the limit, but an unknown pool
 		{0, poolID, 429},
 		{399 * time.Millisecond, poolID, 429},
 		{time.Millisecond, poolID, 200}, // a second after the first
@@ -149,19 +149,19 @@ func TestRateLimit(t *testing.T) {
 		clock = clock.Add(test.after)
 		at := clock
 		mu.Unlock()
-		got := ask(t, client, server, test.id, func(s *signing) { s.at = at })
+		got := query(t, client, server, test.id, func(s *signing) { s.at = at })
 		assert.Equal(t, test.want, got.status, at)
 	}
 	assert.Zero(t, server.Pending())
 	assert.Equal(t, 1, server.MaxInFlight())
 
-	assert.PanicsWithValue(t, "cognitosynctest: a rate limit of 0 is none", func() { cognitosynctest.RateLimit(0) })
+	assert.PanicsWithValue(t, "cognitosynctest: invalid rate limit 0: it must be at least 1", func() { cognitosynctest.RateLimit(0) })
 }
 
-// A step after one that is never used up is a mistake.
+// A step that follows a step of Forever is a mistake.
 func TestForever_notTheLast(t *testing.T) {
 	t.Parallel()
-	const text = "cognitosynctest: OK comes after Forever(TooManyRequests) and would never be met"
+	const text = "cognitosynctest: OK follows Forever(TooManyRequests), so no request could reach it"
 	forever, next := cognitosynctest.Forever(cognitosynctest.Throttle(1)), cognitosynctest.OK()
 	assert.PanicsWithValue(t, text, func() { cognitosynctest.Sequence(forever, next) })
 	assert.PanicsWithValue(t, text, func() { cognitosynctest.Forever(cognitosynctest.Sequence(forever, next)) })
@@ -173,17 +173,17 @@ func TestForever_notTheLast(t *testing.T) {
 	server, client := newMemoryServer(t)
 	assert.PanicsWithValue(t, text, func() { server.Script("", forever, next) })
 	assert.PanicsWithValue(t, text, func() { server.ScriptEachCall("", forever, next) })
-	assert.Zero(t, server.Pending(), "nothing was taken over")
+	assert.Zero(t, server.Pending(), "no step was added")
 	server.Script("", forever)
 	assert.PanicsWithValue(t, text, func() { server.Script("", next) })
-	assert.Equal(t, 429, ask(t, client, server, poolID).status)
+	assert.Equal(t, 429, query(t, client, server, poolID).status)
 	assert.PanicsWithValue(t, text, func() { server.Script("", next) })
-	server.Script(poolID, next) // another script
-	assert.Equal(t, 200, ask(t, client, server, poolID).status)
-	assert.Equal(t, 429, ask(t, client, server, poolID).status)
+	server.Script(poolID, next) // the script of another pool
+	assert.Equal(t, 200, query(t, client, server, poolID).status)
+	assert.Equal(t, 429, query(t, client, server, poolID).status)
 
 	server.ClearScript("")
-	assert.Equal(t, 200, ask(t, client, server, poolID).status)
+	assert.Equal(t, 200, query(t, client, server, poolID).status)
 	server.Script("", next)
 	assert.Equal(t, 1, server.Pending())
 	server.ScriptEachCall(poolID, forever)
@@ -191,7 +191,7 @@ func TestForever_notTheLast(t *testing.T) {
 	assert.Equal(t, []cognitosynctest.PendingStep{{Step: "OK", Count: 1}}, server.PendingSteps())
 }
 
-// Each kind of step has a name by which a test finds it again.
+// Each kind of step has its own name.
 func TestServer_PendingSteps(t *testing.T) {
 	t.Parallel()
 	server, client := newMemoryServer(t)
@@ -221,7 +221,7 @@ func TestServer_PendingSteps(t *testing.T) {
 
 	server.Script(poolID, cognitosynctest.OK(), cognitosynctest.Throttle(3), cognitosynctest.Forever(cognitosynctest.OK()))
 	server.ScriptEachCall("", cognitosynctest.Throttle(2), cognitosynctest.Forever(cognitosynctest.OK()))
-	ask(t, client, server, poolID)
+	query(t, client, server, poolID)
 	for _, call := range []string{"a", "b", "b", "b", "b"} {
 		r := newRequest(t, t.Context(), server, otherID)
 		r.Header.Set("Amz-Sdk-Invocation-Id", call)
@@ -237,14 +237,13 @@ func TestServer_PendingSteps(t *testing.T) {
 	}, pending)
 	assert.Equal(t, 6, server.Pending())
 	assert.Equal(t, "any pool, call a: TooManyRequests", pending[0].String())
-	assert.Equal(t, poolID+": 3 times TooManyRequests", pending[2].String())
+	assert.Equal(t, poolID+": TooManyRequests (3 times)", pending[2].String())
 }
 
-// A script for each call does not remember calls without end, but what they have not
-// met.
+// ScriptEachCall tracks a limited number of calls, but counts the pending steps of all.
 func TestServer_ScriptEachCall_manyCalls(t *testing.T) {
 	t.Parallel()
-	const kept = 1 << 12
+	const tracked = 1 << 12
 	server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.InMemory, o.KeepRequests = true, -1 })
 	server.ScriptEachCall("", cognitosynctest.Throttle(1), cognitosynctest.InternalError(), cognitosynctest.OK())
 	client := server.Config().HTTPClient
@@ -256,28 +255,28 @@ func TestServer_ScriptEachCall_manyCalls(t *testing.T) {
 	}
 	assert.Equal(t, 429, attempt("first"))
 	assert.Equal(t, 500, attempt("first"))
-	for i := range kept - 1 {
+	for i := range tracked - 1 {
 		attempt(fmt.Sprint(i))
 	}
-	assert.Equal(t, 404, attempt("first"), "it is still known")
-	assert.Equal(t, 2*(kept-1), server.Pending())
+	assert.Equal(t, 404, attempt("first"), "it is still tracked")
+	assert.Equal(t, 2*(tracked-1), server.Pending())
 	assert.Equal(t, 429, attempt("one more"))
-	assert.Equal(t, 429, attempt("first"), "it is a new one")
-	assert.Equal(t, 2*(kept+1), server.Pending(), "the oldest is forgotten, not what it did not meet")
+	assert.Equal(t, 429, attempt("first"), "it counts as a new call")
+	assert.Equal(t, 2*(tracked+1), server.Pending(), "the oldest call is no longer tracked, but its pending steps count")
 }
 
 func TestServer_MaxInFlight(t *testing.T) {
 	t.Parallel()
-	inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
-		client := doer(t, server)
+	inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
+		client := httpClient(t, server)
 		for _, step := range []cognitosynctest.Step{
 			cognitosynctest.OK(), cognitosynctest.OK().CutAfter(3), cognitosynctest.Reset(), cognitosynctest.Hangup(), cognitosynctest.Endless().CutAfter(1e5),
 			cognitosynctest.ServiceUnavailable(), cognitosynctest.Reply(204, nil, ""), cognitosynctest.OK().ResetAfter(3), cognitosynctest.OK(),
 		} {
 			server.Script("", step)
-			ask(t, client, server, poolID)
+			query(t, client, server, poolID)
 		}
-		assert.Equal(t, 1, server.MaxInFlight(), "one after the other")
+		assert.Equal(t, 1, server.MaxInFlight(), "the requests are sequential")
 
 		var together sync.WaitGroup
 		together.Add(3)
@@ -297,13 +296,13 @@ func TestServer_MaxInFlight(t *testing.T) {
 		assert.Equal(t, 3, server.MaxInFlight())
 		server.Reset()
 		assert.Zero(t, server.MaxInFlight())
-		ask(t, client, server, poolID)
+		query(t, client, server, poolID)
 		assert.Equal(t, 1, server.MaxInFlight())
 	})
 }
 
-// A request that is sent as soon as the response to another is complete is not in flight
-// with that, also on another connection.
+// A request that follows the complete response to another does not overlap with it, even on
+// another connection.
 func TestServer_MaxInFlight_next(t *testing.T) {
 	t.Parallel()
 	server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) {
@@ -311,12 +310,12 @@ func TestServer_MaxInFlight_next(t *testing.T) {
 	})
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	for range 500 {
-		require.Equal(t, 200, ask(t, client, server, poolID).status)
+		require.Equal(t, 200, query(t, client, server, poolID).status)
 	}
 	assert.Equal(t, 1, server.MaxInFlight())
 }
 
-// A response that is not read is in flight until it is closed.
+// A request whose response is not read is in flight until the body is closed.
 func TestServer_MaxInFlight_unread(t *testing.T) {
 	t.Parallel()
 	server, client := newMemoryServer(t)
@@ -324,14 +323,14 @@ func TestServer_MaxInFlight_unread(t *testing.T) {
 	sign(t, r)
 	response, err := client.Do(r)
 	require.NoError(t, err)
-	ask(t, client, server, poolID)
+	query(t, client, server, poolID)
 	assert.Equal(t, 2, server.MaxInFlight())
 	require.NoError(t, response.Body.Close())
 	server.Reset()
 	assert.Zero(t, server.MaxInFlight())
 }
 
-// A child process finds the server by its environment, whatever that of the parent is.
+// The variables override those of the parent process.
 func TestServer_Env(t *testing.T) {
 	t.Parallel()
 	keys := cognitosynctest.Credentials{AccessKeyID: "AKIDCHILD", SecretAccessKey: "secret"}
@@ -354,7 +353,7 @@ func TestServer_Env(t *testing.T) {
 		"AWS_DEFAULT_REGION":                  "eu-west-1",
 		"AWS_ACCESS_KEY_ID":                   "AKIDCHILD",
 		"AWS_SECRET_ACCESS_KEY":               "secret",
-		"AWS_SESSION_TOKEN":                   "", // not the parent's
+		"AWS_SESSION_TOKEN":                   "", // clears the parent's
 		"AWS_EC2_METADATA_DISABLED":           "true",
 	}, env)
 
@@ -362,12 +361,12 @@ func TestServer_Env(t *testing.T) {
 	assert.PanicsWithValue(t, "cognitosynctest: no other process can reach a server in memory", func() { memory.Env() })
 }
 
-// Credentials that expire are renewed once, and the call succeeds.
+// The client renews expired credentials once, and the call succeeds.
 func TestRenewingProvider(t *testing.T) {
 	t.Parallel()
 	old := cognitosynctest.Credentials{AccessKeyID: "AKIDOLD", SecretAccessKey: "old", SessionToken: "old", Expired: true}
 	fresh := cognitosynctest.Credentials{AccessKeyID: "AKIDFRESH", SecretAccessKey: "fresh", SessionToken: "fresh"}
-	inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
+	inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
 		server.SetCredentials(old)
 		server.SetCredentials(fresh)
 		cfg := server.Config()
@@ -395,10 +394,10 @@ func TestRenewingProvider(t *testing.T) {
 		}
 		provider.Invalidate()
 	}
-	assert.PanicsWithValue(t, "cognitosynctest: RenewingProvider needs credentials", func() { cognitosynctest.RenewingProvider() })
+	assert.PanicsWithValue(t, "cognitosynctest: RenewingProvider needs at least one set of credentials", func() { cognitosynctest.RenewingProvider() })
 }
 
-// The retryer that does not wait decides as the one that clients use by default.
+// NoWaitRetryer makes the same decisions as the default retryer.
 func TestNoWaitRetryer(t *testing.T) {
 	t.Parallel()
 	retryer, standard := cognitosynctest.NoWaitRetryer(), retry.NewStandard()
@@ -434,13 +433,13 @@ func TestStart_options(t *testing.T) {
 		option func(*cognitosynctest.Options)
 		err    string
 	}{
-		{func(o *cognitosynctest.Options) { o.TLS, o.InMemory = true, true }, "a server in memory has no use for TLS"},
-		{func(o *cognitosynctest.Options) { o.Addr, o.InMemory = "127.0.0.1:0", true }, "a server in memory has no use for Addr"},
-		{func(o *cognitosynctest.Options) { o.PathPrefix, o.AWSHosts = "/x", true }, "AWS's host names have no PathPrefix"},
-		{func(o *cognitosynctest.Options) { o.PathPrefix = "x" }, `the PathPrefix "x" is not the path of a URL`},
-		{func(o *cognitosynctest.Options) { o.PathPrefix = "/x?y" }, `the PathPrefix "/x?y" is not the path of a URL`},
-		{func(o *cognitosynctest.Options) { o.PathPrefix = "/%zz" }, `the PathPrefix "/%zz" is not the path of a URL`},
-		{func(o *cognitosynctest.Options) { o.PathPrefix = "/a b" }, `the PathPrefix "/a b" is not the path of a URL`},
+		{func(o *cognitosynctest.Options) { o.TLS, o.InMemory = true, true }, "Options.InMemory and Options.TLS are mutually exclusive"},
+		{func(o *cognitosynctest.Options) { o.Addr, o.InMemory = "127.0.0.1:0", true }, "Options.InMemory and Options.Addr are mutually exclusive"},
+		{func(o *cognitosynctest.Options) { o.PathPrefix, o.AWSHosts = "/x", true }, "Options.AWSHosts and Options.PathPrefix are mutually exclusive"},
+		{func(o *cognitosynctest.Options) { o.PathPrefix = "x" }, `invalid Options.PathPrefix "x": it must be a URL path that begins with a slash`},
+		{func(o *cognitosynctest.Options) { o.PathPrefix = "/x?y" }, `invalid Options.PathPrefix "/x?y": it must be a URL path that begins with a slash`},
+		{func(o *cognitosynctest.Options) { o.PathPrefix = "/%zz" }, `invalid Options.PathPrefix "/%zz": it must be a URL path that begins with a slash`},
+		{func(o *cognitosynctest.Options) { o.PathPrefix = "/a b" }, `invalid Options.PathPrefix "/a b": it must be a URL path that begins with a slash`},
 	} {
 		server, err := cognitosynctest.Start(test.option)
 		assert.Nil(t, server)
@@ -451,7 +450,7 @@ func TestStart_options(t *testing.T) {
 	require.Error(t, err)
 }
 
-// A server listens where it is told to, and tells where it is reached.
+// The server listens on Addr, and URL is an address at which it can be reached.
 func TestServer_Addr(t *testing.T) {
 	t.Parallel()
 	for _, addr := range []string{"127.0.0.1:0", "127.0.0.2:0", ":0"} {
@@ -462,7 +461,7 @@ func TestServer_Addr(t *testing.T) {
 				want = "://127.0.0.2:"
 			}
 			assert.Contains(t, server.URL(), want)
-			assert.Equal(t, http.StatusNotFound, ask(t, doer(t, server), server, otherID).status)
+			assert.Equal(t, http.StatusNotFound, query(t, httpClient(t, server), server, otherID).status)
 		}
 	}
 	first := cognitosynctest.NewServer(t)

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// partitions are the suffixes of AWS's host names, by what names of regions begin
-// with. The first that fits counts.
-var partitions = []struct{ regions, suffix, dualStackSuffix string }{
+// partitions maps prefixes of region names to the suffixes of AWS's host names. The first
+// match counts.
+var partitions = []struct{ regionPrefix, suffix, dualStackSuffix string }{
 	{"cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"},
 	{"eusc-", "amazonaws.eu", "api.amazonwebservices.eu"},
 	{"us-iso-", "c2s.ic.gov", "api.aws.ic.gov"},
@@ -20,14 +20,14 @@ var partitions = []struct{ regions, suffix, dualStackSuffix string }{
 	{"", "amazonaws.com", "api.aws"},
 }
 
-// regionName matches what names of AWS's regions look like.
+// regionName matches the form of AWS's region names.
 var regionName = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-[0-9]+$`)
 
-// An awsHost is what the name of one of AWS's endpoints contains.
+// An awsHost is the service and region in the host name of an AWS endpoint.
 type awsHost struct{ service, region string }
 
-// parseHost reports whether host is the name of a regional endpoint of AWS, with or
-// without FIPS and dual-stack, and what it contains.
+// parseHost parses the host name of a regional AWS endpoint, with or without FIPS and
+// dual-stack. It reports whether host is one.
 func parseHost(host string) (awsHost, bool) {
 	name, port, err := net.SplitHostPort(host)
 	if err != nil {
@@ -38,16 +38,15 @@ func parseHost(host string) (awsHost, bool) {
 		return awsHost{}, false
 	}
 	service, region, suffix := labels[0], labels[1], labels[2]
-	i := slices.IndexFunc(partitions, func(p struct{ regions, suffix, dualStackSuffix string }) bool {
-		return strings.HasPrefix(region, p.regions)
+	i := slices.IndexFunc(partitions, func(p struct{ regionPrefix, suffix, dualStackSuffix string }) bool {
+		return strings.HasPrefix(region, p.regionPrefix)
 	})
 	found := suffix == partitions[i].suffix || suffix == partitions[i].dualStackSuffix
 	return awsHost{strings.TrimSuffix(service, "-fips"), region}, found
 }
 
-// reaches reports whether a request for host gets to the server: host is the
-// server's own, one of Options.Hosts, or that of an endpoint that the server
-// stands for.
+// reaches reports whether a request for host gets to the server: host is the server's own,
+// one of Options.Hosts, or that of an AWS endpoint that the server stands in for.
 func (s *Server) reaches(host string) bool {
 	if strings.EqualFold(host, s.host) || slices.Contains(s.options.Hosts, "*") ||
 		slices.ContainsFunc(s.options.Hosts, func(h string) bool { return strings.EqualFold(h, host) }) {
@@ -64,18 +63,18 @@ func (s *Server) reaches(host string) bool {
 	}
 }
 
-// unreachable returns the error of a client that looks for a host that is not there.
+// unreachable returns the error of a client that dials a host that does not exist.
 func (s *Server) unreachable(host string) error {
-	stands := "stands for cognito-sync in " + s.options.Region + " alone, see Options.AnyRegion and Options.Hosts"
+	served := "only serves cognito-sync in " + s.options.Region + "; see Options.AnyRegion and Options.Hosts"
 	if s.options.AnyRegion {
-		stands = "stands for AWS's hosts alone, see Options.Hosts"
+		served = "only serves AWS's hosts; see Options.Hosts"
 	}
 	return &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{
-		Err: "no such host (cognitosynctest: the server " + stands + ")", Name: host, IsNotFound: true,
+		Err: "no such host (cognitosynctest: the server " + served + ")", Name: host, IsNotFound: true,
 	}}
 }
 
-// hostOf returns the host that r is meant for.
+// hostOf returns the host that r is for.
 func hostOf(r *http.Request) string {
 	if r.Host != "" {
 		return r.Host
@@ -83,15 +82,15 @@ func hostOf(r *http.Request) string {
 	return r.URL.Host
 }
 
-// A rerouting is a transport that takes requests to AWS's host names, and to the
-// server's own, to the server's socket.
-type rerouting struct {
+// A reroutingTransport sends the requests that the server serves to its socket, whatever
+// their host, and lets all others fail.
+type reroutingTransport struct {
 	server *Server
 	next   http.RoundTripper
 }
 
 // RoundTrip implements [http.RoundTripper].
-func (t rerouting) RoundTrip(r *http.Request) (*http.Response, error) {
+func (t reroutingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !t.server.reaches(r.URL.Host) {
 		closeBody(r)
 		return nil, t.server.unreachable(r.URL.Host)

@@ -16,8 +16,8 @@ import (
 
 const european = "eu-west-1:00000000-0000-0000-0000-000000000002"
 
-// atAWS are the shapes in which a client finds the server at AWS's host names.
-var atAWS = []struct {
+// awsHostModes are the modes in which clients use AWS's host names.
+var awsHostModes = []struct {
 	name   string
 	option func(*cognitosynctest.Options)
 }{
@@ -33,14 +33,14 @@ func describe(t *testing.T, cfg aws.Config, id string, optFns ...func(*cognitosy
 	})
 }
 
-// The rules of production run: a pool of another region is noticed before anything is
-// sent, and there is no such pool where the check is out of the way.
+// The client checks the region as in production: it sends no request for a pool of another
+// region. With a custom endpoint it does, and the server does not find the pool.
 func TestServer_regionOfClient(t *testing.T) {
 	t.Parallel()
-	for _, shape := range atAWS {
-		t.Run(shape.name, func(t *testing.T) {
+	for _, mode := range awsHostModes {
+		t.Run(mode.name, func(t *testing.T) {
 			t.Parallel()
-			server := cognitosynctest.NewServer(t, shape.option, func(o *cognitosynctest.Options) {
+			server := cognitosynctest.NewServer(t, mode.option, func(o *cognitosynctest.Options) {
 				o.Pools = []cognitosynctest.Pool{{IdentityPoolId: poolID}, {IdentityPoolId: european}}
 			})
 			cfg := server.Config()
@@ -56,14 +56,14 @@ func TestServer_regionOfClient(t *testing.T) {
 			assert.Nil(t, out)
 			require.ErrorAs(t, err, &mismatch)
 			assert.Equal(t, "eu-west-1", mismatch.PoolRegion)
-			assert.Equal(t, 1, server.Count(), "nothing was sent")
+			assert.Equal(t, 1, server.Count(), "no request was sent")
 
 			out, err = describe(t, cfg, european, func(o *cognitosync.Options) { o.UseIdentityPoolRegion = true })
 			assert.Nil(t, out)
 			var dns *net.DNSError
 			require.ErrorAs(t, err, &dns)
 			assert.Equal(t, "cognito-sync.eu-west-1.amazonaws.com", dns.Name)
-			assert.Contains(t, err.Error(), "the server stands for cognito-sync in us-east-1 alone, see Options.AnyRegion")
+			assert.Contains(t, err.Error(), "the server only serves cognito-sync in us-east-1; see Options.AnyRegion")
 			assert.Equal(t, 1, server.Count())
 
 			cfg.BaseEndpoint = aws.String(server.URL())
@@ -79,30 +79,29 @@ func TestServer_hosts(t *testing.T) {
 	const unreachable = "unreachable"
 	anyRegion := func(o *cognitosynctest.Options) { o.AnyRegion = true }
 	tests := []struct {
-		name    string
-		option  func(*cognitosynctest.Options)
-		host    string
-		region  string // that is signed for; us-east-1 if not given
-		service string // cognito-sync if not given
-		id      string // poolID if not given
-		want    string // a code, or unreachable
+		name   string
+		option func(*cognitosynctest.Options)
+		host   string
+		region string // to sign for; default us-east-1
+		id     string // default poolID
+		want   string // an error code, unreachable, or "" for success
 	}{
 		{name: "the region's", host: "cognito-sync.us-east-1.amazonaws.com"},
 		{name: "FIPS", host: "cognito-sync-fips.us-east-1.amazonaws.com"},
 		{name: "dual-stack", host: "cognito-sync.us-east-1.api.aws"},
 		{name: "FIPS and dual-stack", host: "cognito-sync-fips.us-east-1.api.aws"},
-		{name: "with its port", host: "cognito-sync.us-east-1.amazonaws.com:443"},
+		{name: "with the default port", host: "cognito-sync.us-east-1.amazonaws.com:443"},
 		{name: "in upper case", host: "Cognito-Sync.US-east-1.amazonaws.com"},
 		{name: "another port", host: "cognito-sync.us-east-1.amazonaws.com:8443", want: unreachable},
 		{name: "another partition's suffix", host: "cognito-sync.us-east-1.amazonaws.com.cn", want: unreachable},
 		{name: "another region", host: "cognito-sync.eu-west-1.amazonaws.com", want: unreachable},
 		{name: "another service", host: "cognito-identity.us-east-1.amazonaws.com", want: unreachable},
-		{name: "below AWS's", host: "x.cognito-sync.us-east-1.amazonaws.com", want: unreachable},
+		{name: "a subdomain of AWS's", host: "x.cognito-sync.us-east-1.amazonaws.com", want: unreachable},
 		{name: "without a region", host: "cognito-sync.amazonaws.com", want: unreachable},
-		{name: "somebody's", host: "example.com", want: unreachable},
+		{name: "not AWS's", host: "example.com", want: unreachable},
 		{name: "a name like AWS's", host: "cognito-sync.us-east-1.amazonaws.com.example.com", want: unreachable},
 		{name: "one of Hosts", option: func(o *cognitosynctest.Options) { o.Hosts = []string{"example.com"} }, host: "Example.com"},
-		{name: "none of Hosts", option: func(o *cognitosynctest.Options) { o.Hosts = []string{"example.com"} }, host: "example.com:8443", want: unreachable},
+		{name: "not one of Hosts", option: func(o *cognitosynctest.Options) { o.Hosts = []string{"example.com"} }, host: "example.com:8443", want: unreachable},
 		{name: "all Hosts", option: func(o *cognitosynctest.Options) { o.Hosts = []string{"*"} }, host: "example.com:8443"},
 
 		{
@@ -114,7 +113,7 @@ func TestServer_hosts(t *testing.T) {
 			host: "cognito-sync.cn-north-1.api.amazonwebservices.com.cn", region: "cn-north-1", id: "x",
 		},
 		{
-			name: "China's region elsewhere", option: func(o *cognitosynctest.Options) { o.Region = "cn-north-1" },
+			name: "China, the suffix of another partition", option: func(o *cognitosynctest.Options) { o.Region = "cn-north-1" },
 			host: "cognito-sync.cn-north-1.amazonaws.com", region: "cn-north-1", id: "x", want: unreachable,
 		},
 		{
@@ -128,35 +127,35 @@ func TestServer_hosts(t *testing.T) {
 		{name: "ISO", option: anyRegion, host: "cognito-sync.us-iso-east-1.c2s.ic.gov", region: "us-iso-east-1", id: "x"},
 		{name: "ISO B", option: anyRegion, host: "cognito-sync.us-isob-east-1.sc2s.sgov.gov", region: "us-isob-east-1", id: "x"},
 
-		{name: "any, its own", option: anyRegion, host: "cognito-sync.us-east-1.amazonaws.com"},
-		{name: "any, another", option: anyRegion, host: "cognito-sync.eu-west-1.amazonaws.com", region: "eu-west-1", id: european},
+		{name: "AnyRegion, the server's own region", option: anyRegion, host: "cognito-sync.us-east-1.amazonaws.com"},
+		{name: "AnyRegion, another region", option: anyRegion, host: "cognito-sync.eu-west-1.amazonaws.com", region: "eu-west-1", id: european},
 		{
-			name: "any, but the pool's", option: anyRegion, host: "cognito-sync.eu-west-1.amazonaws.com", region: "eu-west-1",
+			name: "AnyRegion, not the pool's region", option: anyRegion, host: "cognito-sync.eu-west-1.amazonaws.com", region: "eu-west-1",
 			want: "ResourceNotFoundException",
 		},
-		{name: "any, signed for another", option: anyRegion, host: "cognito-sync.eu-west-1.amazonaws.com", want: "InvalidSignatureException"},
+		{name: "AnyRegion, signed for another region", option: anyRegion, host: "cognito-sync.eu-west-1.amazonaws.com", want: "InvalidSignatureException"},
 		{
-			name: "any, another service", option: anyRegion, host: "cognito-identity.us-east-1.amazonaws.com",
+			name: "AnyRegion, another service", option: anyRegion, host: "cognito-identity.us-east-1.amazonaws.com",
 			want: "InvalidSignatureException",
 		},
-		{name: "any, no region", option: anyRegion, host: "cognito-sync.nowhere.amazonaws.com", region: "nowhere", want: unreachable},
+		{name: "AnyRegion, not a region name", option: anyRegion, host: "cognito-sync.nowhere.amazonaws.com", region: "nowhere", want: unreachable},
 		{
-			name: "any, and an invented one of its own", option: func(o *cognitosynctest.Options) { o.AnyRegion, o.Region = true, "nowhere" },
+			name: "AnyRegion, an invented region as Region", option: func(o *cognitosynctest.Options) { o.AnyRegion, o.Region = true, "nowhere" },
 			host: "cognito-sync.nowhere.amazonaws.com", region: "nowhere", id: "x",
 		},
-		{name: "any, somebody's", option: anyRegion, host: "example.com", want: unreachable},
+		{name: "AnyRegion, not AWS's", option: anyRegion, host: "example.com", want: unreachable},
 		{
-			name: "any, one of Hosts", option: func(o *cognitosynctest.Options) { o.AnyRegion, o.Hosts = true, []string{"example.com"} },
+			name: "AnyRegion, one of Hosts", option: func(o *cognitosynctest.Options) { o.AnyRegion, o.Hosts = true, []string{"example.com"} },
 			host: "example.com", region: "eu-west-1", id: european,
 		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			for _, shape := range atAWS {
-				t.Run(shape.name, func(t *testing.T) {
+			for _, mode := range awsHostModes {
+				t.Run(mode.name, func(t *testing.T) {
 					t.Parallel()
-					options := []func(*cognitosynctest.Options){shape.option, func(o *cognitosynctest.Options) {
+					options := []func(*cognitosynctest.Options){mode.option, func(o *cognitosynctest.Options) {
 						o.Pools = []cognitosynctest.Pool{{IdentityPoolId: poolID}, {IdentityPoolId: european}, {IdentityPoolId: "x"}}
 					}}
 					if test.option != nil {
@@ -186,14 +185,14 @@ func TestServer_hosts(t *testing.T) {
 					}
 					require.NoError(t, got.err)
 					assert.Equal(t, test.want, got.code(), got.body)
-					assert.Equal(t, strings.TrimSuffix(test.host, ":443"), server.Requests().Last().Host, "as the signer has it")
+					assert.Equal(t, strings.TrimSuffix(test.host, ":443"), server.Requests().Last().Host, "the host as signed")
 				})
 			}
 		})
 	}
 }
 
-// AWS says which part of the scope is not that of the host.
+// The message says which part of the scope does not match the host.
 func TestServer_hostScope(t *testing.T) {
 	t.Parallel()
 	server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.InMemory, o.AnyRegion = true, true })
@@ -207,10 +206,10 @@ func TestServer_hostScope(t *testing.T) {
 	}
 }
 
-// What the client does not get to see is that the request went elsewhere.
+// The response does not show that the request was redirected.
 func TestServer_awsHostsRequest(t *testing.T) {
 	t.Parallel()
-	server := cognitosynctest.NewServer(t, atAWS[0].option)
+	server := cognitosynctest.NewServer(t, awsHostModes[0].option)
 	r := request(t, http.MethodGet, usageURL, "")
 	sign(t, r)
 	response, err := server.Config().HTTPClient.Do(r)
@@ -228,10 +227,10 @@ func TestServer_awsHostsRequest(t *testing.T) {
 
 func TestServer_pathPrefix(t *testing.T) {
 	t.Parallel()
-	for _, shape := range shapes {
-		t.Run(shape.name, func(t *testing.T) {
+	for _, mode := range modes {
+		t.Run(mode.name, func(t *testing.T) {
 			t.Parallel()
-			server := cognitosynctest.NewServer(t, shape.option, func(o *cognitosynctest.Options) {
+			server := cognitosynctest.NewServer(t, mode.option, func(o *cognitosynctest.Options) {
 				o.PathPrefix = "/proxy/v1/"
 				o.Pools = []cognitosynctest.Pool{{IdentityPoolId: poolID}}
 			})
@@ -248,7 +247,7 @@ func TestServer_pathPrefix(t *testing.T) {
 			r := request(t, http.MethodGet, usageURL, "")
 			sign(t, r)
 			got := do(&http.Client{Transport: server.RoundTripper()}, r)
-			assert.Equal(t, "ResourceNotFoundException", got.code(), "AWS's hosts have no prefix")
+			assert.Equal(t, "ResourceNotFoundException", got.code(), "AWS's hosts have no path prefix")
 		})
 	}
 }

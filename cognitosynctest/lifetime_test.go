@@ -21,7 +21,7 @@ import (
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
 )
 
-// A testTB records what a server does with a test.
+// A testTB records the calls of its methods.
 type testTB struct {
 	failed   bool
 	fatal    string
@@ -41,17 +41,17 @@ func (tb *testTB) end() {
 	}
 }
 
-// The code of a test may close the server where the server calls it.
+// Callbacks may close the server.
 func TestServer_closeInside(t *testing.T) {
 	t.Parallel()
-	for _, shape := range shapes {
-		t.Run(shape.name, func(t *testing.T) {
+	for _, mode := range modes {
+		t.Run(mode.name, func(t *testing.T) {
 			t.Parallel()
 			for _, inside := range []string{"OnRequest", "Func", "a goroutine of OnRequest"} {
 				t.Run(inside, func(t *testing.T) {
 					t.Parallel()
 					var server *cognitosynctest.Server
-					server = cognitosynctest.NewServer(t, shape.option, func(o *cognitosynctest.Options) {
+					server = cognitosynctest.NewServer(t, mode.option, func(o *cognitosynctest.Options) {
 						o.OnRequest = func(cognitosynctest.Request) {
 							switch inside {
 							case "OnRequest":
@@ -69,11 +69,11 @@ func TestServer_closeInside(t *testing.T) {
 						}
 						return cognitosynctest.OK()
 					}))
-					got := ask(t, doer(t, server), server, poolID)
-					if shape.name != "memory" {
+					got := query(t, httpClient(t, server), server, poolID)
+					if mode.name != "memory" {
 						require.Error(t, got.err, "the connection is closed")
 					}
-					require.Error(t, ask(t, doer(t, server), server, poolID).err)
+					require.Error(t, query(t, httpClient(t, server), server, poolID).err)
 					assert.Equal(t, 1, server.Count())
 				})
 			}
@@ -81,15 +81,15 @@ func TestServer_closeInside(t *testing.T) {
 	}
 }
 
-// NewServer waits at the end of the test for what may still use the test.
+// At the end of the test, NewServer waits for callbacks, because they may use the test.
 func TestNewServer_waitsForOnRequest(t *testing.T) {
 	t.Parallel()
-	for _, shape := range shapes[:2] {
-		t.Run(shape.name, func(t *testing.T) {
+	for _, mode := range modes[:2] {
+		t.Run(mode.name, func(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithCancel(t.Context())
 			tb, release, over := &testTB{}, make(chan struct{}), false
-			server := cognitosynctest.NewServer(tb, shape.option, func(o *cognitosynctest.Options) {
+			server := cognitosynctest.NewServer(tb, mode.option, func(o *cognitosynctest.Options) {
 				o.OnRequest = func(cognitosynctest.Request) {
 					cancel()
 					<-release
@@ -98,8 +98,8 @@ func TestNewServer_waitsForOnRequest(t *testing.T) {
 			})
 			r := newRequest(t, ctx, server, poolID)
 			sign(t, r)
-			require.ErrorIs(t, do(doer(t, server), r).err, context.Canceled)
-			server.Close() // does not wait for it
+			require.ErrorIs(t, do(httpClient(t, server), r).err, context.Canceled)
+			server.Close() // does not wait for OnRequest
 			close(release)
 			tb.end()
 			assert.True(t, over)
@@ -107,15 +107,15 @@ func TestNewServer_waitsForOnRequest(t *testing.T) {
 	}
 }
 
-// A panic of the test's own code reaches the test.
+// A panic in a callback fails the test.
 func TestServer_panic(t *testing.T) {
 	t.Parallel()
 	for _, inside := range []string{"OnRequest", "Func"} {
-		for _, shape := range shapes {
-			t.Run(inside+" over "+shape.name, func(t *testing.T) {
+		for _, mode := range modes {
+			t.Run(inside+" over "+mode.name, func(t *testing.T) {
 				t.Parallel()
 				tb := &testTB{}
-				server := cognitosynctest.NewServer(tb, shape.option, func(o *cognitosynctest.Options) {
+				server := cognitosynctest.NewServer(tb, mode.option, func(o *cognitosynctest.Options) {
 					o.OnRequest = func(cognitosynctest.Request) {
 						if inside == "OnRequest" {
 							panic("a slip in OnRequest")
@@ -127,9 +127,9 @@ func TestServer_panic(t *testing.T) {
 				}
 				r := newRequest(t, t.Context(), server, poolID)
 				sign(t, r)
-				client := doer(t, server)
+				client := httpClient(t, server)
 
-				if shape.name == "memory" {
+				if mode.name == "memory" {
 					assert.PanicsWithValue(t, "a slip in "+inside, func() { do(client, r) })
 					tb.end()
 					assert.Empty(t, tb.fatal)
@@ -137,29 +137,29 @@ func TestServer_panic(t *testing.T) {
 				}
 				require.Error(t, do(client, r).err)
 				tb.end()
-				assert.True(t, strings.HasPrefix(tb.fatal, "cognitosynctest: OnRequest or a function of Func panicked: a slip in "+inside+"\n"), tb.fatal)
-				assert.Contains(t, tb.fatal, "TestServer_panic", "the stack tells where")
+				assert.True(t, strings.HasPrefix(tb.fatal, "cognitosynctest: panic in OnRequest or in the function of a Func step: a slip in "+inside+"\n"), tb.fatal)
+				assert.Contains(t, tb.fatal, "TestServer_panic", "the stack trace")
 				require.Len(t, tb.logs, 1)
-				assert.Contains(t, tb.logs[0], "\npools: 0")
+				assert.Contains(t, tb.logs[0], "\nknown pools: 0")
 			})
 		}
 	}
 }
 
-// net/http's own way to break a connection is no slip.
+// A panic with http.ErrAbortHandler breaks the connection and does not fail the test.
 func TestServer_panicToAbort(t *testing.T) {
 	t.Parallel()
 	tb := &testTB{}
 	server := cognitosynctest.NewServer(tb, func(o *cognitosynctest.Options) {
 		o.OnRequest = func(cognitosynctest.Request) { panic(http.ErrAbortHandler) }
 	})
-	require.Error(t, ask(t, doer(t, server), server, poolID).err)
+	require.Error(t, query(t, httpClient(t, server), server, poolID).err)
 	tb.end()
 	assert.Empty(t, tb.fatal)
 	assert.Empty(t, tb.logs)
 }
 
-// Without a test to fail, the program ends: another process tries it.
+// A panic in a callback of a server of Start crashes the program. A child process shows it.
 func TestStart_panic(t *testing.T) {
 	t.Parallel()
 	const variable = "COGNITOSYNCTEST_PANIC"
@@ -168,25 +168,24 @@ func TestStart_panic(t *testing.T) {
 			o.OnRequest = func(cognitosynctest.Request) { panic("a slip") }
 		})
 		require.NoError(t, err)
-		ask(t, doer(t, server), server, poolID)
+		query(t, httpClient(t, server), server, poolID)
 		select {} // until the panic ends the process
 	}
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestStart_panic$")
 	cmd.Env = append(os.Environ(), variable+"=1")
 	output, err := cmd.CombinedOutput()
 	require.Error(t, err)
-	assert.Contains(t, string(output), "panic: cognitosynctest: OnRequest or a function of Func panicked: a slip")
+	assert.Contains(t, string(output), "panic: cognitosynctest: panic in OnRequest or in the function of a Func step: a slip")
 }
 
-// A test that gives up in OnRequest, as FailNow does, ends the connection and nothing
-// else.
+// If OnRequest ends its goroutine, as FailNow does, only that connection breaks.
 func TestServer_goexit(t *testing.T) {
 	t.Parallel()
-	for _, shape := range shapes[:2] {
-		t.Run(shape.name, func(t *testing.T) {
+	for _, mode := range modes[:2] {
+		t.Run(mode.name, func(t *testing.T) {
 			t.Parallel()
 			first := true
-			server := cognitosynctest.NewServer(t, shape.option, func(o *cognitosynctest.Options) {
+			server := cognitosynctest.NewServer(t, mode.option, func(o *cognitosynctest.Options) {
 				o.OnRequest = func(cognitosynctest.Request) {
 					if first {
 						first = false
@@ -194,14 +193,14 @@ func TestServer_goexit(t *testing.T) {
 					}
 				}
 			})
-			require.Error(t, ask(t, doer(t, server), server, otherID).err)
-			assert.Equal(t, http.StatusNotFound, ask(t, doer(t, server), server, otherID).status)
+			require.Error(t, query(t, httpClient(t, server), server, otherID).err)
+			assert.Equal(t, http.StatusNotFound, query(t, httpClient(t, server), server, otherID).status)
 			assert.Equal(t, 1, server.MaxInFlight())
 		})
 	}
 }
 
-// In memory, user code that ends its goroutine leaves nothing in flight.
+// In memory, a panic in a callback leaves no request in flight.
 func TestServer_panicInFlight(t *testing.T) {
 	t.Parallel()
 	server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) {
@@ -209,21 +208,21 @@ func TestServer_panicInFlight(t *testing.T) {
 		o.OnRequest = func(cognitosynctest.Request) { panic("a slip") }
 	})
 	for range 3 {
-		assert.Panics(t, func() { ask(t, doer(t, server), server, poolID) })
+		assert.Panics(t, func() { query(t, httpClient(t, server), server, poolID) })
 	}
-	assert.Equal(t, 1, server.MaxInFlight(), "one after the other")
+	assert.Equal(t, 1, server.MaxInFlight(), "the requests are sequential")
 }
 
-// However many clients there are, Close ends them all.
+// Close ends the requests of any number of clients.
 func TestServer_closeUnderLoad(t *testing.T) {
 	t.Parallel()
 	const clients, before = 500, 1200
-	for _, shape := range shapes {
-		t.Run(shape.name, func(t *testing.T) {
+	for _, mode := range modes {
+		t.Run(mode.name, func(t *testing.T) {
 			t.Parallel()
 			var server *cognitosynctest.Server
 			var count atomic.Int32
-			server, err := cognitosynctest.Start(shape.option, func(o *cognitosynctest.Options) {
+			server, err := cognitosynctest.Start(mode.option, func(o *cognitosynctest.Options) {
 				o.Pools = []cognitosynctest.Pool{{IdentityPoolId: poolID}}
 				o.KeepRequests = 10
 				o.OnRequest = func(cognitosynctest.Request) {
@@ -238,7 +237,7 @@ func TestServer_closeUnderLoad(t *testing.T) {
 			server.Script("", cognitosynctest.Repeat(20, cognitosynctest.Stall()))
 			cfg := server.Config()
 			if cfg.HTTPClient == nil {
-				cfg.HTTPClient = doer(t, server)
+				cfg.HTTPClient = httpClient(t, server)
 			}
 			client := cognitosync.NewFromConfig(cfg)
 			var wg sync.WaitGroup
@@ -263,7 +262,7 @@ func TestServer_closeUnderLoad(t *testing.T) {
 			server.Close()
 			assert.GreaterOrEqual(t, server.Count(), before)
 			assert.LessOrEqual(t, server.MaxInFlight(), clients)
-			assert.Greater(t, server.MaxInFlight(), 20, "those that stall")
+			assert.Greater(t, server.MaxInFlight(), 20, "at least the stalled requests")
 		})
 	}
 }

@@ -13,21 +13,21 @@ import (
 	"strings"
 )
 
-// RoundTripper returns a transport that takes requests to the server without a
-// socket, also when the server has a URL that can be reached. It finds the server at
-// the host of its URL, at AWS's host names of the service in the server's region, and
-// at those in Options.Hosts. With AnyRegion it finds it at AWS's host names of every
-// region and service. Any other host is not found.
+// RoundTripper returns a transport that passes requests to the server in memory, even if
+// the server also has a socket. It reaches the server at the host of its URL, at the hosts
+// in Options.Hosts, and at the AWS host names of the service in the server's region or,
+// with AnyRegion, at the AWS host names of every region and service. For any other host its
+// error wraps a [*net.DNSError].
 //
-// RoundTripper has no goroutines: all waiting is done in RoundTrip and in Read of the
-// body. Like [http.Transport] it asks for gzip and decompresses it, and faults look the
-// way they look there. After Close it refuses connections.
-func (s *Server) RoundTripper() http.RoundTripper { return transport{s} }
+// The transport starts no goroutines: RoundTrip and Read on the body do all the waiting.
+// Like [http.Transport] it requests gzip and decompresses it, and its errors are those of
+// real connections. After Close, connections are refused.
+func (s *Server) RoundTripper() http.RoundTripper { return memoryTransport{s} }
 
-type transport struct{ server *Server }
+type memoryTransport struct{ server *Server }
 
 // RoundTrip implements [http.RoundTripper].
-func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
+func (t memoryTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := wait(r.Context(), 0); err != nil {
 		closeBody(r)
 		return nil, err
@@ -36,8 +36,8 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		closeBody(r)
 		return nil, t.server.unreachable(r.URL.Host)
 	}
-	asksForGzip := r.Header.Get("Accept-Encoding") == "" && r.Header.Get("Range") == "" && r.Method != http.MethodHead
-	received, err := overTheWire(r, asksForGzip)
+	addGzip := r.Header.Get("Accept-Encoding") == "" && r.Header.Get("Range") == "" && r.Method != http.MethodHead
+	received, err := asReceived(r, addGzip)
 	if err != nil {
 		return nil, err
 	}
@@ -45,12 +45,12 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := trip.start(r.Context()); err != nil {
 		return nil, err
 	}
-	a := trip.answer(received)
-	if err := a.begin(trip.ctx); err != nil {
+	d := trip.respond(received)
+	if err := d.begin(trip.ctx); err != nil {
 		trip.end()
 		return nil, err
 	}
-	return trip.response(r, a, asksForGzip), nil
+	return trip.httpResponse(r, d, addGzip), nil
 }
 
 func closeBody(r *http.Request) {
@@ -59,9 +59,9 @@ func closeBody(r *http.Request) {
 	}
 }
 
-// overTheWire returns r as a server gets it: written out and read again.
-func overTheWire(r *http.Request, asksForGzip bool) (*http.Request, error) {
-	if asksForGzip {
+// asReceived returns r as a server receives it: written to a buffer and parsed again.
+func asReceived(r *http.Request, addGzip bool) (*http.Request, error) {
+	if addGzip {
 		r = r.Clone(r.Context())
 		r.Header.Set("Accept-Encoding", "gzip")
 	}
@@ -71,19 +71,19 @@ func overTheWire(r *http.Request, asksForGzip bool) (*http.Request, error) {
 	}
 	received, err := http.ReadRequest(bufio.NewReader(&wire))
 	if err != nil {
-		return nil, fmt.Errorf("cognitosynctest: the request cannot be read: %w", err)
+		return nil, fmt.Errorf("cognitosynctest: parse the request: %w", err)
 	}
 	return received, nil
 }
 
-// A roundTrip is a request in memory until its answer has been read.
+// A roundTrip is a request in memory until its response has been read.
 type roundTrip struct {
 	server *Server
 	ctx    context.Context // done when the client gives up or the server is closed
 	cancel context.CancelCauseFunc
 }
 
-// start puts the round trip among those that Close ends.
+// start registers the round trip with the server, so that Close ends it.
 func (t *roundTrip) start(ctx context.Context) error {
 	t.server.mu.Lock()
 	defer t.server.mu.Unlock()
@@ -92,20 +92,20 @@ func (t *roundTrip) start(ctx context.Context) error {
 	}
 	t.ctx, t.cancel = context.WithCancelCause(ctx)
 	t.server.inFlight[t] = t.cancel
-	t.server.flying++
-	t.server.peak = max(t.server.peak, t.server.flying)
+	t.server.current++
+	t.server.peak = max(t.server.peak, t.server.current)
 	return nil
 }
 
-// answer returns the server's answer. Whatever the user's code does there, the round
-// trip does not stay in flight.
-func (t *roundTrip) answer(r *http.Request) (a *answer) {
+// respond returns the server's response. The round trip does not stay in flight even if a
+// callback panics or ends the goroutine.
+func (t *roundTrip) respond(r *http.Request) (d *delivery) {
 	defer func() {
-		if a == nil { // a panic, or the end of the goroutine
+		if d == nil { // a callback did so
 			t.end()
 		}
 	}()
-	return t.server.answer(r.WithContext(t.ctx), attached)
+	return t.server.respond(r.WithContext(t.ctx), runDirectly)
 }
 
 func (t *roundTrip) end() {
@@ -113,34 +113,34 @@ func (t *roundTrip) end() {
 	defer t.server.mu.Unlock()
 	if _, going := t.server.inFlight[t]; going {
 		delete(t.server.inFlight, t)
-		t.server.flying--
+		t.server.current--
 	}
 	t.cancel(nil)
 }
 
-// response returns what http.Transport would for the answer a to r.
-func (t *roundTrip) response(r *http.Request, a *answer, asksForGzip bool) *http.Response {
+// httpResponse returns d, the response to r, as [http.Transport] would.
+func (t *roundTrip) httpResponse(r *http.Request, d *delivery, addGzip bool) *http.Response {
 	response := &http.Response{
-		Status:        strings.TrimSpace(fmt.Sprintf("%d %s", a.status, http.StatusText(a.status))),
-		StatusCode:    a.status,
+		Status:        strings.TrimSpace(fmt.Sprintf("%d %s", d.status, http.StatusText(d.status))),
+		StatusCode:    d.status,
 		Proto:         "HTTP/1.1",
 		ProtoMajor:    1,
 		ProtoMinor:    1,
-		Header:        a.header,
-		ContentLength: a.announced(),
+		Header:        d.header,
+		ContentLength: d.announced(),
 		Request:       r,
 	}
-	if !a.hasBody() || r.Method == http.MethodHead {
+	if !d.hasBody() || r.Method == http.MethodHead {
 		t.end()
 		response.Body = http.NoBody
 		return response
 	}
-	var body io.ReadCloser = &memoryBody{stream: stream{answer: a, ctx: t.ctx}, trip: t}
+	var body io.ReadCloser = &memoryBody{stream: stream{delivery: d, ctx: t.ctx}, trip: t}
 	response.Header.Del("Content-Length")
 	if n := response.ContentLength; n >= 0 {
 		response.Header.Set("Content-Length", fmt.Sprint(n))
 	}
-	if asksForGzip && strings.EqualFold(response.Header.Get("Content-Encoding"), "gzip") {
+	if addGzip && strings.EqualFold(response.Header.Get("Content-Encoding"), "gzip") {
 		response.Header.Del("Content-Encoding")
 		response.Header.Del("Content-Length")
 		response.ContentLength = -1
@@ -151,7 +151,7 @@ func (t *roundTrip) response(r *http.Request, a *answer, asksForGzip bool) *http
 	return response
 }
 
-// A memoryBody is the body of an answer in memory.
+// A memoryBody is the body of a response in memory.
 type memoryBody struct {
 	stream
 	trip *roundTrip
@@ -179,10 +179,10 @@ func (b *memoryBody) Close() error {
 	return nil
 }
 
-// errClosedBody is worded as that of net/http, which is not exported.
+// errClosedBody has the text of net/http's own, which is not exported.
 var errClosedBody = errors.New("http: read on closed response body")
 
-// A gunzip decompresses a body that is gzip-encoded.
+// A gunzip decompresses a gzip-encoded body.
 type gunzip struct {
 	body   io.ReadCloser
 	reader *gzip.Reader

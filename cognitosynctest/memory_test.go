@@ -17,8 +17,7 @@ import (
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
 )
 
-// newMemoryServer returns a server in memory that knows poolID, and a client
-// of it.
+// newMemoryServer returns a server in memory that has the pool poolID, and a client for it.
 func newMemoryServer(t *testing.T) (*cognitosynctest.Server, *http.Client) {
 	t.Helper()
 	server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) {
@@ -28,10 +27,10 @@ func newMemoryServer(t *testing.T) (*cognitosynctest.Server, *http.Client) {
 	return server, &http.Client{Transport: server.RoundTripper()}
 }
 
-// The host does not matter, and a server with a socket has a RoundTripper too.
-func TestRoundTripper_anyHost(t *testing.T) {
+// The RoundTripper reaches the server at AWS's host name, even if the server has a socket.
+func TestRoundTripper_awsHost(t *testing.T) {
 	t.Parallel()
-	inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
+	inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
 		client := &http.Client{Transport: server.RoundTripper()}
 		r := request(t, http.MethodGet, "https://cognito-sync.us-east-1.amazonaws.com/identitypools/"+poolID, "")
 		sign(t, r)
@@ -40,14 +39,14 @@ func TestRoundTripper_anyHost(t *testing.T) {
 	})
 }
 
-// What the server sees, and what the client, is as it is over HTTP.
+// The server and the client see the same in memory as over HTTP.
 func TestRoundTripper_fidelity(t *testing.T) {
 	t.Parallel()
-	inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
+	inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
 		r := newRequest(t, t.Context(), server, poolID)
 		r.Header.Set("X-Spaces", " a ")
 		sign(t, r)
-		response, err := doer(t, server).Do(r)
+		response, err := httpClient(t, server).Do(r)
 		require.NoError(t, err)
 		require.NoError(t, response.Body.Close())
 		_, err = response.Body.Read(make([]byte, 1))
@@ -63,7 +62,7 @@ func TestRoundTripper_fidelity(t *testing.T) {
 		assert.Equal(t, "a", header.Get("X-Spaces"))
 		assert.Equal(t, "Go-http-client/1.1", header.Get("User-Agent"))
 		assert.Equal(t, "gzip", header.Get("Accept-Encoding"))
-		assert.Empty(t, r.Header.Get("Accept-Encoding"), "the request is the caller's")
+		assert.Empty(t, r.Header.Get("Accept-Encoding"), "the caller's request is unchanged")
 	})
 }
 
@@ -71,35 +70,35 @@ func TestRoundTripper_gzip(t *testing.T) {
 	t.Parallel()
 	var packed bytes.Buffer
 	w := gzip.NewWriter(&packed)
-	_, err := w.Write([]byte("unfolded"))
+	_, err := w.Write([]byte("decompressed"))
 	require.NoError(t, err)
 	require.NoError(t, w.Close())
 	encoded := http.Header{"Content-Encoding": {"gzip"}}
 	tests := []struct {
 		name   string
-		header string // of the request
+		header string // a request header
 		body   string
 		want   string
 		err    error
 	}{
-		{name: "asked for by the transport", body: packed.String(), want: "unfolded"},
-		{name: "asked for by the caller", header: "Accept-Encoding", body: packed.String(), want: packed.String()},
+		{name: "requested by the transport", body: packed.String(), want: "decompressed"},
+		{name: "requested by the caller", header: "Accept-Encoding", body: packed.String(), want: packed.String()},
 		{name: "a range", header: "Range", body: packed.String(), want: packed.String()},
 		{name: "not gzip", body: "this is not gzip", err: gzip.ErrHeader},
-		{name: "cut off", body: packed.String()[:packed.Len()-4], want: "unfolded", err: io.ErrUnexpectedEOF},
+		{name: "cut off", body: packed.String()[:packed.Len()-4], want: "decompressed", err: io.ErrUnexpectedEOF},
 		{name: "empty", body: ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
+			inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
 				server.Script("", cognitosynctest.Reply(200, encoded, test.body))
 				r := newRequest(t, t.Context(), server, poolID)
 				if test.header != "" {
 					r.Header.Set(test.header, "gzip")
 				}
 				sign(t, r)
-				response, err := doer(t, server).Do(r)
+				response, err := httpClient(t, server).Do(r)
 				require.NoError(t, err)
 				defer response.Body.Close()
 				body, err := io.ReadAll(response.Body)
@@ -132,7 +131,7 @@ func TestRoundTripper_neverSent(t *testing.T) {
 			"unreadable path", func(r *http.Request) *http.Request {
 				r.URL.Opaque = "/identitypools/%zz"
 				return r
-			}, nil, `cognitosynctest: the request cannot be read: parse "/identitypools/%zz": invalid URL escape "%zz"`,
+			}, nil, `cognitosynctest: parse the request: parse "/identitypools/%zz": invalid URL escape "%zz"`,
 		},
 	}
 	for _, test := range tests {
@@ -157,7 +156,7 @@ func TestRoundTripper_neverSent(t *testing.T) {
 	}
 }
 
-// A closer notes that it is closed.
+// A closer records that it is closed.
 type closer struct {
 	io.Reader
 	closed *bool
@@ -165,7 +164,7 @@ type closer struct {
 
 func (c closer) Close() error { *c.closed = true; return nil }
 
-// The end of a body stays what it is.
+// Reading past the end of a body returns the same error again.
 func TestRoundTripper_bodyEnd(t *testing.T) {
 	t.Parallel()
 	server, client := newMemoryServer(t)
@@ -188,6 +187,6 @@ func TestRoundTripper_bodyEnd(t *testing.T) {
 func TestServer_urlInMemory(t *testing.T) {
 	t.Parallel()
 	server, _ := newMemoryServer(t)
-	// A name that no resolver has, so that nothing leaves the machine.
+	// RFC 2606 reserves .invalid, so no request leaves the machine.
 	assert.True(t, strings.HasSuffix(server.URL(), ".invalid"), server.URL())
 }

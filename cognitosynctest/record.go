@@ -2,10 +2,10 @@ package cognitosynctest
 
 // A record keeps the latest requests.
 type record struct {
-	limit  int       // 0: all are kept; less: none
-	kept   []Request // once there are limit: a ring
-	oldest int       // in the ring
-	count  int       // of all that were added
+	limit  int       // 0: keep all; negative: keep none
+	kept   []Request // a ring once it has limit requests
+	oldest int       // index in kept
+	count  int       // requests added, kept or not
 }
 
 func (r *record) add(request Request) {

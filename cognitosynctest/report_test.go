@@ -15,8 +15,9 @@ import (
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
 )
 
-// reported is a server in memory that has served and refused, and what it was asked.
-func reported(t *testing.T, tb cognitosynctest.TB) *cognitosynctest.Server {
+// newReportedServer returns a server in memory that has accepted some requests and refused
+// others.
+func newReportedServer(t *testing.T, tb cognitosynctest.TB) *cognitosynctest.Server {
 	t.Helper()
 	server := cognitosynctest.NewServer(tb, func(o *cognitosynctest.Options) {
 		o.InMemory = true
@@ -32,20 +33,20 @@ func reported(t *testing.T, tb cognitosynctest.TB) *cognitosynctest.Server {
 		sign(t, r)
 		do(client, r)
 	}
-	ask(t, client, server, otherID, func(s *signing) { s.region = "eu-west-1" })
-	ask(t, client, server, otherID, func(s *signing) { s.once = true })
+	query(t, client, server, otherID, func(s *signing) { s.region = "eu-west-1" })
+	query(t, client, server, otherID, func(s *signing) { s.once = true })
 	do(client, request(t, http.MethodPost, server.URL()+"/x", ""))
 	return server
 }
 
 const reportedPath = "/identitypools/us-east-1%3A23ec4050-6aea-7089-a2dd-08002example"
 
-// A failed test says what the server saw. One that has passed says nothing.
+// A failed test logs the report. A passed test logs nothing.
 func TestNewServer_logs(t *testing.T) {
 	t.Parallel()
 	for _, failed := range []bool{false, true} {
 		tb := &testTB{failed: failed}
-		server := reported(t, tb)
+		server := newReportedServer(t, tb)
 		report := server.Report()
 		tb.end()
 		if !failed {
@@ -55,7 +56,7 @@ func TestNewServer_logs(t *testing.T) {
 		require.Equal(t, []string{report}, tb.logs)
 		assert.Empty(t, tb.fatal)
 		const otherPath = "/identitypools/us-east-1%3A00000000-0000-0000-0000-000000000001"
-		want := `cognitosynctest: https://cognitosynctest.invalid
+		want := `cognitosynctest: server https://cognitosynctest.invalid
 requests: 6
 	1. GET ` + reportedPath + `, pool ` + poolID + `, attempt 1 of 3: 429 TooManyRequestsException
 	2. GET ` + reportedPath + `, pool ` + poolID + `, attempt 2 of 3: no response
@@ -63,19 +64,19 @@ requests: 6
 	4. GET ` + otherPath + `, pool ` + otherID + `: 403 InvalidSignatureException
 	5. GET ` + otherPath + `, pool ` + otherID + `: 403 InvalidSignatureException
 	6. POST /x: 404 UnknownOperationException
-steps never met: 2
+pending steps: 3
 	any pool: OK.CutAfter(10)
-	` + poolID + `: 2 times TooManyRequests
-pools: 2
-	` + european + ` (not found: the server is in us-east-1)
+	` + poolID + `: TooManyRequests (2 times)
+known pools: 2
+	` + european + ` (not found: the server's region is us-east-1)
 	` + poolID + `
-refused for their signature: 2
-	4. 403 InvalidSignatureException: Credential's scope is `
+refused requests: 2
+	4. 403 InvalidSignatureException: the scope in Credential is `
 		assert.Equal(t, want, report[:min(len(want), len(report))])
-		_, refusals, _ := strings.Cut(report, "signature: 2\n\t4. ")
+		_, refusals, _ := strings.Cut(report, "refused requests: 2\n\t4. ")
 		first, second, found := strings.Cut(refusals, "\n\t5. ")
 		require.True(t, found)
-		assert.NotContains(t, first, "canonical request", "they are the same, the reason says it all")
+		assert.NotContains(t, first, "canonical request", "expected and received are the same")
 		assert.Contains(t, first, "expected string to sign")
 		for _, want := range []string{"expected canonical request", "received canonical request", "x-amz-security-token:REDACTED"} {
 			assert.Contains(t, second, want)
@@ -85,17 +86,17 @@ refused for their signature: 2
 	}
 }
 
-// For a server that several tests share, each sees what concerns it.
+// Each test that watches a shared server gets a report on its own requests and steps.
 func TestServer_Watch(t *testing.T) {
 	t.Parallel()
-	server := reported(t, t)
+	server := newReportedServer(t, t)
 	server.Script(european, cognitosynctest.InternalError())
 	all, one, passed := &testTB{failed: true}, &testTB{failed: true}, &testTB{}
 	server.Watch(all)
 	server.Watch(one, otherID)
 	server.Watch(passed)
 	for _, id := range []string{otherID, poolID} {
-		ask(t, server.Config().HTTPClient, server, id)
+		query(t, server.Config().HTTPClient, server, id)
 	}
 	for _, tb := range []*testTB{all, one, passed} {
 		tb.end()
@@ -103,22 +104,22 @@ func TestServer_Watch(t *testing.T) {
 	assert.Empty(t, passed.logs)
 	require.Len(t, all.logs, 1)
 	assert.Contains(t, all.logs[0], "\nrequests: 2\n\t7. GET ")
-	assert.Contains(t, all.logs[0], "\nsteps never met: 2\n\t"+european+": InternalError\n\t"+poolID+": TooManyRequests\n")
+	assert.Contains(t, all.logs[0], "\npending steps: 2\n\t"+european+": InternalError\n\t"+poolID+": TooManyRequests\n")
 	require.Len(t, one.logs, 1)
 	assert.Contains(t, one.logs[0], "\nrequests: 1\n\t7. GET ")
-	assert.Contains(t, one.logs[0], "\nsteps never met: 0\n")
+	assert.Contains(t, one.logs[0], "\npending steps: 0\n")
 	assert.NotContains(t, one.logs[0], "refused")
 }
 
-// A report stays readable however long the server has run.
+// A report has a limited length, however many requests there were.
 func TestServer_Report_long(t *testing.T) {
 	t.Parallel()
 	server, client := newMemoryServer(t)
 	for range 103 {
-		ask(t, client, server, poolID)
+		query(t, client, server, poolID)
 	}
 	report := server.Report()
-	assert.Contains(t, report, "requests: 103\n\t(3 more)\n\t4. GET ")
+	assert.Contains(t, report, "requests: 103\n\t(3 omitted)\n\t4. GET ")
 	assert.Contains(t, report, "\n\t103. GET ")
 }
 
@@ -126,7 +127,7 @@ func TestServer_KeepRequests(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		keep int
-		want []int // the numbers of 5 requests that are kept
+		want []int // the numbers of the kept requests, of 5
 	}{
 		{0, []int{1, 2, 3, 4, 5}},
 		{-1, []int{}},
@@ -148,12 +149,12 @@ func TestServer_KeepRequests(t *testing.T) {
 			}
 			server.Script("", cognitosynctest.Repeat(6, cognitosynctest.InternalError()))
 			for range 5 {
-				ask(t, doer(t, server), server, poolID)
+				query(t, httpClient(t, server), server, poolID)
 			}
 			assert.Equal(t, test.want, numbers())
 			assert.Equal(t, 5, server.Count())
 			if forgotten := 5 - len(test.want); forgotten > 0 {
-				assert.Contains(t, server.Report(), fmt.Sprintf("\n\t(%d more were not kept)\n", forgotten))
+				assert.Contains(t, server.Report(), fmt.Sprintf("\n\t(%d earlier requests not kept: see Options.KeepRequests)\n", forgotten))
 			} else {
 				assert.NotContains(t, server.Report(), "not kept")
 			}
@@ -162,7 +163,7 @@ func TestServer_KeepRequests(t *testing.T) {
 			assert.Empty(t, numbers())
 			assert.Zero(t, server.Count())
 			assert.Equal(t, 1, server.Pending(), "scripts stay")
-			ask(t, doer(t, server), server, poolID)
+			query(t, httpClient(t, server), server, poolID)
 			assert.Equal(t, 1, server.Count())
 			if test.keep >= 0 {
 				assert.Equal(t, []int{6}, numbers())
@@ -171,7 +172,7 @@ func TestServer_KeepRequests(t *testing.T) {
 	}
 }
 
-// What a test does with the requests it gets does not change the record.
+// Modifying the requests that a test gets does not modify the record.
 func TestServer_Requests_shareNothing(t *testing.T) {
 	t.Parallel()
 	spoil := func(r *cognitosynctest.Request) {
@@ -197,10 +198,10 @@ func TestServer_Requests_shareNothing(t *testing.T) {
 	}
 }
 
-// However a request is printed, no token is in it.
+// The text of a request contains no token, whatever the verb.
 func TestRequest_text(t *testing.T) {
 	t.Parallel()
-	server := reported(t, &testTB{})
+	server := newReportedServer(t, &testTB{})
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
 		for _, value := range []any{server.Requests(), server.Requests().Last(), &server.Requests()[0], server.Requests()[4]} {
 			text := fmt.Sprintf(verb, value)
@@ -215,8 +216,8 @@ func TestRequest_text(t *testing.T) {
 	assert.Equal(t, " : no response", cognitosynctest.Request{}.String())
 }
 
-// A server with a bound stays as large as it is. COGNITOSYNCTEST_REQUESTS=1000000 makes
-// it a long test.
+// With KeepRequests, the memory of a server is bounded. COGNITOSYNCTEST_REQUESTS=1000000 runs
+// a longer test.
 func TestServer_memory(t *testing.T) {
 	requests := 20_000
 	if n, err := fmt.Sscan(os.Getenv("COGNITOSYNCTEST_REQUESTS"), &requests); err == nil && n == 1 {
@@ -249,6 +250,6 @@ func TestServer_memory(t *testing.T) {
 	t.Logf("heap in use: %d KB after half of the requests, %d KB after all", half>>10, whole>>10)
 	assert.Equal(t, requests, server.Count())
 	assert.Equal(t, 100, server.Requests().Count())
-	// Kept whole, half the requests of the short test take 16 MB.
+	// Without KeepRequests, half of the default number of requests take 16 MB.
 	assert.Less(t, whole, half+(4<<20))
 }

@@ -12,12 +12,11 @@ import (
 	"unicode"
 )
 
-// A Request is one request that a server got, with the answer it decided on. Its text
-// form, with any verb of package fmt, is one line without headers, as they contain
-// tokens.
+// A Request is a request that a server received, with a summary of the response. Every verb
+// of package fmt formats it as one line without headers, because these contain tokens.
 type Request struct {
-	Number   int       // 1 for the first request since the server was started
-	Time     time.Time // when it was received, by the service's clock
+	Number   int       // 1 for the first request since the server started
+	Time     time.Time // of receipt, by the service's clock
 	Method   string
 	Path     string // as received, escaped
 	RawQuery string // as received
@@ -25,30 +24,27 @@ type Request struct {
 	Header   http.Header
 	Body     []byte
 
-	PoolID string // the pool it asks for; "" if it asks for something else
+	PoolID string // the pool that it queries; empty for any other operation
 
-	// Region is the region it is signed for. Empty if it was refused, or asks for
-	// something else than a pool.
+	// Region is the region that the request is signed for. It is empty if the request was
+	// refused or is for another operation.
 	Region string
 
-	// InvocationID is the Amz-Sdk-Invocation-Id: all attempts of one call have the
-	// same. Empty for a client that sends none.
+	// InvocationID is the Amz-Sdk-Invocation-Id header, which all attempts of a call share.
+	// It is empty if the client sends none.
 	InvocationID string
 
-	// Attempt and MaxAttempts are the numbers in Amz-Sdk-Request. Zero if not there.
+	// Attempt and MaxAttempts are the numbers in the Amz-Sdk-Request header, or zero.
 	Attempt, MaxAttempts int
 
-	// Refusal says why the request was refused for its signature; nil if it was
-	// not.
+	// Refusal says why the signature check refused the request. It is nil if it did not.
 	Refusal *Refusal
 
-	// The response: its status, which is 0 if there is none, the error code from its
-	// X-Amzn-Errortype, up to a colon, and its X-Amzn-Requestid.
-	StatusCode int
-	ErrorCode  string
-	RequestID  string
+	StatusCode int    // of the response; 0 if there is none
+	ErrorCode  string // from the response's X-Amzn-Errortype header, up to the colon
+	RequestID  string // from the response's X-Amzn-Requestid header
 
-	principal string // the ARN of the sender, if it is known
+	principal string // the ARN of the sender, if known
 }
 
 // clone returns a copy that shares nothing with r.
@@ -80,10 +76,10 @@ func (r Request) String() string {
 	return strings.TrimRight(b.String(), " ")
 }
 
-// GoString is String, for the verb %#v.
+// GoString returns r.String(), so that %#v does not print headers either.
 func (r Request) GoString() string { return r.String() }
 
-// printable returns s, quoted if it is empty or contains what cannot be printed.
+// printable returns s, quoted if it is empty or contains unprintable characters.
 func printable(s string) string {
 	if s == "" || strings.ContainsFunc(s, func(c rune) bool { return !unicode.IsPrint(c) }) {
 		return strconv.Quote(s)
@@ -91,7 +87,8 @@ func printable(s string) string {
 	return s
 }
 
-// newRequest records what r has in itself. Paths of pools begin with prefix.
+// newRequest returns the record of r, without a response. The paths of pools begin with
+// prefix.
 func newRequest(r *http.Request, prefix string, body []byte) Request {
 	path, query := rawTarget(r)
 	recorded := Request{
@@ -108,7 +105,7 @@ func newRequest(r *http.Request, prefix string, body []byte) Request {
 	}
 	for field := range strings.SplitSeq(r.Header.Get("Amz-Sdk-Request"), ";") {
 		name, value, _ := strings.Cut(strings.TrimSpace(field), "=")
-		n, _ := strconv.Atoi(value) // 0 for what is no number
+		n, _ := strconv.Atoi(value) // 0 if it is not a number
 		switch name {
 		case "attempt":
 			recorded.Attempt = n
@@ -119,24 +116,24 @@ func newRequest(r *http.Request, prefix string, body []byte) Request {
 	return recorded
 }
 
-// poolID returns the pool that a request asks for, or "" if it is no
+// poolID returns the ID of the pool that a request queries, or "" if the request is not a
 // DescribeIdentityPoolUsage.
 func poolID(method, path string) string {
 	label, ok := strings.CutPrefix(path, "/identitypools/")
 	if !ok || method != http.MethodGet || strings.Contains(label, "/") {
 		return ""
 	}
-	id, _ := url.PathUnescape(label) // "" for what cannot be unescaped
+	id, _ := url.PathUnescape(label) // "" for an invalid escape
 	return id
 }
 
-// Requests are recorded requests, in the order in which they came.
+// Requests are recorded requests in the order of receipt.
 type Requests []Request
 
-// Count returns how many requests there are.
+// Count returns the number of requests.
 func (rs Requests) Count() int { return len(rs) }
 
-// Last returns the latest request, or a zero Request if there is none.
+// Last returns the latest request, or the zero Request if there is none.
 func (rs Requests) Last() Request {
 	if len(rs) == 0 {
 		return Request{}
@@ -144,31 +141,31 @@ func (rs Requests) Last() Request {
 	return rs[len(rs)-1]
 }
 
-// ByPool returns the requests for one pool.
+// ByPool returns the requests that query the pool.
 func (rs Requests) ByPool(id string) Requests {
 	return rs.filter(func(r *Request) bool { return r.PoolID == id })
 }
 
-// Attempts returns the attempts of one call, by its invocation ID.
+// Attempts returns the attempts of the call with the invocation ID.
 func (rs Requests) Attempts(invocationID string) Requests {
 	return rs.filter(func(r *Request) bool { return r.InvocationID == invocationID })
 }
 
-// Refused returns the requests that were refused for their signature.
+// Refused returns the requests that the signature check refused.
 func (rs Requests) Refused() Requests {
 	return rs.filter(func(r *Request) bool { return r.Refusal != nil })
 }
 
-// Calls returns the attempts of each call, in the order of their first attempts.
-// A request without an invocation ID is a call of its own.
+// Calls groups the requests by call, in the order of the calls' first attempts. A request
+// without an invocation ID is a call of its own.
 func (rs Requests) Calls() []Requests {
 	var calls []Requests
-	place := map[string]int{}
+	index := map[string]int{}
 	for _, r := range rs {
-		i, known := place[r.InvocationID]
+		i, known := index[r.InvocationID]
 		if !known || r.InvocationID == "" {
 			i = len(calls)
-			place[r.InvocationID] = i
+			index[r.InvocationID] = i
 			calls = append(calls, nil)
 		}
 		calls[i] = append(calls[i], r)

@@ -8,81 +8,80 @@ import (
 	"strings"
 )
 
-// keptCalls is how many calls a script of ScriptEachCall remembers.
-const keptCalls = 1 << 12
+// maxTrackedCalls is how many calls a script of ScriptEachCall tracks by invocation ID.
+const maxTrackedCalls = 1 << 12
 
 // A script is the steps that each call goes through.
 type script struct {
-	acts   []act
-	met    map[string]int // by invocation ID: how many of acts the call has met
-	begun  []string       // the invocation IDs in met, in the order of their first requests
-	left   []int          // at i: how many calls that are no longer in met have met i of acts
-	anyMet bool
+	acts      []act
+	consumed  map[string]int // by invocation ID: how many of acts the call has consumed
+	calls     []string       // the keys of consumed, in the order of their first requests
+	untracked []int          // at i: how many calls not in consumed have consumed i of acts
+	started   bool           // there has been a call
 }
 
 func newScript(acts []act) *script {
-	return &script{acts: acts, met: map[string]int{}, left: make([]int, len(acts)+1)}
+	return &script{acts: acts, consumed: map[string]int{}, untracked: make([]int, len(acts)+1)}
 }
 
-// next returns the step that the call meets next, if there is one.
+// next returns the next step of the call, if there is one.
 func (s *script) next(invocationID string) (step act, ok bool) {
 	last := len(s.acts) - 1
-	switch met := s.met[invocationID]; {
-	case met <= last:
-		return s.acts[met], true
+	switch consumed := s.consumed[invocationID]; {
+	case consumed <= last:
+		return s.acts[consumed], true
 	default:
 		return s.acts[last], s.acts[last].forever
 	}
 }
 
-// useUp notes that the call has met its next step. A call without an ID ends with
-// that.
-func (s *script) useUp(invocationID string) {
-	s.anyMet = true
+// consume moves the call past its next step. A call without an ID ends there.
+func (s *script) consume(invocationID string) {
+	s.started = true
 	if invocationID == "" {
-		s.left[1]++
+		s.untracked[1]++
 		return
 	}
-	met, known := s.met[invocationID]
-	s.met[invocationID] = min(met+1, len(s.acts))
-	if known {
+	consumed, tracked := s.consumed[invocationID]
+	s.consumed[invocationID] = min(consumed+1, len(s.acts))
+	if tracked {
 		return
 	}
-	s.begun = append(s.begun, invocationID)
-	if len(s.begun) > keptCalls {
-		s.left[s.met[s.begun[0]]]++
-		delete(s.met, s.begun[0])
-		s.begun = s.begun[1:]
+	s.calls = append(s.calls, invocationID)
+	if len(s.calls) > maxTrackedCalls {
+		s.untracked[s.consumed[s.calls[0]]]++
+		delete(s.consumed, s.calls[0])
+		s.calls = s.calls[1:]
 	}
 }
 
-// pending returns the steps that calls have not met or, before the first call, all.
+// pending returns the steps that each call has left or, before the first call, all steps.
 func (s *script) pending(poolID string) []PendingStep {
-	if !s.anyMet {
+	if !s.started {
 		return pendingSteps(poolID, "", s.acts, 1)
 	}
 	var pending []PendingStep
-	for _, id := range s.begun {
-		pending = append(pending, pendingSteps(poolID, id, s.acts[s.met[id]:], 1)...)
+	for _, id := range s.calls {
+		pending = append(pending, pendingSteps(poolID, id, s.acts[s.consumed[id]:], 1)...)
 	}
-	for met, calls := range s.left {
+	for consumed, calls := range s.untracked {
 		if calls > 0 {
-			pending = append(pending, pendingSteps(poolID, "", s.acts[met:], calls)...)
+			pending = append(pending, pendingSteps(poolID, "", s.acts[consumed:], calls)...)
 		}
 	}
 	return pending
 }
 
-// A PendingStep is a step that no request has met, or several of the same kind in a
-// row.
+// A PendingStep is a step that no request has consumed. Several in a row with the same name
+// are one PendingStep.
 type PendingStep struct {
-	PoolID string // that it is scripted for; "" for any
-	Call   string // the invocation ID of the call that has not met it, if it was one that began; see ScriptEachCall
-	Step   string // what it is, such as "TooManyRequests" or "OK.CutAfter(10)"
-	Count  int    // how often
+	PoolID string // the pool that it is scripted for; empty for any
+	Call   string // for a step of ScriptEachCall: the invocation ID of the call, if known
+	Step   string // name, such as "TooManyRequests" or "OK.CutAfter(10)"
+	Count  int    // how often the step is pending
 }
 
-// String describes the steps in one line.
+// String describes the step in one line.
 func (p PendingStep) String() string {
 	pool := "any pool"
 	if p.PoolID != "" {
@@ -92,18 +91,18 @@ func (p PendingStep) String() string {
 		pool += ", call " + printable(p.Call)
 	}
 	if p.Count > 1 {
-		return fmt.Sprintf("%s: %d times %s", pool, p.Count, p.Step)
+		return fmt.Sprintf("%s: %s (%d times)", pool, p.Step, p.Count)
 	}
 	return pool + ": " + p.Step
 }
 
-// pendingSteps names acts, each of which was not met by so many calls.
+// pendingSteps returns acts as pending steps of the given number of calls.
 func pendingSteps(poolID, call string, acts []act, calls int) []PendingStep {
 	var pending []PendingStep
 	for _, a := range acts {
 		last := len(pending) - 1
 		switch {
-		case a.met:
+		case a.used:
 		case last >= 0 && pending[last].Step == a.name:
 			pending[last].Count += calls
 		default:
@@ -113,9 +112,9 @@ func pendingSteps(poolID, call string, acts []act, calls int) []PendingStep {
 	return pending
 }
 
-// PendingSteps returns the steps of Script and of ScriptEachCall that were not met, by
-// pool. A step of [Forever] counts as met once one request has met it. The steps of
-// ScriptEachCall count for each call that has begun or, before the first, once.
+// PendingSteps returns the steps of Script and ScriptEachCall that no request has consumed,
+// sorted by pool ID. A step of [Forever] is pending until its first request. The steps of
+// ScriptEachCall count for each call that has begun or, before the first call, once.
 func (s *Server) PendingSteps() []PendingStep {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -130,28 +129,30 @@ func (s *Server) PendingSteps() []PendingStep {
 	return pending
 }
 
-// Pending returns how many steps of Script and ScriptEachCall were not met, over all
-// pools: the sum of the Counts of PendingSteps.
-func (s *Server) Pending() int {
+// Pending returns the number of pending steps: the sum of the Counts of PendingSteps.
+func (s *Server) Pending() int { return total(s.PendingSteps()) }
+
+func total(pending []PendingStep) int {
 	n := 0
-	for _, p := range s.PendingSteps() {
+	for _, p := range pending {
 		n += p.Count
 	}
 	return n
 }
 
-// Report returns what a failed test should know of the server, over several lines: its
-// latest requests with their responses, the steps that were not met, the pools, and why
-// requests were refused for their signature. It contains no session token.
+// Report returns the state of the server over several lines, for the log of a failed test:
+// the latest requests with their responses, the pending steps, the known pools, and why
+// requests were refused. It contains no session token.
 func (s *Server) Report() string { return s.report(0, nil) }
 
-// Watch logs, if the test fails, what [Server.Report] returns: the requests since now,
-// and with pool IDs only those and the steps for these pools. It is for servers that
-// several tests share; the server of [NewServer] does it for its own.
+// Watch logs a [Server.Report] if the test fails. The report covers requests since the call
+// of Watch. With pool IDs, it is limited to the requests and steps for these pools, and to
+// the steps for any pool. Watch is for servers that several tests share; [NewServer] logs
+// the report by itself.
 func (s *Server) Watch(tb TB, poolIDs ...string) {
 	tb.Helper()
 	s.mu.Lock()
-	since := s.answers
+	since := s.received
 	s.mu.Unlock()
 	tb.Cleanup(func() {
 		if tb.Failed() {
@@ -160,11 +161,11 @@ func (s *Server) Watch(tb TB, poolIDs ...string) {
 	})
 }
 
-// maxReported is how many requests, steps or pools a report lists of each.
+// maxReported limits each list in a report.
 const maxReported = 100
 
-// report is Report of the requests after the first since, for poolIDs or, without
-// any, for all pools.
+// report returns the report on requests with a number above since, limited to poolIDs if
+// there are any.
 func (s *Server) report(since int, poolIDs []string) string {
 	concerns := func(poolID string) bool { return len(poolIDs) == 0 || slices.Contains(poolIDs, poolID) }
 	kept := s.Requests()
@@ -173,26 +174,30 @@ func (s *Server) report(since int, poolIDs []string) string {
 	refused := requests.Refused()
 
 	var b strings.Builder
-	fmt.Fprintf(&b, "cognitosynctest: %s\n", s.URL())
-	section(&b, "requests", requests, func(r Request) string { return fmt.Sprintf("%d. %s", r.Number, r) })
+	fmt.Fprintf(&b, "cognitosynctest: server %s\n", s.URL())
+	fmt.Fprintf(&b, "requests: %d\n", len(requests))
+	list(&b, requests, func(r Request) string { return fmt.Sprintf("%d. %s", r.Number, r) })
 	if forgotten := s.Count() - len(kept); forgotten > 0 {
-		fmt.Fprintf(&b, "\t(%d more were not kept)\n", forgotten)
+		fmt.Fprintf(&b, "\t(%d earlier requests not kept: see Options.KeepRequests)\n", forgotten)
 	}
-	section(&b, "steps never met", pending, PendingStep.String)
-	section(&b, "pools", s.knownPools(), func(poolID string) string { return s.describe(poolID) })
+	fmt.Fprintf(&b, "pending steps: %d\n", total(pending))
+	list(&b, pending, PendingStep.String)
+	pools := s.knownPools()
+	fmt.Fprintf(&b, "known pools: %d\n", len(pools))
+	list(&b, pools, s.describePool)
 	if len(refused) > 0 {
-		section(&b, "refused for their signature", refused, func(r Request) string {
-			return fmt.Sprintf("%d. %s", r.Number, strings.ReplaceAll(r.Refusal.String(), "\n", "\n\t"))
+		fmt.Fprintf(&b, "refused requests: %d\n", len(refused))
+		list(&b, refused, func(r Request) string {
+			return fmt.Sprintf("%d. %s", r.Number, strings.ReplaceAll(r.Refusal.String(), "\n", "\n\t\t"))
 		})
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// section writes a list of the latest items under a title.
-func section[T any](b *strings.Builder, title string, items []T, line func(T) string) {
-	fmt.Fprintf(b, "%s: %d\n", title, len(items))
+// list writes the last maxReported items, one a line.
+func list[T any](b *strings.Builder, items []T, line func(T) string) {
 	if more := len(items) - maxReported; more > 0 {
-		fmt.Fprintf(b, "\t(%d more)\n", more)
+		fmt.Fprintf(b, "\t(%d omitted)\n", more)
 		items = items[more:]
 	}
 	for _, item := range items {
@@ -206,10 +211,10 @@ func (s *Server) knownPools() []string {
 	return slices.Sorted(maps.Keys(s.pools))
 }
 
-// describe returns the ID, with a remark if a pool with it cannot be found.
-func (s *Server) describe(poolID string) string {
+// describePool returns the ID, with a note if the server cannot find the pool.
+func (s *Server) describePool(poolID string) string {
 	if s.options.AnyRegion || inRegion(poolID, s.options.Region) {
 		return printable(poolID)
 	}
-	return printable(poolID) + " (not found: the server is in " + s.options.Region + ")"
+	return printable(poolID) + " (not found: the server's region is " + s.options.Region + ")"
 }

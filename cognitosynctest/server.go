@@ -23,8 +23,8 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 )
 
-// TB is the part of [testing.TB] that is needed. It keeps package testing out of
-// programs that embed the fake.
+// TB is the subset of [testing.TB] that this package uses. It keeps package testing out of
+// programs that embed the fake. No methods will be added to it.
 type TB interface {
 	Helper()
 	Cleanup(func())
@@ -33,76 +33,75 @@ type TB interface {
 	Fatalf(format string, args ...any)
 }
 
-// Options say what a server is like.
+// Options configure a [Server].
 type Options struct {
-	// Region is where the service is: requests must be signed for it, and pools
-	// whose ID begins with another region are not found. Empty means us-east-1.
+	// Region is the region of the service. Requests must be signed for it, and pools whose
+	// ID begins with another region are not found. Empty means us-east-1.
 	Region string
 
-	// AnyRegion makes the server stand for the services of all regions: requests
-	// may be signed for any, and a pool is only found in the region that its ID
-	// begins with. A request for one of AWS's host names must be signed for the
-	// region and the service in that name. Region is still the one that Config
-	// hands out.
+	// AnyRegion makes the server stand in for every region: requests may be signed for any,
+	// and a pool is only found in the region that its ID begins with. A request for an AWS
+	// host name must be signed for the region and the service in that name. Config still
+	// returns Region.
 	AnyRegion bool
 
-	// AWSHosts makes Config hand out no BaseEndpoint, so that the client's endpoint
-	// rules and its check of a pool's region run as in production. The HTTPClient of
-	// Config then takes requests for AWS's host names to the server and finds no
-	// other host. A server in memory always works like this.
+	// AWSHosts makes Config return no BaseEndpoint, so that the client's endpoint rules
+	// and its check of the pool's region run as in production. The HTTPClient of Config
+	// redirects requests for AWS's host names to the server and finds no other host. A
+	// server in memory always works this way.
 	AWSHosts bool
 
-	// Hosts are further host names, with their port if they have one, at which
-	// RoundTripper and the HTTPClient of AWSHosts reach the server, such as that of a
-	// proxy. "*" stands for all.
+	// Hosts are additional host names, with a port if it is not the default, at which
+	// RoundTripper and the HTTPClient of AWSHosts reach the server. A proxy's is an
+	// example. "*" matches every host.
 	Hosts []string
 
-	// Pools are the pools that exist from the start.
+	// Pools are the initial pools.
 	Pools []Pool
 
-	// Credentials are those that the service knows. Config hands out the first.
+	// Credentials are the credentials that the server accepts. Config returns the first.
 	// None means [DefaultCredentials].
 	Credentials []Credentials
 
-	// Addr is the address to listen on, such as "127.0.0.1:8080". Empty means a free
-	// port of the loopback interface.
+	// Addr is the address to listen on, such as "127.0.0.1:8080". Empty means a free port
+	// on the loopback interface.
 	Addr string
 
-	// PathPrefix is a path below which the service is found, such as "/proxy/v1":
-	// URL ends in it, and Config hands out a BaseEndpoint also in memory. A request
-	// for one of AWS's host names goes without it. Empty means none.
+	// PathPrefix is the path below which the service is served, such as "/proxy/v1". URL
+	// ends in it, and Config returns a BaseEndpoint with it, even in memory. Requests for
+	// AWS's host names go without it. Empty means none.
 	PathPrefix string
 
-	// TLS makes the server speak HTTPS, with a certificate of its own, which the
-	// HTTPClient that Config hands out trusts.
+	// TLS makes the server use HTTPS, with a self-signed certificate that the HTTPClient of
+	// Config trusts.
 	TLS bool
 
-	// InMemory makes the server do without a socket: it is only reached through
-	// RoundTripper, which is what the HTTPClient that Config hands out uses. Config
-	// hands out no BaseEndpoint then; see AWSHosts.
+	// InMemory makes the server work without a socket: only RoundTripper, and the
+	// HTTPClient of Config, which uses it, reach the server. Config returns no
+	// BaseEndpoint; see AWSHosts.
 	//
-	// In a testing/synctest bubble a server has to be in memory, as the clock of the
-	// bubble stands still while a socket is waited for: start one with a socket there,
-	// and Start returns an error. One from outside must not be called there with steps
-	// or retries that wait.
+	// A server that is started in a testing/synctest bubble (Go 1.25 and later) must be in
+	// memory, because a bubble's clock stands still while a goroutine waits for a socket.
+	// For the same reason, a server with a socket from outside the bubble must not be
+	// called inside it with steps or retries that wait.
 	InMemory bool
 
-	// KeepRequests is how many requests Requests returns, the latest ones: a server
-	// that runs for long needs a bound. Zero means all, less than zero none.
+	// KeepRequests is the number of requests that Requests returns, the latest ones. It
+	// bounds the memory of a long-running server. Zero keeps all, a negative number none.
 	KeepRequests int
 
 	// Now is the service's clock. nil means [time.Now].
 	Now func() time.Time
 
-	// OnRequest is called with each request when it has been recorded, before it
-	// is answered: to cancel a call in flight, say, or to close the server. It may be
-	// called from several goroutines at once. If it panics, the test of [NewServer]
-	// fails with the stack; on a server of [Start] the program ends as with any panic.
-	// nil means nothing is called.
+	// OnRequest, if not nil, is called with each request after it is recorded and before
+	// the response is sent, from several goroutines at once if requests are concurrent. It
+	// may cancel the call or close the server. If it panics, the test of [NewServer] fails
+	// with the stack trace; a server of [Start] crashes the program. In memory, the panic
+	// reaches the caller of RoundTrip instead.
 	OnRequest func(Request)
 }
 
-// A Server is a fake Amazon Cognito Sync with the one operation
+// A Server is a fake Amazon Cognito Sync server with the operation
 // DescribeIdentityPoolUsage. It is safe for concurrent use.
 type Server struct {
 	options  Options
@@ -112,28 +111,28 @@ type Server struct {
 	certPEM  []byte
 	provider aws.CredentialsProvider
 
-	close       func()     // ends what serves a socket, and waits for it
-	keepOpen    func(bool) // says whether connections may serve more than one request
-	connections gauge      // goroutines of connections, less those in the user's code
-	callbacks   gauge      // goroutines of connections in the user's code
-	onPanic     func(value any, stack []byte)
+	close         func()     // stops serving the socket, and waits until it has stopped
+	setKeepAlives func(bool) // sets whether a connection may serve more than one request
+	connections   gauge      // goroutines of connections, except in callbacks
+	callbacks     gauge      // goroutines of connections in callbacks
+	onPanic       func(value any, stack []byte)
 
 	mu       sync.Mutex
 	closed   bool
 	pools    map[string]Pool
-	verifier Verifier           // its Credentials are replaced, never changed
-	scripts  map[string][]act   // by pool, "" for all
-	eachCall map[string]*script // by pool, "" for all
+	verifier Verifier           // its Credentials are replaced, never modified
+	scripts  map[string][]act   // by pool ID; "" for any pool
+	eachCall map[string]*script // by pool ID; "" for any pool
 	record   record
-	answers  int // so many have been given
-	flying   int // requests that are being answered
-	peak     int // the most there have been at once
+	received int // requests received since the start
+	current  int // requests in flight
+	peak     int // maximum of current
 	inFlight map[*roundTrip]context.CancelCauseFunc
 }
 
-// NewServer starts a server that is closed when the test ends. If the test has
-// failed then, what [Server.Report] returns is logged. A server that cannot be started
-// fails the test, and so does a panic in OnRequest or in a function of [Func].
+// NewServer starts a server and closes it when the test ends. If the test has failed by
+// then, NewServer logs the [Server.Report]. The test fails if the server cannot start, or if
+// OnRequest or the function of a [Func] panics.
 func NewServer(tb TB, optFns ...func(*Options)) *Server {
 	tb.Helper()
 	s, err := Start(optFns...)
@@ -158,7 +157,7 @@ func NewServer(tb TB, optFns ...func(*Options)) *Server {
 	return s
 }
 
-// panics are the panics of the user's code, in the goroutines of a server.
+// panics are the panics of callbacks, which are the user's code, in a server's goroutines.
 type panics struct {
 	mu    sync.Mutex
 	texts []string
@@ -177,16 +176,14 @@ func (p *panics) String() string {
 }
 
 func panicText(value any, stack []byte) string {
-	return fmt.Sprintf("cognitosynctest: OnRequest or a function of Func panicked: %v\n\n%s", value, stack)
+	return fmt.Sprintf("cognitosynctest: panic in OnRequest or in the function of a Func step: %v\n\n%s", value, stack)
 }
 
-// endProgram panics where nobody can recover, as a panic in a goroutine of the user's
-// own does.
-func endProgram(value any, stack []byte) { go panic(panicText(value, stack)) }
+// crash panics in a new goroutine, where nothing can recover.
+func crash(value any, stack []byte) { go panic(panicText(value, stack)) }
 
-// Start starts a server. Close ends it. It returns an error if the options
-// contradict each other, if it cannot listen, or if it would listen in a
-// testing/synctest bubble.
+// Start starts a server. The caller must close it. Start returns an error if the options
+// conflict, if the server cannot listen, or if it would listen in a testing/synctest bubble.
 func Start(optFns ...func(*Options)) (*Server, error) {
 	o := Options{Region: "us-east-1"}
 	for _, fn := range optFns {
@@ -206,7 +203,7 @@ func Start(optFns ...func(*Options)) (*Server, error) {
 	s := &Server{
 		options:  o,
 		provider: o.Credentials[0].Provider(),
-		onPanic:  endProgram,
+		onPanic:  crash,
 		pools:    map[string]Pool{},
 		verifier: Verifier{Credentials: slices.Clone(o.Credentials), Now: o.Now},
 		scripts:  map[string][]act{},
@@ -226,26 +223,26 @@ func Start(optFns ...func(*Options)) (*Server, error) {
 	return s, nil
 }
 
-// check returns what is wrong with the options.
+// check returns an error if the options conflict or are invalid.
 func (o *Options) check() error {
 	prefix, err := url.Parse(o.PathPrefix)
 	switch {
 	case o.InMemory && o.TLS:
-		return errors.New("a server in memory has no use for TLS")
+		return errors.New("Options.InMemory and Options.TLS are mutually exclusive")
 	case o.InMemory && o.Addr != "":
-		return errors.New("a server in memory has no use for Addr")
+		return errors.New("Options.InMemory and Options.Addr are mutually exclusive")
 	case o.PathPrefix != "" && o.AWSHosts:
-		return errors.New("AWS's host names have no PathPrefix")
+		return errors.New("Options.AWSHosts and Options.PathPrefix are mutually exclusive")
 	case o.PathPrefix != "" && (o.PathPrefix[0] != '/' || err != nil || prefix.EscapedPath() != o.PathPrefix):
-		return fmt.Errorf("the PathPrefix %q is not the path of a URL", o.PathPrefix)
+		return fmt.Errorf("invalid Options.PathPrefix %q: it must be a URL path that begins with a slash", o.PathPrefix)
 	case !o.InMemory && inBubble():
-		return errors.New("in a testing/synctest bubble the server must be in memory: set Options.InMemory")
+		return errors.New("a server with a socket hangs in a testing/synctest bubble: set Options.InMemory")
 	}
 	return nil
 }
 
-// inBubble reports whether the calling goroutine is in a testing/synctest bubble. Only
-// the header of a stack trace tells.
+// inBubble reports whether the calling goroutine is in a testing/synctest bubble. There is
+// no API for that, but the first line of a stack trace says so.
 func inBubble() bool {
 	header := make([]byte, 128)
 	header = header[:runtime.Stack(header, false)]
@@ -255,11 +252,11 @@ func inBubble() bool {
 
 func (s *Server) start() error {
 	if s.options.InMemory {
-		// No such host can exist: a request that misses the RoundTripper ends there.
+		// RFC 2606 reserves .invalid: a request that bypasses the RoundTripper cannot leave.
 		s.scheme, s.host = "https", "cognitosynctest.invalid"
-		s.client = &http.Client{Transport: s.RoundTripper(), CheckRedirect: keepRedirect}
+		s.client = &http.Client{Transport: s.RoundTripper(), CheckRedirect: noRedirects}
 		s.close = func() {}
-		s.keepOpen = func(bool) {}
+		s.setKeepAlives = func(bool) {}
 		return nil
 	}
 	listener, err := listen(s.options.Addr)
@@ -282,14 +279,14 @@ func (s *Server) start() error {
 		if !ok {
 			buildable = awshttp.NewBuildableClient()
 		}
-		s.client = &http.Client{Transport: rerouting{s, buildable.GetTransport()}, CheckRedirect: keepRedirect}
+		s.client = &http.Client{Transport: reroutingTransport{s, buildable.GetTransport()}, CheckRedirect: noRedirects}
 	}
 	s.serve(listener)
 	return nil
 }
 
-// listen returns a listener on addr or, if that is empty, on a free port of the
-// loopback interface.
+// listen returns a listener on addr or, if it is empty, on a free port of the loopback
+// interface.
 func listen(addr string) (net.Listener, error) {
 	if addr != "" {
 		return net.Listen("tcp", addr)
@@ -302,7 +299,7 @@ func listen(addr string) (net.Listener, error) {
 	return v6, errors.Join(err, err6)
 }
 
-// hostOfListener returns where the listener is reached from the same machine.
+// hostOfListener returns the host and port at which this machine reaches the listener.
 func hostOfListener(listener net.Listener) string {
 	host, port, err := net.SplitHostPort(listener.Addr().String())
 	if ip := net.ParseIP(host); err == nil && ip.IsUnspecified() {
@@ -311,11 +308,11 @@ func hostOfListener(listener net.Listener) string {
 	return listener.Addr().String()
 }
 
-// keepRedirect is for http.Client.CheckRedirect: as a client of AWS does, it
-// returns a redirect instead of following it.
-func keepRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+// noRedirects is a CheckRedirect of [http.Client]. Like an AWS client, it returns redirects
+// instead of following them.
+func noRedirects(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// serve answers the requests that come through listener until close is called.
+// serve serves the listener until s.close is called.
 func (s *Server) serve(listener net.Listener) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	server := &http.Server{
@@ -323,36 +320,36 @@ func (s *Server) serve(listener net.Listener) {
 			s.enter()
 			leave := sync.OnceFunc(s.leave)
 			defer leave()
-			s.answer(r, s.detached).writeTo(w, r, leave)
+			s.respond(r, s.runCallback).writeTo(w, r, leave)
 		}),
 		BaseContext: func(net.Listener) context.Context { return ctx },
-		ErrorLog:    log.New(io.Discard, "", 0), // broken connections are its business
+		ErrorLog:    log.New(io.Discard, "", 0), // the server breaks connections on purpose
 		ConnState: func(_ net.Conn, state http.ConnState) {
 			switch state {
 			case http.StateNew:
-				s.connections.add(1) // in Serve's goroutine, so never after it has ended
+				s.connections.add(1) // in the goroutine of Serve, so never after Serve returns
 			case http.StateClosed, http.StateHijacked:
 				s.connections.add(-1)
 			}
 		},
 	}
-	s.keepOpen = server.SetKeepAlivesEnabled
+	s.setKeepAlives = server.SetKeepAlivesEnabled
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
-		_ = server.Serve(listener) // always ends with ErrServerClosed
+		_ = server.Serve(listener) // always returns ErrServerClosed
 	}()
 	s.close = sync.OnceFunc(func() {
-		cancel(errCut) // ends the waits of handlers
+		cancel(errCut) // wakes handlers that wait
 		_ = server.Close()
 		<-served
 	})
 }
 
-// detached runs code of the user's in a connection's goroutine. Close does not wait
-// for that code, which may have called it, and net/http does not get to see its
-// panics, which it would keep to itself.
-func (s *Server) detached(code func()) {
+// runCallback runs a callback in the goroutine of a connection. Close does not wait for
+// callbacks, because they may call it. Panics go to s.onPanic, because net/http would only
+// log them.
+func (s *Server) runCallback(callback func()) {
 	s.callbacks.add(1)
 	s.connections.add(-1)
 	defer func() {
@@ -361,45 +358,43 @@ func (s *Server) detached(code func()) {
 	}()
 	defer func() {
 		if value := recover(); value != nil {
-			if value != http.ErrAbortHandler { //nolint:errorlint // it is any value
+			if value != http.ErrAbortHandler { //nolint:errorlint // value has type any
 				s.onPanic(value, debug.Stack())
 			}
 			panic(http.ErrAbortHandler)
 		}
 	}()
-	code()
+	callback()
 }
 
-// attached runs code of the user's in a goroutine of the user's.
-func attached(code func()) { code() }
+// runDirectly runs a callback in the caller's goroutine.
+func runDirectly(callback func()) { callback() }
 
-// enter counts a request that is in flight from here on, and leave one that no longer
-// is.
+// enter counts a request as in flight, until leave.
 func (s *Server) enter() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.flying++
-	s.peak = max(s.peak, s.flying)
+	s.current++
+	s.peak = max(s.peak, s.current)
 }
 
 func (s *Server) leave() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.flying--
+	s.current--
 }
 
-// MaxInFlight returns the highest number of requests that were in flight at once since
-// the start or the last Reset: each from when it was received until its response
-// was complete.
+// MaxInFlight returns the highest number of requests in flight at once since the start or
+// the last Reset. A request is in flight from its receipt until the end of its response.
 func (s *Server) MaxInFlight() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.peak
 }
 
-// Close ends the server and everything that is going on in it. It returns when
-// its goroutines have ended, except for those that are in OnRequest or in a function
-// of [Func]: Close may be called there. It may be called more than once.
+// Close shuts down the server and breaks all connections. It returns when the server's
+// goroutines have ended, except for those in OnRequest or in the function of a [Func], which
+// may call Close themselves. Calling Close again has no effect.
 func (s *Server) Close() {
 	s.mu.Lock()
 	s.closed = true
@@ -411,15 +406,15 @@ func (s *Server) Close() {
 	s.connections.wait()
 }
 
-// URL returns the endpoint of the server, such as http://127.0.0.1:40125. A server
-// in memory has one that cannot be reached but through its RoundTripper.
+// URL returns the endpoint of the server, such as http://127.0.0.1:40125. That of a server
+// in memory only works with its RoundTripper.
 func (s *Server) URL() string { return s.scheme + "://" + s.host + s.options.PathPrefix }
 
-// Config returns a configuration that points at the server: region and credentials,
-// the retryer of [NoWaitRetryer], the endpoint, and an HTTPClient if the server needs
-// one. With InMemory or AWSHosts it has no BaseEndpoint but an HTTPClient that finds
-// the server at AWS's host names, so that the client's endpoint rules run. For code
-// that insists on an endpoint there is URL:
+// Config returns a configuration for clients of the server: region, credentials,
+// [NoWaitRetryer], BaseEndpoint, and an HTTPClient if the server needs one. With InMemory or
+// AWSHosts there is no BaseEndpoint; the HTTPClient redirects requests for AWS's host names
+// to the server, so that the client's endpoint rules run. Code that requires an endpoint can
+// set it:
 //
 //	cfg.BaseEndpoint = aws.String(server.URL())
 func (s *Server) Config() aws.Config {
@@ -435,25 +430,25 @@ func (s *Server) Config() aws.Config {
 	return cfg
 }
 
-// NoWaitRetryer returns the SDK's standard retryer, which clients use by default, with
-// the same rules, 3 attempts and quota, but without a wait between attempts. Further
-// options apply after that. A delay that a response asks for is still waited for.
+// NoWaitRetryer returns a [retry.Standard], the SDK's default retryer, without backoff. It
+// makes the same decisions, with up to 3 attempts and the same retry quota. A client still
+// waits for as long as a response asks for. The option functions run last.
 func NoWaitRetryer(optFns ...func(*retry.StandardOptions)) aws.Retryer {
 	return retry.NewStandard(append([]func(*retry.StandardOptions){func(o *retry.StandardOptions) {
 		o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 0, nil })
 	}}, optFns...)...)
 }
 
-// Env returns environment variables, each as NAME=value, with which AWS SDKs and the
-// AWS CLI in a child process call the server:
+// Env returns environment variables, in the form NAME=value, that make AWS SDKs and the AWS
+// CLI in a child process call the server:
 //
 //	cmd := exec.Command("aws", "cognito-sync", "describe-identity-pool-usage", ...)
 //	cmd.Env = append(os.Environ(), server.Env()...)
 //
-// They are the endpoint of the one service, region, keys, and no proxy for the loopback
-// interface. For a server with TLS write [Server.CertificatePEM] to a file, and add
-// AWS_CA_BUNDLE with its name. Env panics if the server is in memory, where no other
-// process can reach it.
+// They set the endpoint of this service alone, the region and the credentials, and exempt
+// the loopback interface from proxies. If the server uses TLS, write
+// [Server.CertificatePEM] to a file and add AWS_CA_BUNDLE with the name of the file. Env
+// panics if the server is in memory, where no other process can reach it.
 func (s *Server) Env() []string {
 	if s.options.InMemory {
 		panic("cognitosynctest: no other process can reach a server in memory")
@@ -474,6 +469,6 @@ func (s *Server) Env() []string {
 	return env
 }
 
-// CertificatePEM returns the certificate of a server with TLS, PEM encoded, for
-// clients that are told by a file whom to trust. Without TLS it returns nil.
+// CertificatePEM returns the PEM-encoded certificate of a server with TLS, for clients that
+// read trusted certificates from a file. Without TLS it returns nil.
 func (s *Server) CertificatePEM() []byte { return slices.Clone(s.certPEM) }

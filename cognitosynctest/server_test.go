@@ -30,7 +30,7 @@ func TestServer_usage(t *testing.T) {
 	tests := []struct {
 		name string
 		pool cognitosynctest.Pool
-		want string // with ID for the pool's ID
+		want string // ID stands for the pool ID
 	}{
 		{
 			name: "every member null",
@@ -52,28 +52,28 @@ func TestServer_usage(t *testing.T) {
 			want: `{"IdentityPoolUsage":{"DataStorage":null,"IdentityPoolId":"ID","LastModifiedDate":2.0E9,"SyncSessionsCount":null}}`,
 		},
 		{
-			name: "the beginning of time",
+			name: "the Unix epoch",
 			pool: cognitosynctest.Pool{LastModifiedDate: date(1970, 1, 1, 0, 0, 0, 0)},
 			want: `{"IdentityPoolUsage":{"DataStorage":null,"IdentityPoolId":"ID","LastModifiedDate":0.0,"SyncSessionsCount":null}}`,
 		},
 		{
-			name: "soon after",
+			name: "soon after the Unix epoch",
 			pool: cognitosynctest.Pool{LastModifiedDate: date(1970, 1, 1, 0, 0, 1, 1)},
 			want: `{"IdentityPoolUsage":{"DataStorage":null,"IdentityPoolId":"ID","LastModifiedDate":1.001,"SyncSessionsCount":null}}`,
 		},
 		{
-			name: "long before",
+			name: "long before the Unix epoch",
 			pool: cognitosynctest.Pool{LastModifiedDate: date(1900, 1, 1, 0, 0, 0, 0)},
 			want: `{"IdentityPoolUsage":{"DataStorage":null,"IdentityPoolId":"ID","LastModifiedDate":-2.2089888E9,"SyncSessionsCount":null}}`,
 		},
 		{
-			name: "the end of time",
+			name: "the latest date of RFC 3339",
 			pool: cognitosynctest.Pool{LastModifiedDate: date(9999, 12, 31, 23, 59, 59, 999)},
 			want: `{"IdentityPoolUsage":{"DataStorage":null,"IdentityPoolId":"ID","LastModifiedDate":2.53402300799999E11,"SyncSessionsCount":null}}`,
 		},
 	}
-	inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
-		client := doer(t, server)
+	inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
+		client := httpClient(t, server)
 		for i, test := range tests {
 			t.Run(test.name, func(t *testing.T) {
 				t.Parallel()
@@ -81,7 +81,7 @@ func TestServer_usage(t *testing.T) {
 				test.pool.IdentityPoolId = id
 				server.SetPool(test.pool)
 
-				got := ask(t, client, server, id)
+				got := query(t, client, server, id)
 
 				require.NoError(t, got.err)
 				require.NoError(t, got.bodyErr)
@@ -101,11 +101,11 @@ func TestServer_usage(t *testing.T) {
 func TestServer_requestIDs(t *testing.T) {
 	t.Parallel()
 	server := cognitosynctest.NewServer(t)
-	client := doer(t, server)
+	client := httpClient(t, server)
 	seen := map[string]bool{}
 	for i := range 10 {
 		id := fmt.Sprintf("us-east-1:%d", i%2)
-		seen[ask(t, client, server, id).header.Get("X-Amzn-Requestid")] = true
+		seen[query(t, client, server, id).header.Get("X-Amzn-Requestid")] = true
 	}
 	assert.Len(t, seen, 10)
 	assert.NotContains(t, seen, "")
@@ -130,7 +130,7 @@ func TestServer_errors(t *testing.T) {
 	tests := []struct {
 		name    string
 		user    cognitosynctest.Credentials
-		region  string // us-east-1 if not given
+		region  string // default us-east-1
 		poolID  string
 		status  int
 		code    string
@@ -203,7 +203,7 @@ func TestServer_errors(t *testing.T) {
 				":iam::123456789012:user/AKIDUSER", ":sts::123456789012:assumed-role/cognitosynctest/AKIDUSER", 1),
 		},
 		{
-			name: "owner with a name",
+			name: "owner with an ARN",
 			user: user(func(c *cognitosynctest.Credentials) {
 				c.SessionToken, c.DeniedPools, c.ARN = "token", []string{poolID}, "arn:aws:sts::1:assumed-role/a/b"
 			}),
@@ -275,8 +275,8 @@ func TestServer_errors(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
-				got := ask(t, doer(t, server), server, test.poolID, func(s *signing) {
+			inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
+				got := query(t, httpClient(t, server), server, test.poolID, func(s *signing) {
 					s.credentials, s.region = test.user, server.Config().Region
 				})
 				require.NoError(t, got.err)
@@ -312,14 +312,14 @@ func TestServer_unknownOperation(t *testing.T) {
 		{"slash at the end", http.MethodGet, "/identitypools/a/"},
 		{"other path", http.MethodGet, "/pools/a"},
 		{"other method", http.MethodPost, "/identitypools/a"},
-		{"only the head", http.MethodHead, "/identitypools/a"},
+		{"only the headers", http.MethodHead, "/identitypools/a"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
+			inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
 				server.Script("", cognitosynctest.InternalError())
-				got := do(doer(t, server), request(t, test.method, server.URL()+test.path, ""))
+				got := do(httpClient(t, server), request(t, test.method, server.URL()+test.path, ""))
 				require.NoError(t, got.err)
 				assert.Equal(t, http.StatusNotFound, got.status)
 				assert.Equal(t, "UnknownOperationException", got.code())
@@ -327,32 +327,32 @@ func TestServer_unknownOperation(t *testing.T) {
 					assert.JSONEq(t, `{"message":"The requested operation is not recognized by the service."}`, got.body)
 				}
 				assert.Empty(t, server.Requests().Last().PoolID)
-				assert.Equal(t, 1, server.Pending(), "the script is for pools")
+				assert.Equal(t, 1, server.Pending(), "other operations consume no step")
 			})
 		})
 	}
 }
 
-// The server refuses what the verifier refuses, and tells both sides.
+// The server refuses requests with an invalid signature, and records the reason.
 func TestServer_refusal(t *testing.T) {
 	t.Parallel()
-	inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
-		client := doer(t, server)
+	inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
+		client := httpClient(t, server)
 		server.Script("", cognitosynctest.InternalError())
 
-		got := ask(t, client, server, poolID, func(s *signing) { s.credentials.SecretAccessKey = "wrong" })
+		got := query(t, client, server, poolID, func(s *signing) { s.credentials.SecretAccessKey = "wrong" })
 
 		require.NoError(t, got.err)
 		assert.Equal(t, http.StatusForbidden, got.status)
 		assert.Equal(t, "InvalidSignatureException", got.code())
 		last := server.Requests().Last()
 		require.NotNil(t, last.Refusal)
-		assert.Equal(t, "it is signed with another secret key, or was changed after signing", last.Refusal.Reason)
+		assert.Equal(t, "the request was signed with another secret key or changed after signing", last.Refusal.Reason)
 		assert.JSONEq(t, fmt.Sprintf(`{"message":%q}`, last.Refusal.Message), got.body)
 		assert.Equal(t, "InvalidSignatureException", last.ErrorCode)
-		assert.Equal(t, 1, server.Pending(), "a refused request uses up no step")
+		assert.Equal(t, 1, server.Pending(), "a refused request consumes no step")
 
-		assert.Equal(t, http.StatusInternalServerError, ask(t, client, server, poolID).status)
+		assert.Equal(t, http.StatusInternalServerError, query(t, client, server, poolID).status)
 		assert.Nil(t, server.Requests().Last().Refusal)
 		assert.Equal(t, 1, server.Requests().Refused().Count())
 	})
@@ -364,17 +364,17 @@ func TestServer_pools(t *testing.T) {
 	server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) {
 		o.Pools = []cognitosynctest.Pool{{IdentityPoolId: poolID, DataStorage: &n}}
 	})
-	client := doer(t, server)
+	client := httpClient(t, server)
 	n = 2
-	assert.Contains(t, ask(t, client, server, poolID).body, `"DataStorage":1,`, "the server has its own copy")
+	assert.Contains(t, query(t, client, server, poolID).body, `"DataStorage":1,`, "the server has its own copy")
 	server.SetPool(cognitosynctest.Pool{IdentityPoolId: poolID, DataStorage: &n})
-	assert.Contains(t, ask(t, client, server, poolID).body, `"DataStorage":2,`)
+	assert.Contains(t, query(t, client, server, poolID).body, `"DataStorage":2,`)
 	server.RemovePool(otherID)
-	assert.Equal(t, http.StatusOK, ask(t, client, server, poolID).status)
+	assert.Equal(t, http.StatusOK, query(t, client, server, poolID).status)
 	server.SetPool(cognitosynctest.Pool{IdentityPoolId: otherID})
-	assert.Equal(t, http.StatusOK, ask(t, client, server, otherID).status)
+	assert.Equal(t, http.StatusOK, query(t, client, server, otherID).status)
 	server.RemovePool(otherID)
-	assert.Equal(t, http.StatusNotFound, ask(t, client, server, otherID).status)
+	assert.Equal(t, http.StatusNotFound, query(t, client, server, otherID).status)
 }
 
 func TestServer_SetCredentials(t *testing.T) {
@@ -382,16 +382,16 @@ func TestServer_SetCredentials(t *testing.T) {
 	server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) {
 		o.Pools = []cognitosynctest.Pool{{IdentityPoolId: poolID}}
 	})
-	client := doer(t, server)
+	client := httpClient(t, server)
 	asUser := func(s *signing) { s.credentials = permanent }
-	assert.Equal(t, "UnrecognizedClientException", ask(t, client, server, poolID, asUser).code())
+	assert.Equal(t, "UnrecognizedClientException", query(t, client, server, poolID, asUser).code())
 	server.SetCredentials(permanent)
-	assert.Equal(t, http.StatusOK, ask(t, client, server, poolID, asUser).status)
+	assert.Equal(t, http.StatusOK, query(t, client, server, poolID, asUser).status)
 	expired := permanent
 	expired.Expired = true
 	server.SetCredentials(expired)
-	assert.Equal(t, "ExpiredTokenException", ask(t, client, server, poolID, asUser).code())
-	assert.Equal(t, http.StatusOK, ask(t, client, server, poolID).status, "the others are still known")
+	assert.Equal(t, "ExpiredTokenException", query(t, client, server, poolID, asUser).code())
+	assert.Equal(t, http.StatusOK, query(t, client, server, poolID).status, "the other credentials are still accepted")
 }
 
 func TestServer_region(t *testing.T) {
@@ -407,14 +407,14 @@ func TestServer_region(t *testing.T) {
 	}{
 		{"default", func(*cognitosynctest.Options) {}, "us-east-1", pool, "us-east-1", 200, ""},
 		{"empty", func(o *cognitosynctest.Options) { o.Region = "" }, "us-east-1", pool, "us-east-1", 200, ""},
-		{"other than signed for", func(*cognitosynctest.Options) {}, "eu-west-1", european, "us-east-1", 403, "InvalidSignatureException"},
-		{"other", func(o *cognitosynctest.Options) { o.Region = "eu-west-1" }, "eu-west-1", european, "eu-west-1", 200, ""},
-		{"any", func(o *cognitosynctest.Options) { o.AnyRegion = true }, "eu-west-1", european, "us-east-1", 200, ""},
-		{"any but the pool's", func(o *cognitosynctest.Options) { o.AnyRegion = true }, "eu-west-1", pool, "us-east-1", 404, "ResourceNotFoundException"},
-		{"other than the pool's", func(*cognitosynctest.Options) {}, "us-east-1", european, "us-east-1", 404, "ResourceNotFoundException"},
-		{"a pool of none", func(*cognitosynctest.Options) {}, "us-east-1", "x", "us-east-1", 200, ""},
-		{"a pool of what is no region", func(*cognitosynctest.Options) {}, "us-east-1", "local:1", "us-east-1", 200, ""},
-		{"any, and a pool of none", func(o *cognitosynctest.Options) { o.AnyRegion = true }, "eu-west-1", "x", "us-east-1", 200, ""},
+		{"signed for another region", func(*cognitosynctest.Options) {}, "eu-west-1", european, "us-east-1", 403, "InvalidSignatureException"},
+		{"another region", func(o *cognitosynctest.Options) { o.Region = "eu-west-1" }, "eu-west-1", european, "eu-west-1", 200, ""},
+		{"AnyRegion", func(o *cognitosynctest.Options) { o.AnyRegion = true }, "eu-west-1", european, "us-east-1", 200, ""},
+		{"AnyRegion, but not that of the pool", func(o *cognitosynctest.Options) { o.AnyRegion = true }, "eu-west-1", pool, "us-east-1", 404, "ResourceNotFoundException"},
+		{"not the region of the pool", func(*cognitosynctest.Options) {}, "us-east-1", european, "us-east-1", 404, "ResourceNotFoundException"},
+		{"an ID without a region", func(*cognitosynctest.Options) {}, "us-east-1", "x", "us-east-1", 200, ""},
+		{"an ID with a prefix that is not a region", func(*cognitosynctest.Options) {}, "us-east-1", "local:1", "us-east-1", 200, ""},
+		{"AnyRegion, an ID without a region", func(o *cognitosynctest.Options) { o.AnyRegion = true }, "eu-west-1", "x", "us-east-1", 200, ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -423,7 +423,7 @@ func TestServer_region(t *testing.T) {
 				o.Pools = []cognitosynctest.Pool{{IdentityPoolId: pool}, {IdentityPoolId: european}, {IdentityPoolId: "x"}, {IdentityPoolId: "local:1"}}
 			})
 			assert.Equal(t, test.configuredRegion, server.Config().Region)
-			got := ask(t, doer(t, server), server, test.poolID, func(s *signing) { s.region = test.region })
+			got := query(t, httpClient(t, server), server, test.poolID, func(s *signing) { s.region = test.region })
 			assert.Equal(t, test.status, got.status)
 			assert.Equal(t, test.code, got.code())
 		})
@@ -432,13 +432,13 @@ func TestServer_region(t *testing.T) {
 
 func TestServer_Now(t *testing.T) {
 	t.Parallel()
-	inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
-		client := doer(t, server)
-		got := ask(t, client, server, poolID, atNow)
+	inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
+		client := httpClient(t, server)
+		got := query(t, client, server, poolID, atNow)
 		assert.Equal(t, http.StatusOK, got.status)
 		assert.Equal(t, now.Format(http.TimeFormat), got.header.Get("Date"))
 		assert.Equal(t, now, server.Requests().Last().Time)
-		got = ask(t, client, server, poolID)
+		got = query(t, client, server, poolID)
 		assert.Contains(t, got.body, "Signature not yet current: ")
 	}, func(o *cognitosynctest.Options) { o.Now = func() time.Time { return now } })
 }
@@ -446,11 +446,11 @@ func TestServer_Now(t *testing.T) {
 func TestServer_Config(t *testing.T) {
 	t.Parallel()
 	first := cognitosynctest.Credentials{AccessKeyID: "AKIDFIRST", SecretAccessKey: "secret", SessionToken: "token"}
-	inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
+	inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
 		cfg := server.Config()
 		assert.Equal(t, "us-east-1", cfg.Region)
 		if strings.HasSuffix(server.URL(), ".invalid") {
-			assert.Nil(t, cfg.BaseEndpoint, "in memory the client's own rules find the server")
+			assert.Nil(t, cfg.BaseEndpoint, "in memory, the client's endpoint rules apply")
 		} else {
 			assert.Equal(t, server.URL(), *cfg.BaseEndpoint)
 		}
@@ -488,12 +488,12 @@ func TestServer_CertificatePEM(t *testing.T) {
 	require.True(t, roots.AppendCertsFromPEM(server.CertificatePEM()))
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}
 	t.Cleanup(transport.CloseIdleConnections)
-	got := ask(t, &http.Client{Transport: transport}, server, otherID)
+	got := query(t, &http.Client{Transport: transport}, server, otherID)
 	require.NoError(t, got.err)
 	assert.Equal(t, "ResourceNotFoundException", got.code())
 
 	other := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.TLS = true })
-	got = ask(t, server.Config().HTTPClient, other, poolID)
+	got = query(t, server.Config().HTTPClient, other, poolID)
 	require.ErrorAs(t, got.err, new(*tls.CertificateVerificationError), "another server's certificate is not trusted")
 
 	assert.Nil(t, cognitosynctest.NewServer(t).CertificatePEM())
@@ -503,7 +503,7 @@ func TestNewServer_cannotStart(t *testing.T) {
 	t.Parallel()
 	tb := &testTB{}
 	assert.Nil(t, cognitosynctest.NewServer(tb, func(o *cognitosynctest.Options) { o.TLS, o.InMemory = true, true }))
-	assert.Equal(t, "cognitosynctest: a server in memory has no use for TLS", tb.fatal)
+	assert.Equal(t, "cognitosynctest: Options.InMemory and Options.TLS are mutually exclusive", tb.fatal)
 	assert.Empty(t, tb.cleanups)
 }
 
@@ -512,16 +512,16 @@ func TestServer_OnRequest(t *testing.T) {
 	var seen []cognitosynctest.Request
 	inOne := func(r cognitosynctest.Request) { seen = append(seen, r) }
 	server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) { o.OnRequest, o.InMemory = inOne, true })
-	ask(t, doer(t, server), server, poolID)
-	ask(t, doer(t, server), server, otherID)
+	query(t, httpClient(t, server), server, poolID)
+	query(t, httpClient(t, server), server, otherID)
 	assert.Equal(t, []cognitosynctest.Request(server.Requests()), seen)
 }
 
-// Many tests share one server, each with a pool of its own.
+// Parallel tests can share a server if each has its own pool.
 func TestServer_parallel(t *testing.T) {
 	t.Parallel()
-	inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
-		client := doer(t, server)
+	inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
+		client := httpClient(t, server)
 		for i := range 64 {
 			t.Run(fmt.Sprint(i), func(t *testing.T) {
 				t.Parallel()
@@ -530,12 +530,12 @@ func TestServer_parallel(t *testing.T) {
 				server.Script(id, cognitosynctest.Throttle(2), cognitosynctest.OK().CutAfter(5))
 				server.SetCredentials(cognitosynctest.Credentials{AccessKeyID: id, SecretAccessKey: "secret"})
 				for _, want := range []int{429, 429, 200, 200} {
-					assert.Equal(t, want, ask(t, client, server, id).status)
+					assert.Equal(t, want, query(t, client, server, id).status)
 				}
-				assert.Contains(t, ask(t, client, server, id).body, fmt.Sprintf(`"DataStorage":%d,`, i))
+				assert.Contains(t, query(t, client, server, id).body, fmt.Sprintf(`"DataStorage":%d,`, i))
 				assert.Equal(t, 5, server.Requests().ByPool(id).Count())
 				server.RemovePool(id)
-				assert.Equal(t, 404, ask(t, client, server, id).status)
+				assert.Equal(t, 404, query(t, client, server, id).status)
 			})
 		}
 	})
@@ -543,17 +543,17 @@ func TestServer_parallel(t *testing.T) {
 
 func TestServer_Close(t *testing.T) {
 	t.Parallel()
-	for _, shape := range shapes {
-		t.Run(shape.name, func(t *testing.T) {
+	for _, mode := range modes {
+		t.Run(mode.name, func(t *testing.T) {
 			t.Parallel()
 			arrived := make(chan struct{}, 2)
-			server, err := cognitosynctest.Start(shape.option, func(o *cognitosynctest.Options) {
+			server, err := cognitosynctest.Start(mode.option, func(o *cognitosynctest.Options) {
 				o.OnRequest = func(cognitosynctest.Request) { arrived <- struct{}{} }
 			})
 			require.NoError(t, err)
 			t.Cleanup(server.Close)
 			server.Script("", cognitosynctest.Stall(), cognitosynctest.ResourceNotFound().StallAfter(3))
-			client := doer(t, server)
+			client := httpClient(t, server)
 			outcomes := make(chan outcome)
 			for range 2 {
 				r := newRequest(t, context.Background(), server, poolID)
@@ -571,21 +571,21 @@ func TestServer_Close(t *testing.T) {
 			}
 			require.Error(t, errs[0])
 			require.Error(t, errs[1])
-			got := ask(t, client, server, poolID)
+			got := query(t, client, server, poolID)
 			require.ErrorIs(t, got.err, clienttest.ConnectionRefused)
-			server.Close() // once more does no harm
+			server.Close() // has no effect
 		})
 	}
 }
 
-// No goroutine of a server outlives Close. The test is not parallel, for it counts
-// the goroutines of the process.
+// No goroutine of a server outlives Close. The test is not parallel, because it counts the
+// goroutines of the process.
 func TestServer_leaks(t *testing.T) {
 	var transport http.Transport
 	before := runtime.NumGoroutine()
-	for _, shape := range shapes {
+	for _, mode := range modes {
 		arrived := make(chan struct{}, 100)
-		server, err := cognitosynctest.Start(shape.option, func(o *cognitosynctest.Options) {
+		server, err := cognitosynctest.Start(mode.option, func(o *cognitosynctest.Options) {
 			o.OnRequest = func(cognitosynctest.Request) { arrived <- struct{}{} }
 		})
 		require.NoError(t, err)
@@ -616,12 +616,12 @@ func TestServer_leaks(t *testing.T) {
 		calls.Wait()
 	}
 	transport.CloseIdleConnections()
-	// The last steps of a goroutine that is already counted out take a moment.
+	// A goroutine exists for a moment after the gauge has stopped counting it.
 	for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before && time.Now().Before(deadline); {
 		runtime.Gosched()
 	}
 	if n := runtime.NumGoroutine(); n > before {
 		stacks := make([]byte, 1<<20)
-		t.Errorf("%d goroutines are left, there were %d:\n%s", n, before, stacks[:runtime.Stack(stacks, true)])
+		t.Errorf("%d goroutines after Close, %d before:\n%s", n, before, stacks[:runtime.Stack(stacks, true)])
 	}
 }

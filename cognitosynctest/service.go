@@ -9,18 +9,16 @@ import (
 	"time"
 )
 
-// A Pool is an identity pool and its usage. A member that is nil is null in the
-// service's response.
+// A Pool is an identity pool and its usage. A nil member is null in the response.
 type Pool struct {
 	IdentityPoolId    string
 	SyncSessionsCount *int64
 	DataStorage       *int64
-	LastModifiedDate  *time.Time // to the millisecond
+	LastModifiedDate  *time.Time // sent with millisecond precision
 }
 
-// SetPool adds the pool, or replaces the one with the same ID. The pool is in the
-// region that its ID begins with, and is not found in any other; if its ID begins with
-// none, it is found everywhere.
+// SetPool adds the pool or replaces the one with the same ID. The server finds it only in
+// the region that the ID begins with, or in every region if the ID begins with none.
 func (s *Server) SetPool(pool Pool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -43,16 +41,14 @@ func clone[T any](p *T) *T {
 	return &v
 }
 
-// RemovePool makes the service forget the pool: asked for it, it answers with
-// ResourceNotFoundException.
+// RemovePool removes the pool. Requests for it then get ResourceNotFoundException.
 func (s *Server) RemovePool(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.pools, id)
 }
 
-// SetCredentials adds the credentials, or replaces those with the same access
-// key.
+// SetCredentials adds the credentials or replaces those with the same access key ID.
 func (s *Server) SetCredentials(c Credentials) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -63,28 +59,29 @@ func (s *Server) SetCredentials(c Credentials) {
 	s.verifier.Credentials = credentials
 }
 
-// Script adds steps for the requests for one pool, or with "" for those for any
-// pool: each request that gets past the check of its signature uses up the next
-// step, and when there is none left the table of pools answers. Steps for the
-// request's own pool come first. Script panics if there would be steps after one of
-// [Forever], which are never met; see [Server.ClearScript].
+// Script appends steps to the script of the pool or, if poolID is empty, to the script of
+// any pool. Each request with a valid signature consumes the next step, of its pool's script
+// first. When no step is left, the response comes from the table of pools. Script panics if
+// a step would follow a step of [Forever], because no request could reach it; see
+// [Server.ClearScript].
 //
-// Concurrent requests share the steps in the order in which they come. When each
-// of several concurrent calls has to meet the same, use [Server.ScriptEachCall].
+// Concurrent requests consume the steps in the order of arrival. To run each of several
+// concurrent calls through the same steps, use [Server.ScriptEachCall].
 func (s *Server) Script(poolID string, steps ...Step) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.scripts[poolID] = Sequence(Step{s.scripts[poolID]}, Sequence(steps...)).acts
-	s.keepOrClose()
+	s.updateKeepAlives()
 }
 
-// ScriptEachCall sets steps that every call for the pool, or with "" for any pool,
-// goes through from the first on: the first attempt of each call meets the first
-// step, its second the second, whatever other calls do. Calls are told apart by
-// their Amz-Sdk-Invocation-Id; a request without one is a call of its own. Steps
-// of Script come first. Without steps, ScriptEachCall ends what it has set.
+// ScriptEachCall sets the steps that every call for the pool goes through or, if poolID is
+// empty, every call for any pool. The first attempt of each call consumes the first step,
+// its second attempt the second, whatever other calls do. Calls differ in their
+// Amz-Sdk-Invocation-Id; a request without one is a call of its own. Steps of
+// [Server.Script] for the same pool come first. Without steps, ScriptEachCall removes those
+// that it has set.
 //
-// A call counts as a new one again after 4,096 others for the same script have begun.
+// A call counts as new again once 4,096 others have begun with the same script.
 func (s *Server) ScriptEachCall(poolID string, steps ...Step) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -93,85 +90,85 @@ func (s *Server) ScriptEachCall(poolID string, steps ...Step) {
 	} else {
 		delete(s.eachCall, poolID)
 	}
-	s.keepOrClose()
+	s.updateKeepAlives()
 }
 
-// ClearScript takes out all steps for the pool, or with "" those for any pool: an
-// outage that was scripted with [Forever] is over.
+// ClearScript removes all steps for the pool or, if poolID is empty, those for any pool. It
+// ends an outage that is scripted with [Forever].
 func (s *Server) ClearScript(poolID string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.scripts, poolID)
 	delete(s.eachCall, poolID)
-	s.keepOrClose()
+	s.updateKeepAlives()
 }
 
-// keepOrClose keeps connections open only if no step may be about to break one
-// silently; see Reset. s.mu is held.
-func (s *Server) keepOrClose() {
+// updateKeepAlives turns keep-alives off while a step may break a connection without a
+// response; see [Reset]. s.mu must be held.
+func (s *Server) updateKeepAlives() {
 	breaks := false
 	for _, acts := range s.scripts {
-		breaks = breaks || slices.ContainsFunc(acts, act.breaksSilently)
+		breaks = breaks || slices.ContainsFunc(acts, act.breaksWithoutResponse)
 	}
 	for _, script := range s.eachCall {
-		breaks = breaks || slices.ContainsFunc(script.acts, act.breaksSilently)
+		breaks = breaks || slices.ContainsFunc(script.acts, act.breaksWithoutResponse)
 	}
-	s.keepOpen(!breaks)
+	s.setKeepAlives(!breaks)
 }
 
-// Count returns how many requests there have been since the start, the last Reset or
-// the last ForgetRequests, including those that KeepRequests does not keep.
+// Count returns the number of requests since the start, the last Reset or the last
+// ForgetRequests, including those that KeepRequests does not keep.
 func (s *Server) Count() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.record.count
 }
 
-// Requests returns the requests so far, as far as KeepRequests keeps them. They are
-// copies that share nothing with the record.
+// Requests returns copies of the recorded requests, oldest first. KeepRequests in [Options]
+// limits how many are recorded.
 func (s *Server) Requests() Requests {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.record.all()
 }
 
-// ForgetRequests forgets the recorded requests. Scripts stay, as far as they are used
-// up.
+// ForgetRequests removes the recorded requests. Scripts continue where they are.
 func (s *Server) ForgetRequests() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.record.clear()
 }
 
-// Reset forgets scripts and recorded requests. Pools and credentials stay.
+// Reset removes scripts and recorded requests, and resets MaxInFlight. Pools and credentials
+// stay.
 func (s *Server) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.record.clear()
-	s.peak = s.flying
+	s.peak = s.current
 	clear(s.scripts)
 	clear(s.eachCall)
-	s.keepOrClose()
+	s.updateKeepAlives()
 }
 
-// answer decides what r gets, and records it. It has run call what is the user's code.
-func (s *Server) answer(r *http.Request, run func(code func())) *answer {
+// respond returns the response to r and records both. It calls run with each callback.
+func (s *Server) respond(r *http.Request, run func(callback func())) *delivery {
 	verifier := s.verifierFor(r)
-	// The costly part is done without the lock.
-	from, now := verifier.authenticate(r), verifier.now()
-	d := s.meet(r, from, now)
+	// Without s.mu, because this is the expensive part.
+	auth, now := verifier.authenticate(r), verifier.now()
+	d := s.receive(r, auth, now)
 	for d.step.choose != nil && d.recorded.Refusal == nil {
 		run(func() { d.step = d.step.chosen(d.recorded.clone()) })
 	}
-	a := s.decide(&d, from)
+	delivery := s.decide(&d, auth)
 	if s.options.OnRequest != nil {
 		run(func() { s.options.OnRequest(d.recorded.clone()) })
 	}
-	return a
+	return delivery
 }
 
-// verifierFor returns what checks the signature of r: a server of all regions is, at
-// AWS's host names, the service that the name says.
+// verifierFor returns the verifier for r. With AnyRegion, an AWS host name determines the
+// region and the service.
 func (s *Server) verifierFor(r *http.Request) *Verifier {
 	s.mu.Lock()
 	verifier := s.verifier
@@ -182,123 +179,121 @@ func (s *Server) verifierFor(r *http.Request) *Verifier {
 	return &verifier
 }
 
-// A decision is a request on its way to an answer.
+// A decision is the state of a request before its response is sent.
 type decision struct {
 	recorded Request
-	step     act   // that it meets
-	reply    reply // if there is one already
-	made     bool  // the reply
+	step     act // that the request consumes
+	response response
+	decided  bool // response is set
 }
 
-// meet goes through the first part of what AWS goes through: is there such an
-// operation, and is the request signed. It finds the step that the request meets, of
-// which a refused request only gets to see the clock.
-func (s *Server) meet(r *http.Request, from *authentication, now time.Time) decision {
+// receive checks that the operation exists and that the request is signed, and finds the
+// step that the request consumes. A refused request consumes none, but the step's clock
+// applies to it.
+func (s *Server) receive(r *http.Request, auth *authentication, now time.Time) decision {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	prefix := s.options.PathPrefix
 	if _, ok := parseHost(hostOf(r)); ok {
 		prefix = ""
 	}
-	d := decision{recorded: newRequest(r, prefix, from.body)}
-	s.answers++
-	d.recorded.Number, d.recorded.Time = s.answers, now
+	d := decision{recorded: newRequest(r, prefix, auth.body)}
+	s.received++
+	d.recorded.Number, d.recorded.Time = s.received, now
 	if d.recorded.PoolID == "" {
-		d.reply, d.made = unknownOperation(), true
+		d.response, d.decided = unknownOperation(), true
 		return d
 	}
-	step, useUp := s.next(&d.recorded)
+	step, consume := s.next(&d.recorded)
 	d.recorded.Time = now.Add(step.clock)
-	if refusal := from.refusalAt(d.recorded.Time); refusal != nil {
+	if refusal := auth.refusalAt(d.recorded.Time); refusal != nil {
 		d.recorded.Refusal = refusal
 		d.step = act{clock: step.clock}
-		d.reply, d.made = refusal.reply(), true
+		d.response, d.decided = refusal.response(), true
 		return d
 	}
-	useUp()
+	consume()
 	d.step = step
-	d.recorded.Region, d.recorded.principal = from.region, from.credentials.principal(from.region)
+	d.recorded.Region, d.recorded.principal = auth.region, auth.credentials.principal(auth.region)
 	return d
 }
 
-// decide is the second part: what the service says. It completes the recorded request,
-// and keeps it.
-func (s *Server) decide(d *decision, from *authentication) *answer {
+// decide makes the response, unless receive has done so, and adds the request to the record.
+func (s *Server) decide(d *decision, auth *authentication) *delivery {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	recorded, step, rep := &d.recorded, d.step, d.reply
+	recorded, step, resp := &d.recorded, d.step, d.response
 	switch {
-	case d.made:
-	case step.reply != nil:
-		rep = step.reply(recorded)
+	case d.decided:
+	case step.respond != nil:
+		resp = step.respond(recorded)
 	default:
-		rep = s.lookUp(recorded, from.credentials)
+		resp = s.lookUp(recorded, auth.credentials)
 	}
-	if rep.header.Get("Date") == "" {
-		rep.header.Set("Date", recorded.Time.UTC().Format(http.TimeFormat))
+	if resp.header.Get("Date") == "" {
+		resp.header.Set("Date", recorded.Time.UTC().Format(http.TimeFormat))
 	}
-	if !rep.raw {
-		rep.header.Set("X-Amzn-Requestid", fmt.Sprintf("00000000-0000-4000-8000-%012x", recorded.Number))
+	if !resp.raw {
+		resp.header.Set("X-Amzn-Requestid", fmt.Sprintf("00000000-0000-4000-8000-%012x", recorded.Number))
 	}
 	for _, e := range step.edits {
 		if e.value == "" {
-			rep.header.Del(e.name)
+			resp.header.Del(e.name)
 		} else {
-			rep.header.Set(e.name, e.value)
+			resp.header.Set(e.name, e.value)
 		}
 	}
-	a := &answer{reply: rep, latency: step.latency, drip: step.drip, fault: step.fault, faultAt: step.faultAt}
-	if a.fault == noFault || a.faultAt >= 0 {
-		recorded.StatusCode = rep.status
-		recorded.ErrorCode, _, _ = strings.Cut(rep.header.Get("X-Amzn-Errortype"), ":")
-		recorded.RequestID = rep.header.Get("X-Amzn-Requestid")
+	if step.fault == noFault || step.faultAt >= 0 {
+		recorded.StatusCode = resp.status
+		recorded.ErrorCode, _, _ = strings.Cut(resp.header.Get("X-Amzn-Errortype"), ":")
+		recorded.RequestID = resp.header.Get("X-Amzn-Requestid")
 	}
 	s.record.add(*recorded)
-	return a
+	return &delivery{response: resp, latency: step.latency, drip: step.drip, fault: step.fault, faultAt: step.faultAt}
 }
 
-// next returns the step that r meets, and a function that uses it up. s.mu is
-// held, also when that is called.
-func (s *Server) next(r *Request) (step act, useUp func()) {
+// next returns the step for r, and a function that consumes it. s.mu must be held during
+// both calls.
+func (s *Server) next(r *Request) (step act, consume func()) {
 	for _, poolID := range []string{r.PoolID, ""} {
 		if acts := s.scripts[poolID]; len(acts) > 0 {
-			return acts[0], func() { s.useUp(poolID) }
+			return acts[0], func() { s.consume(poolID) }
 		}
 		if script := s.eachCall[poolID]; script != nil {
 			if step, ok := script.next(r.InvocationID); ok {
-				return step, func() { script.useUp(r.InvocationID) }
+				return step, func() { script.consume(r.InvocationID) }
 			}
 		}
 	}
 	return act{}, func() {}
 }
 
-// useUp takes the next step of Script from those for the pool, unless it is one of
-// Forever. s.mu is held.
-func (s *Server) useUp(poolID string) {
+// consume removes the next step from the script of the pool, unless it is a step of
+// [Forever]. s.mu must be held.
+func (s *Server) consume(poolID string) {
 	acts := s.scripts[poolID]
 	if acts[0].forever {
-		acts[0].met = true
+		acts[0].used = true
 		return
 	}
 	s.scripts[poolID] = acts[1:]
-	if acts[0].breaksSilently() {
-		s.keepOrClose()
+	if acts[0].breaksWithoutResponse() {
+		s.updateKeepAlives()
 	}
 }
 
-// lookUp answers from the table of pools. s.mu is held.
-func (s *Server) lookUp(r *Request, from *Credentials) reply {
-	if from.CognitoIdentityUser {
+// lookUp returns the response from the table of pools. s.mu must be held.
+func (s *Server) lookUp(r *Request, sender *Credentials) response {
+	if sender.CognitoIdentityUser {
 		return notAuthorized()
 	}
-	if message := from.deny(r.Region, r.PoolID); message != "" {
+	if message := sender.deny(r.Region, r.PoolID); message != "" {
 		return accessDenied(message)
 	}
 	pool, registered := s.pools[r.PoolID]
 	switch {
 	case registered && inRegion(r.PoolID, r.Region):
-		return usageReply(pool)
+		return usageResponse(pool)
 	case !registered && len(violations(r.PoolID)) > 0:
 		return invalidParameter(r.PoolID)
 	default:
@@ -306,28 +301,27 @@ func (s *Server) lookUp(r *Request, from *Credentials) reply {
 	}
 }
 
-// inRegion reports whether a pool with the ID is in the region. An ID that begins with
-// no region is that of a pool in all of them.
+// inRegion reports whether a pool with the ID is in the region. A pool whose ID begins with
+// no region is in every region.
 func inRegion(poolID, region string) bool {
 	before, _, ok := strings.Cut(poolID, ":")
 	return !ok || before == region || !regionName.MatchString(before)
 }
 
-// poolIDPattern and maxPoolID are the constraints that AWS documents for an
-// IdentityPoolId.
+// The constraints that AWS documents for IdentityPoolId.
 const (
-	poolIDPattern = `[\w-]+:[0-9a-f-]+`
-	maxPoolID     = 55
+	poolIDPattern   = `[\w-]+:[0-9a-f-]+`
+	maxPoolIDLength = 55
 )
 
 var validPoolID = regexp.MustCompile("^" + poolIDPattern + "$")
 
-// violations returns the constraints that the ID violates, in AWS's words. AWS's own
-// example, us-east-1:23EC4050-6AEA-7089-A2DD-08002EXAMPLE, violates one.
+// violations returns the constraints that the ID violates, in AWS's wording. The ID in AWS's
+// own example, us-east-1:23EC4050-6AEA-7089-A2DD-08002EXAMPLE, violates one.
 func violations(poolID string) []string {
 	var violated []string
-	if len(poolID) > maxPoolID {
-		violated = append(violated, fmt.Sprintf("Member must have length less than or equal to %d", maxPoolID))
+	if len(poolID) > maxPoolIDLength {
+		violated = append(violated, fmt.Sprintf("Member must have length less than or equal to %d", maxPoolIDLength))
 	}
 	if !validPoolID.MatchString(poolID) {
 		violated = append(violated, "Member must satisfy regular expression pattern: "+poolIDPattern)

@@ -23,11 +23,11 @@ const (
 	otherID = "us-east-1:00000000-0000-0000-0000-000000000001"
 )
 
-// now is when the tests of the verifier take place.
+// now is the time on the clock of the verifiers under test.
 var now = time.Date(2026, time.July, 30, 12, 0, 0, 0, time.UTC)
 
-// shapes are the ways to reach a server.
-var shapes = []struct {
+// modes are the modes in which a server can run.
+var modes = []struct {
 	name   string
 	option func(*cognitosynctest.Options)
 }{
@@ -36,22 +36,22 @@ var shapes = []struct {
 	{"memory", func(o *cognitosynctest.Options) { o.InMemory = true }},
 }
 
-// inEachShape runs test with a server of each shape, which knows poolID.
-func inEachShape(t *testing.T, test func(t *testing.T, server *cognitosynctest.Server), optFns ...func(*cognitosynctest.Options)) {
+// inEachMode runs test with a server in each mode. The server has the pool poolID.
+func inEachMode(t *testing.T, test func(t *testing.T, server *cognitosynctest.Server), optFns ...func(*cognitosynctest.Options)) {
 	t.Helper()
-	for _, shape := range shapes {
-		t.Run(shape.name, func(t *testing.T) {
+	for _, mode := range modes {
+		t.Run(mode.name, func(t *testing.T) {
 			t.Parallel()
-			server := cognitosynctest.NewServer(t, append(optFns, shape.option)...)
+			server := cognitosynctest.NewServer(t, append(optFns, mode.option)...)
 			server.SetPool(cognitosynctest.Pool{IdentityPoolId: poolID, SyncSessionsCount: aws.Int64(7)})
 			test(t, server)
 		})
 	}
 }
 
-// doer returns what sends requests to the server as a client with its
-// configuration would.
-func doer(t testing.TB, server *cognitosynctest.Server) aws.HTTPClient {
+// httpClient returns an HTTP client that sends requests as a client with the server's
+// configuration does.
+func httpClient(t testing.TB, server *cognitosynctest.Server) aws.HTTPClient {
 	t.Helper()
 	if client := server.Config().HTTPClient; client != nil {
 		return client
@@ -64,16 +64,16 @@ func doer(t testing.TB, server *cognitosynctest.Server) aws.HTTPClient {
 	}
 }
 
-// A signing is how a request is signed.
+// A signing has the parameters for signing a request.
 type signing struct {
 	credentials     cognitosynctest.Credentials
 	service, region string
 	at              time.Time
 	bodyHash        string
-	once            bool // the path is escaped once
+	once            bool // escape the path once instead of twice
 }
 
-// sign signs r for the server, in the way that alter makes of the right one.
+// sign signs r for the server. alter may change the parameters.
 func sign(t testing.TB, r *http.Request, alter ...func(*signing)) {
 	t.Helper()
 	var body []byte
@@ -100,7 +100,7 @@ func sign(t testing.TB, r *http.Request, alter ...func(*signing)) {
 	require.NoError(t, signer.SignHTTP(t.Context(), credentials, r, s.bodyHash, s.service, s.region, s.at))
 }
 
-// newRequest returns an unsigned request for a pool's usage.
+// newRequest returns an unsigned request for the usage of a pool.
 func newRequest(t testing.TB, ctx context.Context, server *cognitosynctest.Server, id string) *http.Request {
 	t.Helper()
 	label := strings.ReplaceAll(url.QueryEscape(id), "+", "%20")
@@ -109,8 +109,8 @@ func newRequest(t testing.TB, ctx context.Context, server *cognitosynctest.Serve
 	return r
 }
 
-// An outcome is what became of a request: err if there was no answer, bodyErr if
-// it broke off.
+// An outcome is the result of a request: err is set if there was no response, bodyErr if its
+// body broke off.
 type outcome struct {
 	status  int
 	header  http.Header
@@ -129,15 +129,15 @@ func do(client aws.HTTPClient, r *http.Request) outcome {
 	return outcome{status: response.StatusCode, header: response.Header, body: string(body), bodyErr: err}
 }
 
-// ask sends a well-signed request for a pool's usage.
-func ask(t testing.TB, client aws.HTTPClient, server *cognitosynctest.Server, id string, alter ...func(*signing)) outcome {
+// query sends a request for the usage of a pool, correctly signed unless alter changes that.
+func query(t testing.TB, client aws.HTTPClient, server *cognitosynctest.Server, id string, alter ...func(*signing)) outcome {
 	t.Helper()
 	r := newRequest(t, t.Context(), server, id)
 	sign(t, r, alter...)
 	return do(client, r)
 }
 
-// code returns the error code of an answer, which stands before a colon.
+// code returns the error code of the response, which must end in a colon in the header.
 func (o outcome) code() string {
 	code, rest, found := strings.Cut(o.header.Get("X-Amzn-Errortype"), ":")
 	if found != (code != "") || rest != "" {

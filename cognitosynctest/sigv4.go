@@ -15,39 +15,39 @@ import (
 	"time"
 )
 
-// A scope is what a signing key is good for.
+// A scope is a credential scope: where and when a signing key is valid.
 type scope struct{ date, region, service, terminator string }
 
 func (s scope) String() string {
 	return s.date + "/" + s.region + "/" + s.service + "/" + s.terminator
 }
 
-// An authorization is what the headers of a request say about its signature.
+// An authorization is the content of the headers that carry the signature.
 type authorization struct {
 	accessKeyID   string
 	scope         scope
-	signedHeaders []string // lower case, in the order in which they are listed
+	signedHeaders []string // lower case, in the order listed
 	signature     string
 	date          string // X-Amz-Date
 	signedAt      time.Time
 }
 
-// parseAuthorization reads the Authorization and X-Amz-Date headers. A presigned request
-// has a signature in its query.
+// parseAuthorization parses the Authorization and X-Amz-Date headers. The signature of a
+// presigned request is in its query instead.
 func parseAuthorization(header http.Header, presigned bool) (*authorization, *Refusal) {
 	value := strings.Join(header.Values("Authorization"), ",")
 	switch {
 	case strings.TrimSpace(value) != "":
 	case presigned:
 		return nil, refuse(http.StatusForbidden, missingToken, "Missing Authentication Token",
-			"the request is presigned: a signature in the query is not supported, there must be an Authorization header")
+			"the request is presigned, which is not supported: it needs an Authorization header")
 	default:
 		return nil, refuse(http.StatusForbidden, missingToken, "Missing Authentication Token", "there is no Authorization header")
 	}
 	incomplete := func(reason, format string, args ...any) *Refusal {
 		return refuse(http.StatusForbidden, incompleteSignature, fmt.Sprintf(format, args...), reason)
 	}
-	// AWS repeats the header in its messages, but not so that it can be used.
+	// AWS's messages contain only a hash of the header.
 	sum := sha256.Sum256([]byte(value))
 	hashed := base64.StdEncoding.EncodeToString(sum[:])
 
@@ -62,8 +62,8 @@ func parseAuthorization(header http.Header, presigned bool) (*authorization, *Re
 			continue
 		}
 		name, content, ok := strings.Cut(field, "=")
-		if _, twice := fields[name]; !ok || twice {
-			return nil, incomplete("the Authorization header is not a list of different key=value pairs",
+		if _, duplicate := fields[name]; !ok || duplicate {
+			return nil, incomplete("the Authorization header is not a list of distinct key=value pairs",
 				"Invalid key=value pair (missing equal-sign) in Authorization header (hashed with SHA-256 and encoded with Base64): '%s'.", hashed)
 		}
 		fields[name] = content
@@ -86,12 +86,12 @@ func parseAuthorization(header http.Header, presigned bool) (*authorization, *Re
 	}
 	signedAt, err := time.Parse(signingTimeFormat, date)
 	if err != nil {
-		return nil, incomplete("X-Amz-Date has another format than "+signingTimeFormat,
+		return nil, incomplete("X-Amz-Date does not have the format "+signingTimeFormat,
 			"Date must be in ISO-8601 'basic format'. Got '%s'. See http://en.wikipedia.org/wiki/ISO_8601", date)
 	}
 	credential := strings.Split(fields["Credential"], "/")
 	if len(credential) != 5 {
-		return nil, incomplete("Credential is not ACCESSKEYID/DATE/REGION/SERVICE/aws4_request",
+		return nil, incomplete("Credential does not have the form ACCESSKEYID/DATE/REGION/SERVICE/aws4_request",
 			"Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '%s'", fields["Credential"])
 	}
 	return &authorization{
@@ -113,29 +113,28 @@ func (v *Verifier) expectedScope(auth *authorization) scope {
 	return expected
 }
 
-// wrongScope returns AWS's message if the scope is not the expected one,
-// otherwise "".
-func (a *authorization) wrongScope(expected scope) string {
+// scopeProblem returns AWS's message if the scope is not the expected one, otherwise "".
+func (a *authorization) scopeProblem(expected scope) string {
 	var messages []string
-	say := func(format string, args ...any) { messages = append(messages, fmt.Sprintf(format, args...)) }
+	add := func(format string, args ...any) { messages = append(messages, fmt.Sprintf(format, args...)) }
 	if a.scope.region != expected.region || a.scope.region == "" {
-		say("Credential should be scoped to a valid region, not '%s'.", a.scope.region)
+		add("Credential should be scoped to a valid region, not '%s'.", a.scope.region)
 	}
 	if a.scope.service != expected.service {
-		say("Credential should be scoped to correct service: '%s'.", expected.service)
+		add("Credential should be scoped to correct service: '%s'.", expected.service)
 	}
 	if a.scope.terminator != expected.terminator {
-		say("Credential should be scoped with a valid terminator: '%s', not '%s'.", expected.terminator, a.scope.terminator)
+		add("Credential should be scoped with a valid terminator: '%s', not '%s'.", expected.terminator, a.scope.terminator)
 	}
 	if a.scope.date != expected.date {
-		say("Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '%s' != '%s', from '%s'.",
+		add("Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '%s' != '%s', from '%s'.",
 			a.scope.date, expected.date, a.date)
 	}
 	return strings.Join(messages, " ")
 }
 
-// wrongToken says what is wrong with the request's session token, or "".
-func wrongToken(header http.Header, c *Credentials) string {
+// tokenProblem returns what is wrong with the request's session token, or "".
+func tokenProblem(header http.Header, c *Credentials) string {
 	sent := strings.Join(header.Values("X-Amz-Security-Token"), ",")
 	switch {
 	case sent == c.SessionToken:
@@ -145,12 +144,12 @@ func wrongToken(header http.Header, c *Credentials) string {
 	case c.SessionToken == "":
 		return "there is an X-Amz-Security-Token, but the credentials are not temporary"
 	default:
-		return "X-Amz-Security-Token is another one than that of the credentials"
+		return "X-Amz-Security-Token is not the session token of the credentials"
 	}
 }
 
-// requiredHeaders returns the names, lower case, of the headers that must be
-// signed: AWS's documentation asks for host and every x-amz-* header.
+// requiredHeaders returns the lower-case names of the headers that must be signed: according
+// to AWS's documentation, host and every x-amz-* header.
 func requiredHeaders(header http.Header) []string {
 	required := []string{"host"}
 	for name := range header {
@@ -162,29 +161,28 @@ func requiredHeaders(header http.Header) []string {
 	return required
 }
 
-// missing returns the wanted names that names lacks.
-func missing(wanted, names []string) []string {
-	return slices.DeleteFunc(slices.Clone(wanted), func(name string) bool { return slices.Contains(names, name) })
+// missing returns the required names that names lacks.
+func missing(required, names []string) []string {
+	return slices.DeleteFunc(slices.Clone(required), func(name string) bool { return slices.Contains(names, name) })
 }
 
 func union(names, more []string) []string {
 	return append(slices.Clone(names), missing(more, names)...)
 }
 
-// A canonicalRequest is what SigV4 signs of a request.
+// A canonicalRequest is the form of a request that Signature Version 4 signs.
 type canonicalRequest struct {
 	method, path, query, headers, signedHeaders, bodyHash string
 }
 
-// newCanonicalRequest returns what has to be signed of r when the named headers
-// are.
+// newCanonicalRequest returns the canonical request of r with these signed headers.
 func newCanonicalRequest(r *http.Request, signedHeaders []string, body []byte) canonicalRequest {
 	path, query := rawTarget(r)
 	names := slices.Sorted(slices.Values(signedHeaders))
 	hash := sha256.Sum256(body)
 	return canonicalRequest{
 		method:        r.Method,
-		path:          escape(normalize(path), "/"), // it arrives escaped, this is the second time
+		path:          escape(normalize(path), "/"), // escaped twice: it arrives escaped
 		query:         canonicalQuery(query),
 		headers:       canonicalHeaders(r, names),
 		signedHeaders: strings.Join(names, ";"),
@@ -196,13 +194,13 @@ func (c canonicalRequest) String() string {
 	return strings.Join([]string{c.method, c.path, c.query, c.headers, c.signedHeaders, c.bodyHash}, "\n")
 }
 
-// rawTarget returns path and query of r as they are, or will be, on the wire.
+// rawTarget returns the path and the query of r as they are sent.
 func rawTarget(r *http.Request) (path, query string) {
 	target := r.RequestURI
 	if target == "" {
 		target = r.URL.RequestURI()
 	}
-	if !strings.HasPrefix(target, "/") { // the absolute form, as for a proxy
+	if !strings.HasPrefix(target, "/") { // absolute form, as in a request to a proxy
 		if _, rest, ok := strings.Cut(target, "://"); ok {
 			target = strings.TrimLeftFunc(rest, func(c rune) bool { return c != '/' && c != '?' })
 		}
@@ -214,8 +212,8 @@ func rawTarget(r *http.Request) (path, query string) {
 	return path, query
 }
 
-// normalize removes what is redundant in a path, as AWS does for every service but S3:
-// empty segments, "." and ".." with the segment before it.
+// normalize removes empty segments, "." and "..", with the segment before it, from a path.
+// AWS's documentation requires that for every service except Amazon S3.
 func normalize(path string) string {
 	var kept []string
 	for segment := range strings.SplitSeq(path, "/") {
@@ -233,7 +231,7 @@ func normalize(path string) string {
 	return "/" + strings.Join(kept, "/")
 }
 
-// isPresigned reports whether the query of r holds a signature.
+// isPresigned reports whether the query of r contains a signature.
 func isPresigned(r *http.Request) bool {
 	_, query := rawTarget(r)
 	for parameter := range strings.SplitSeq(query, "&") {
@@ -244,8 +242,7 @@ func isPresigned(r *http.Request) bool {
 	return false
 }
 
-// escape percent-encodes every byte of s but the unreserved ones and those in
-// keep.
+// escape percent-encodes every byte of s except unreserved characters and those in keep.
 func escape(s, keep string) string {
 	const upperHex = "0123456789ABCDEF"
 	var b strings.Builder
@@ -262,10 +259,10 @@ func escape(s, keep string) string {
 	return b.String()
 }
 
-// canonicalQuery returns the parameters of a raw query, each escaped anew, and
+// canonicalQuery returns the parameters of a raw query, unescaped and escaped again, and
 // sorted by name, then value.
 func canonicalQuery(raw string) string {
-	again := func(s string) string {
+	reescape := func(s string) string {
 		if plain, err := url.QueryUnescape(s); err == nil {
 			s = plain
 		}
@@ -275,7 +272,7 @@ func canonicalQuery(raw string) string {
 	for parameter := range strings.SplitSeq(raw, "&") {
 		if parameter != "" {
 			name, value, _ := strings.Cut(parameter, "=")
-			parameters = append(parameters, [2]string{again(name), again(value)})
+			parameters = append(parameters, [2]string{reescape(name), reescape(value)})
 		}
 	}
 	slices.SortFunc(parameters, func(a, b [2]string) int { return slices.Compare(a[:], b[:]) })
@@ -289,9 +286,8 @@ func canonicalQuery(raw string) string {
 	return b.String()
 }
 
-// canonicalHeaders returns a line for each name, with all the values of the
-// header. A header that r does not have gets none, so that it cannot have been
-// signed.
+// canonicalHeaders returns a line for each name, with all the values of the header. A header
+// that r lacks gets no line, so a signature that covers it does not match.
 func canonicalHeaders(r *http.Request, names []string) string {
 	var b strings.Builder
 	for _, name := range names {
@@ -305,14 +301,14 @@ func canonicalHeaders(r *http.Request, names []string) string {
 	return b.String()
 }
 
-// headerValues returns a copy of the values of a header. net/http keeps some of
-// them beside [http.Request.Header].
+// headerValues returns a copy of the values of a header. net/http keeps some headers in
+// other fields of [http.Request].
 func headerValues(r *http.Request, name string) []string {
 	switch {
 	case name == "host" && r.Host != "":
 		return []string{r.Host}
 	case name == "host":
-		return []string{r.URL.Host} // r is an outgoing request
+		return []string{r.URL.Host} // of an outgoing request
 	case name == "content-length" && r.ContentLength > 0:
 		return []string{strconv.FormatInt(r.ContentLength, 10)}
 	default:
@@ -320,9 +316,9 @@ func headerValues(r *http.Request, name string) []string {
 	}
 }
 
-// trimSpaces removes the spaces around s, and all but one of each run inside.
+// trimSpaces removes leading and trailing spaces, and collapses runs of spaces inside.
 func trimSpaces(s string) string {
-	s = strings.Trim(s, " \t") // other spaces are part of the value
+	s = strings.Trim(s, " \t") // to HTTP, other white space is part of the value
 	for strings.Contains(s, "  ") {
 		s = strings.ReplaceAll(s, "  ", " ")
 	}
@@ -334,7 +330,7 @@ func stringToSign(date string, in scope, c canonicalRequest) string {
 	return strings.Join([]string{signingAlgorithm, date, in.String(), hex.EncodeToString(hash[:])}, "\n")
 }
 
-// signature signs text with the key that is derived from secret for the scope.
+// signature signs text with the key derived from secret for the scope.
 func signature(secret string, in scope, text string) string {
 	key := []byte("AWS4" + secret)
 	for _, part := range []string{in.date, in.region, in.service, in.terminator} {
@@ -349,10 +345,10 @@ func hmacSHA256(key []byte, text string) []byte {
 	return mac.Sum(nil)
 }
 
-// whatWasSigned finds out what the sender of r signed, and notes it in found. It
-// returns "" if that is right, or else says what the mistake was.
-func (v *Verifier) whatWasSigned(r *http.Request, auth *authorization, body []byte, c *Credentials, found *Refusal) (mistake string) {
-	right := newCanonicalRequest(r, auth.signedHeaders, body)
+// signingMistake finds out what the sender of r signed, and stores it in found. It returns a
+// description of the mistake, or "" if the signature is correct.
+func (v *Verifier) signingMistake(r *http.Request, auth *authorization, body []byte, c *Credentials, found *Refusal) (mistake string) {
+	correct := newCanonicalRequest(r, auth.signedHeaders, body)
 	signed := func(candidate canonicalRequest, secret string) bool {
 		text := stringToSign(auth.date, auth.scope, candidate)
 		if !hmac.Equal([]byte(signature(secret, auth.scope, text)), []byte(auth.signature)) {
@@ -361,30 +357,31 @@ func (v *Verifier) whatWasSigned(r *http.Request, auth *authorization, body []by
 		found.ReceivedCanonicalRequest, found.ReceivedStringToSign = candidate.String(), text
 		return true
 	}
-	if signed(right, c.SecretAccessKey) {
+	if signed(correct, c.SecretAccessKey) {
 		return ""
 	}
-	for _, usual := range usualMistakes {
-		candidate := right
-		usual.make(&candidate, r)
+	for _, common := range commonMistakes {
+		candidate := correct
+		common.make(&candidate, r)
 		if signed(candidate, c.SecretAccessKey) {
-			return usual.name
+			return common.name
 		}
 	}
-	for _, other := range v.all() {
-		if signed(right, other.SecretAccessKey) {
-			return "it is signed with the secret key of " + other.AccessKeyID
+	for _, other := range v.allCredentials() {
+		if signed(correct, other.SecretAccessKey) {
+			return "the request was signed with the secret key of " + other.AccessKeyID
 		}
 	}
-	return "it is signed with another secret key, or was changed after signing"
+	return "the request was signed with another secret key or changed after signing"
 }
 
-// usualMistakes are the ways in which clients are known to sign wrongly.
-var usualMistakes = []struct {
+// commonMistakes are common mistakes of clients: each turns the correct canonical request
+// into the one that such a client signs.
+var commonMistakes = []struct {
 	name string
 	make func(*canonicalRequest, *http.Request)
 }{
-	{"the signed path is not normalized: there is an empty segment, a \".\" or a \"..\" in it", func(c *canonicalRequest, r *http.Request) {
+	{`the signed path is not normalized: it contains an empty segment, "." or ".."`, func(c *canonicalRequest, r *http.Request) {
 		path, _ := rawTarget(r)
 		c.path = escape(path, "/")
 	}},
@@ -403,7 +400,7 @@ var usualMistakes = []struct {
 	{"the body is not signed", func(c *canonicalRequest, _ *http.Request) {
 		c.bodyHash = "UNSIGNED-PAYLOAD"
 	}},
-	{"the signed hash is that of another body", func(c *canonicalRequest, r *http.Request) {
+	{"the signed hash is not that of the body", func(c *canonicalRequest, r *http.Request) {
 		c.bodyHash = r.Header.Get("X-Amz-Content-Sha256")
 	}},
 	{"the signed host lacks the port", func(c *canonicalRequest, r *http.Request) {

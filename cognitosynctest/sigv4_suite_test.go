@@ -32,7 +32,7 @@ type suiteCase struct {
 	Signature        string
 }
 
-// suiteTime is when all requests of the suite are signed.
+// suiteTime is the date of all signatures in the suite.
 var suiteTime = time.Date(2015, time.August, 30, 12, 36, 0, 0, time.UTC)
 
 func suite(t *testing.T) []suiteCase {
@@ -57,7 +57,7 @@ func (c suiteCase) credentials() cognitosynctest.Credentials {
 	return credentials
 }
 
-// request returns the signed request as a server reads it from the wire.
+// request returns the signed request as a server receives it.
 func (c suiteCase) request(target string) (*http.Request, error) {
 	return http.ReadRequest(bufio.NewReader(strings.NewReader(fmt.Sprintf(
 		"%s %s HTTP/1.1\r\n%s\r\nContent-Length: %d\r\n"+
@@ -66,12 +66,12 @@ func (c suiteCase) request(target string) (*http.Request, error) {
 		c.SignedHeaders, c.Signature, c.Body))))
 }
 
-// Each case of AWS's suite is accepted as it is, but for two:
+// The verifier accepts every case of AWS's suite, with two exceptions:
 //
-//   - get-space has a space in its target, which HTTP does not allow and net/http does
-//     not read. The verifier accepts it once it has been read.
+//   - get-space has a space in its target. HTTP does not allow that, and net/http cannot
+//     parse it. The verifier accepts the request if it is parsed otherwise.
 //   - post-sts-header-after has a session token that was added after signing, as a few
-//     services want it. AWS's documentation asks for all x-amz- headers to be signed.
+//     services require. AWS's documentation says to sign all x-amz- headers.
 func TestVerifier_suite(t *testing.T) {
 	t.Parallel()
 	for _, test := range suite(t) {
@@ -95,12 +95,12 @@ func TestVerifier_suite(t *testing.T) {
 
 			if test.Name == "post-sts-header-after" {
 				require.NotNil(t, refusal)
-				assert.Equal(t, "not signed: x-amz-security-token", refusal.Reason)
+				assert.Equal(t, "unsigned headers: x-amz-security-token", refusal.Reason)
 				return
 			}
 			assert.Nil(t, refusal)
 
-			// A refusal shows what the verifier computes.
+			// A refusal shows what the verifier has computed.
 			r.Header.Set("Authorization", strings.Replace(r.Header.Get("Authorization"), test.Signature, strings.Repeat("0", 64), 1))
 			refusal = verifier.Verify(r)
 			require.NotNil(t, refusal)
@@ -110,8 +110,8 @@ func TestVerifier_suite(t *testing.T) {
 	}
 }
 
-// The SDK's signer, which shares no code with the verifier, makes the same signatures of
-// what the cases come to: it neither normalizes nor, here, escapes the path.
+// The SDK's signer, which shares no code with the verifier, computes the same signatures if
+// it is given normalized and escaped paths.
 func TestVerifier_suiteBySDK(t *testing.T) {
 	t.Parallel()
 	for _, test := range suite(t) {
@@ -123,7 +123,7 @@ func TestVerifier_suiteBySDK(t *testing.T) {
 			path := test.CanonicalRequest[1]
 			r, err := http.NewRequestWithContext(t.Context(), test.Method, "https://example.amazonaws.com"+path, strings.NewReader(test.Body))
 			require.NoError(t, err)
-			r.ContentLength = 0 // the suite does not sign it
+			r.ContentLength = 0 // the signatures of the suite do not cover it
 			_, r.URL.RawQuery, _ = strings.Cut(test.Target, "?")
 			for _, header := range test.Headers {
 				name, value, _ := strings.Cut(header, ":")
@@ -144,8 +144,7 @@ func TestVerifier_suiteBySDK(t *testing.T) {
 	}
 }
 
-// What AWS's suite normalizes has to be signed normalized: a signature over the path as
-// it is gets refused, with that reason.
+// The verifier refuses a signature of a path that is not normalized, and says so.
 func TestVerifier_pathNotNormalized(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ path, normalized string }{
@@ -176,7 +175,7 @@ func TestVerifier_pathNotNormalized(t *testing.T) {
 			}
 			require.NotNil(t, refusal)
 			assert.Equal(t, "InvalidSignatureException", refusal.Code)
-			assert.Equal(t, `the signed path is not normalized: there is an empty segment, a "." or a ".." in it`, refusal.Reason)
+			assert.Equal(t, `the signed path is not normalized: it contains an empty segment, "." or ".."`, refusal.Reason)
 			assert.Equal(t, test.normalized, strings.Split(refusal.ExpectedCanonicalRequest, "\n")[1])
 			assert.Equal(t, test.path, strings.Split(refusal.ReceivedCanonicalRequest, "\n")[1])
 
@@ -184,7 +183,7 @@ func TestVerifier_pathNotNormalized(t *testing.T) {
 			sign(t, r, atNow)
 			r = received(t, r)
 			r.RequestURI = test.path
-			assert.Nil(t, newVerifier().Verify(r), "signed over the normalized path")
+			assert.Nil(t, newVerifier().Verify(r), "a signature of the normalized path")
 		})
 	}
 }
@@ -202,6 +201,6 @@ func TestVerifier_presigned(t *testing.T) {
 	require.NotNil(t, refusal)
 	assert.Equal(t, 403, refusal.StatusCode)
 	assert.Equal(t, "MissingAuthenticationTokenException", refusal.Code)
-	assert.Equal(t, "the request is presigned: a signature in the query is not supported, there must be an Authorization header", refusal.Reason)
+	assert.Equal(t, "the request is presigned, which is not supported: it needs an Authorization header", refusal.Reason)
 	assert.NotContains(t, refusal.String(), credentials.SessionToken)
 }

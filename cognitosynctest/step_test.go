@@ -24,8 +24,8 @@ import (
 
 const usage = `{"IdentityPoolUsage":{"DataStorage":null,"IdentityPoolId":"` + poolID + `","LastModifiedDate":null,"SyncSessionsCount":7}}`
 
-// Steps that answer.
-func TestStep_answers(t *testing.T) {
+// Steps that respond.
+func TestStep_responses(t *testing.T) {
 	t.Parallel()
 	message := func(s string) string { return fmt.Sprintf(`{"message":%q}`, s) }
 	tests := []struct {
@@ -34,7 +34,7 @@ func TestStep_answers(t *testing.T) {
 		status int
 		code   string
 		body   string
-		header map[string]string // what else there is; "" for what there is not
+		header map[string]string // further headers; "" for an absent one
 	}{
 		{"OK", cognitosynctest.OK(), 200, "", usage, nil},
 		{"throttle", cognitosynctest.Throttle(1), 429, "TooManyRequestsException", message("Rate exceeded"), nil},
@@ -63,13 +63,13 @@ func TestStep_answers(t *testing.T) {
 			map[string]string{"X-Own": "1", "Content-Length": "3", "Content-Type": "", "X-Amzn-Requestid": ""},
 		},
 		{"Reply without a header and body", cognitosynctest.Reply(200, nil, ""), 200, "", "", map[string]string{"Content-Length": "0"}},
-		{"Reply that may have no body", cognitosynctest.Reply(204, nil, "body"), 204, "", "", map[string]string{"Content-Length": ""}},
+		{"Reply with a status that allows no body", cognitosynctest.Reply(204, nil, "body"), 204, "", "", map[string]string{"Content-Length": ""}},
 		{
-			"Reply with a shorter length", cognitosynctest.Reply(200, http.Header{"content-length": {"2"}}, "body"), 200, "", "bo",
+			"Reply with a Content-Length that is too small", cognitosynctest.Reply(200, http.Header{"content-length": {"2"}}, "body"), 200, "", "bo",
 			map[string]string{"Content-Length": "2"},
 		},
 		{
-			"Reply with no good length", cognitosynctest.Reply(200, http.Header{"Content-Length": {"x"}}, "body"), 200, "", "body",
+			"Reply with an invalid Content-Length", cognitosynctest.Reply(200, http.Header{"Content-Length": {"x"}}, "body"), 200, "", "body",
 			map[string]string{"Content-Length": "4"},
 		},
 		{
@@ -110,10 +110,10 @@ func TestStep_answers(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
+			inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
 				server.Script(poolID, test.step)
-				client := doer(t, server)
-				got := ask(t, client, server, poolID)
+				client := httpClient(t, server)
+				got := query(t, client, server, poolID)
 				require.NoError(t, got.err)
 				require.NoError(t, got.bodyErr)
 				assert.Equal(t, test.status, got.status)
@@ -132,7 +132,7 @@ func TestStep_answers(t *testing.T) {
 				assert.Equal(t, got.header.Get("X-Amzn-Requestid"), last.RequestID)
 
 				assert.Zero(t, server.Pending())
-				assert.Equal(t, usage, ask(t, client, server, poolID).body, "the step is used up")
+				assert.Equal(t, usage, query(t, client, server, poolID).body, "the step is consumed")
 			})
 		})
 	}
@@ -144,10 +144,10 @@ func TestStep_faults(t *testing.T) {
 	tests := []struct {
 		name     string
 		step     cognitosynctest.Step
-		err      error  // instead of an answer
-		bodyErr  error  // instead of the body's end
-		body     string // what there is of it
-		anyShort bool   // body may be cut shorter on its way
+		err      error  // instead of a response
+		bodyErr  error  // instead of io.EOF
+		body     string // up to the error
+		anyShort bool   // the client may receive less of the body
 	}{
 		{name: "Hangup", step: cognitosynctest.Hangup(), err: io.EOF},
 		{name: "Reset", step: cognitosynctest.Reset(), err: clienttest.ConnectionReset},
@@ -159,20 +159,20 @@ func TestStep_faults(t *testing.T) {
 		{name: "CutAfter the start of an endless body", step: cognitosynctest.Endless().CutAfter(5), bodyErr: io.ErrUnexpectedEOF, body: `{"Pad`},
 		{name: "ResetAfter", step: cognitosynctest.OK().ResetAfter(10), bodyErr: clienttest.ConnectionReset, body: usage[:10], anyShort: true},
 		{
-			name: "Reply with a longer length", step: cognitosynctest.Reply(200, http.Header{"Content-Length": {"5"}}, "body"),
+			name: "Reply with a Content-Length that is too large", step: cognitosynctest.Reply(200, http.Header{"Content-Length": {"5"}}, "body"),
 			bodyErr: io.ErrUnexpectedEOF, body: "body",
 		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
-				client := doer(t, server)
-				// Also on a connection that has been used before, where net/http would
-				// send a request again by itself.
+			inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
+				client := httpClient(t, server)
+				// In the later rounds there is a connection to reuse, on which net/http would
+				// silently send the request again.
 				for round := range 3 {
 					server.Script(poolID, test.step)
-					got := ask(t, client, server, poolID)
+					got := query(t, client, server, poolID)
 					if test.err != nil {
 						require.ErrorIs(t, got.err, test.err)
 						assert.Zero(t, server.Requests().Last().StatusCode)
@@ -187,20 +187,20 @@ func TestStep_faults(t *testing.T) {
 						}
 						assert.Equal(t, http.StatusOK, server.Requests().Last().StatusCode)
 					}
-					assert.Equal(t, usage, ask(t, client, server, poolID).body)
-					assert.Equal(t, 2*(round+1), server.Requests().Count(), "one step, one request")
+					assert.Equal(t, usage, query(t, client, server, poolID).body)
+					assert.Equal(t, 2*(round+1), server.Requests().Count(), "one request per step")
 				}
 			})
 		})
 	}
 }
 
-// Connections are kept open again when all steps that break one have been met.
+// Keep-alives are on again once all steps that break connections are consumed.
 func TestStep_keepAlive(t *testing.T) {
 	t.Parallel()
 	server := cognitosynctest.NewServer(t)
 	server.Script("", cognitosynctest.OK(), cognitosynctest.Hangup())
-	client := doer(t, server)
+	client := httpClient(t, server)
 	var reused []bool
 	for range 4 {
 		used := false
@@ -215,33 +215,33 @@ func TestStep_keepAlive(t *testing.T) {
 	assert.Equal(t, []bool{false, false, false, true}, reused)
 }
 
-// Steps that make the client wait end when it gives up.
+// The waits of a step end when the client gives up.
 func TestStep_waits(t *testing.T) {
 	t.Parallel()
 	gaveUp := errors.New("gave up")
 	tests := []struct {
-		name string
-		step cognitosynctest.Step
-		body string // that comes before
-		head bool   // whether the header comes before
+		name     string
+		step     cognitosynctest.Step
+		body     string // sent before the wait
+		responds bool   // the headers are sent before the wait
 	}{
 		{name: "Stall", step: cognitosynctest.Stall()},
 		{name: "After", step: cognitosynctest.OK().After(time.Hour)},
-		{name: "StallAfter", step: cognitosynctest.OK().StallAfter(10), head: true, body: usage[:10]},
-		{name: "StallAfter nothing", step: cognitosynctest.OK().StallAfter(0), head: true},
-		{name: "StallAfter all", step: cognitosynctest.OK().StallAfter(1000), head: true, body: usage},
-		{name: "Drip", step: cognitosynctest.OK().Drip(time.Hour), head: true},
+		{name: "StallAfter", step: cognitosynctest.OK().StallAfter(10), responds: true, body: usage[:10]},
+		{name: "StallAfter nothing", step: cognitosynctest.OK().StallAfter(0), responds: true},
+		{name: "StallAfter all", step: cognitosynctest.OK().StallAfter(1000), responds: true, body: usage},
+		{name: "Drip", step: cognitosynctest.OK().Drip(time.Hour), responds: true},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			for _, shape := range shapes {
-				t.Run(shape.name, func(t *testing.T) {
+			for _, mode := range modes {
+				t.Run(mode.name, func(t *testing.T) {
 					t.Parallel()
 					ctx, cancel := context.WithCancelCause(t.Context())
 					defer cancel(nil)
-					server := cognitosynctest.NewServer(t, shape.option, func(o *cognitosynctest.Options) {
-						if !test.head {
+					server := cognitosynctest.NewServer(t, mode.option, func(o *cognitosynctest.Options) {
+						if !test.responds {
 							o.OnRequest = func(cognitosynctest.Request) { cancel(gaveUp) }
 						}
 					})
@@ -250,9 +250,9 @@ func TestStep_waits(t *testing.T) {
 					r := newRequest(t, ctx, server, poolID)
 					sign(t, r)
 
-					response, err := doer(t, server).Do(r)
+					response, err := httpClient(t, server).Do(r)
 
-					if !test.head {
+					if !test.responds {
 						require.ErrorIs(t, err, gaveUp)
 						return
 					}
@@ -273,8 +273,8 @@ func TestStep_waits(t *testing.T) {
 
 func TestStep_skewedClock(t *testing.T) {
 	t.Parallel()
-	inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
-		client := doer(t, server)
+	inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
+		client := httpClient(t, server)
 		server.Script("", cognitosynctest.SkewedClock(2*time.Hour), cognitosynctest.InternalError().WithClock(-2*time.Hour))
 		for _, test := range []struct {
 			skew    time.Duration
@@ -282,26 +282,26 @@ func TestStep_skewedClock(t *testing.T) {
 			message string
 		}{{2 * time.Hour, 200, "Signature expired: "}, {-2 * time.Hour, 500, "Signature not yet current: "}} {
 			for range 2 {
-				got := ask(t, client, server, poolID)
-				assert.Equal(t, "InvalidSignatureException", got.code(), "a refused request leaves the clock as it is")
+				got := query(t, client, server, poolID)
+				assert.Equal(t, "InvalidSignatureException", got.code(), "a refused request does not reset the clock")
 				assert.Contains(t, got.body, test.message)
 				date, err := http.ParseTime(got.header.Get("Date"))
 				require.NoError(t, err)
 				assert.InDelta(t, test.skew.Hours(), time.Until(date).Hours(), 0.5)
 			}
-			got := ask(t, client, server, poolID, func(s *signing) { s.at = s.at.Add(test.skew) })
+			got := query(t, client, server, poolID, func(s *signing) { s.at = s.at.Add(test.skew) })
 			assert.Equal(t, test.status, got.status)
 		}
-		assert.Equal(t, http.StatusOK, ask(t, client, server, poolID).status, "the clock is right again")
+		assert.Equal(t, http.StatusOK, query(t, client, server, poolID).status, "the clock is correct again")
 	})
 }
 
-// Bodies that are too large. How much of one is read is up to the test.
+// Large bodies arrive in full, as far as the client reads them.
 func TestStep_large(t *testing.T) {
 	t.Parallel()
 	const size = 2 << 20
-	inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
-		client := doer(t, server)
+	inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
+		client := httpClient(t, server)
 		get := func(step cognitosynctest.Step) *http.Response {
 			server.Script("", step)
 			r := newRequest(t, t.Context(), server, poolID)
@@ -347,13 +347,13 @@ func TestStep_large(t *testing.T) {
 func TestStep_badStatus(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{-1, 0, 100, 199, 1000} {
-		text := fmt.Sprintf("cognitosynctest: %d is not the status of an answer", status)
+		text := fmt.Sprintf("cognitosynctest: invalid status %d: it must be between 200 and 999", status)
 		assert.PanicsWithValue(t, text, func() { cognitosynctest.Error(status, "x", "x") })
 		assert.PanicsWithValue(t, text, func() { cognitosynctest.Reply(status, nil, "") })
 	}
 }
 
-// Steps are values: what is made of one leaves it as it was.
+// Methods of a Step do not modify it.
 func TestStep_value(t *testing.T) {
 	t.Parallel()
 	header := http.Header{"X-Own": {"1"}}
@@ -364,7 +364,7 @@ func TestStep_value(t *testing.T) {
 	server := cognitosynctest.NewServer(t)
 	server.Script("", base, base)
 	for range 2 {
-		got := ask(t, doer(t, server), server, poolID)
+		got := query(t, httpClient(t, server), server, poolID)
 		require.NoError(t, got.bodyErr)
 		assert.Equal(t, "body", got.body)
 		assert.Equal(t, "1", got.header.Get("X-Own"))
@@ -390,19 +390,19 @@ func TestServer_Script(t *testing.T) {
 		{"none", nil, []int{200}, 0},
 		{"in order", []script{{poolID, []cognitosynctest.Step{status(500), status(501)}}}, []int{500, 501, 200}, 0},
 		{
-			"one after the other",
+			"two calls of Script",
 			[]script{{poolID, []cognitosynctest.Step{status(500)}}, {poolID, []cognitosynctest.Step{status(501)}}},
 			[]int{500, 501, 200}, 0,
 		},
-		{"of another pool", []script{{otherID, []cognitosynctest.Step{status(500)}}}, []int{200}, 1},
+		{"another pool", []script{{otherID, []cognitosynctest.Step{status(500)}}}, []int{200}, 1},
 		{
-			"its own before that of all",
+			"the script of the pool before that of any pool",
 			[]script{{"", []cognitosynctest.Step{status(500)}}, {poolID, []cognitosynctest.Step{status(501)}}},
 			[]int{501, 500, 200}, 0,
 		},
 		{"Throttle", []script{{"", []cognitosynctest.Step{cognitosynctest.Throttle(3)}}}, []int{429, 429, 429, 200}, 0},
 		{"Throttle zero times", []script{{"", []cognitosynctest.Step{cognitosynctest.Throttle(0)}}}, []int{200}, 0},
-		{"Throttle less", []script{{"", []cognitosynctest.Step{cognitosynctest.Throttle(-1)}}}, []int{200}, 0},
+		{"Throttle a negative number of times", []script{{"", []cognitosynctest.Step{cognitosynctest.Throttle(-1)}}}, []int{200}, 0},
 		{
 			"Repeat",
 			[]script{{"", []cognitosynctest.Step{cognitosynctest.Repeat(2, status(500), cognitosynctest.Throttle(2)), status(501)}}},
@@ -421,42 +421,42 @@ func TestServer_Script(t *testing.T) {
 			[]int{500, 501, 501, 501}, 0,
 		},
 		{
-			"Forever that is not met yet",
+			"Forever, pending",
 			[]script{{"", []cognitosynctest.Step{cognitosynctest.Forever(cognitosynctest.Sequence(status(500), status(501)))}}},
 			[]int{500}, 1,
 		},
 		{"Forever nothing", []script{{"", []cognitosynctest.Step{cognitosynctest.Forever(cognitosynctest.Step{})}}}, []int{200}, 0},
-		{"changes of all steps", []script{{"", []cognitosynctest.Step{cognitosynctest.Repeat(2, status(500), status(501)).After(1)}}}, []int{500, 501, 500, 501, 200}, 0},
+		{"a modified sequence", []script{{"", []cognitosynctest.Step{cognitosynctest.Repeat(2, status(500), status(501)).After(1)}}}, []int{500, 501, 500, 501, 200}, 0},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
-				client := doer(t, server)
+			inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
+				client := httpClient(t, server)
 				for _, s := range test.scripts {
 					server.Script(s.poolID, s.steps...)
 				}
 				var got []int
 				for range test.want {
-					got = append(got, ask(t, client, server, poolID).status)
+					got = append(got, query(t, client, server, poolID).status)
 				}
 				assert.Equal(t, test.want, got)
 				assert.Equal(t, test.pending, server.Pending())
 				server.Reset()
 				assert.Zero(t, server.Pending())
 				assert.Zero(t, server.Requests().Count())
-				assert.Equal(t, http.StatusOK, ask(t, client, server, poolID).status)
+				assert.Equal(t, http.StatusOK, query(t, client, server, poolID).status)
 			})
 		})
 	}
 }
 
-// However many requests come at once, each step is met once.
+// Concurrent requests consume each step once.
 func TestServer_Script_concurrent(t *testing.T) {
 	t.Parallel()
-	inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
+	inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
 		server.Script("", cognitosynctest.Throttle(10), cognitosynctest.Repeat(5, cognitosynctest.InternalError()))
-		client := doer(t, server)
+		client := httpClient(t, server)
 		var requests []*http.Request
 		for range 32 {
 			r := newRequest(t, t.Context(), server, poolID)
@@ -483,8 +483,8 @@ func TestServer_Script_concurrent(t *testing.T) {
 
 func TestServer_ScriptEachCall(t *testing.T) {
 	t.Parallel()
-	inEachShape(t, func(t *testing.T, server *cognitosynctest.Server) {
-		client := doer(t, server)
+	inEachMode(t, func(t *testing.T, server *cognitosynctest.Server) {
+		client := httpClient(t, server)
 		attempt := func(call, id string) int {
 			r := newRequest(t, t.Context(), server, id)
 			if call != "" {
@@ -505,10 +505,10 @@ func TestServer_ScriptEachCall(t *testing.T) {
 		assert.Equal(t, 500, attempt("b", poolID))
 		assert.Equal(t, 200, attempt("a", poolID))
 		assert.Equal(t, 200, attempt("b", poolID))
-		// Without an invocation id, every request is a first attempt.
+		// Without an invocation ID, every request is a first attempt.
 		assert.Equal(t, 429, attempt("", poolID))
 		assert.Equal(t, 429, attempt("", poolID))
-		// A pool's own steps come first, those of Script before.
+		// The steps for the pool come first, and among those the steps of Script.
 		assert.Equal(t, 502, attempt("c", otherID))
 		assert.Equal(t, 502, attempt("c", otherID))
 		server.Script("", cognitosynctest.Reply(503, nil, ""))
@@ -519,14 +519,14 @@ func TestServer_ScriptEachCall(t *testing.T) {
 		assert.Equal(t, 429, attempt("d", poolID))
 		assert.Equal(t, []cognitosynctest.PendingStep{
 			{Call: "d", Step: "InternalError", Count: 1},
-			{Step: "InternalError", Count: 2}, // of those without an ID
+			{Step: "InternalError", Count: 2}, // of the calls without an ID
 		}, server.PendingSteps())
 		assert.Equal(t, 3, server.Pending())
 
 		server.ScriptEachCall(otherID)
 		assert.Equal(t, 429, attempt("e", otherID))
 		server.ScriptEachCall("", cognitosynctest.InternalError())
-		assert.Equal(t, 500, attempt("e", otherID), "set anew, they begin anew")
+		assert.Equal(t, 500, attempt("e", otherID), "new steps start from the first")
 		server.Reset()
 		assert.Equal(t, 404, attempt("f", otherID))
 	})
@@ -535,7 +535,7 @@ func TestServer_ScriptEachCall(t *testing.T) {
 func TestRequests(t *testing.T) {
 	t.Parallel()
 	server := cognitosynctest.NewServer(t)
-	client := doer(t, server)
+	client := httpClient(t, server)
 	for _, r := range []struct{ call, sdk, pool string }{
 		{"a", "attempt=1; max=3", poolID},
 		{"b", "attempt=1; max=5", otherID},
@@ -584,7 +584,7 @@ func TestRequests(t *testing.T) {
 	assert.Equal(t, 404, last.StatusCode)
 
 	requests[0].PoolID = "changed"
-	assert.Equal(t, poolID, server.Requests()[0].PoolID, "the recorded requests stay")
+	assert.Equal(t, poolID, server.Requests()[0].PoolID, "the record is unchanged")
 
 	var none cognitosynctest.Requests
 	assert.Zero(t, none.Count())
@@ -593,13 +593,13 @@ func TestRequests(t *testing.T) {
 	assert.Empty(t, none.ByPool(poolID))
 }
 
-// Recorded is the code alone, whatever comes with it.
+// ErrorCode is the part of the header before the colon.
 func TestRequest_errorCode(t *testing.T) {
 	t.Parallel()
 	server, client := newMemoryServer(t)
 	for header, want := range map[string]string{"Odd": "Odd", "Odd:": "Odd", "Odd:http://example.com/": "Odd", "": ""} {
 		server.Script("", cognitosynctest.Reply(400, http.Header{"X-Amzn-Errortype": {header}}, ""))
-		ask(t, client, server, poolID)
+		query(t, client, server, poolID)
 		assert.Equal(t, want, server.Requests().Last().ErrorCode)
 	}
 }
@@ -610,7 +610,7 @@ func TestServer_largeRequest(t *testing.T) {
 	r := newRequest(t, t.Context(), server, poolID)
 	r.Body = io.NopCloser(bytes.NewReader(make([]byte, 1<<20+1)))
 	sign(t, r)
-	got := do(doer(t, server), r)
+	got := do(httpClient(t, server), r)
 	assert.Equal(t, http.StatusRequestEntityTooLarge, got.status)
 	assert.Equal(t, "RequestEntityTooLargeException", got.code())
 	assert.Empty(t, server.Requests().Last().Body)

@@ -18,7 +18,7 @@ import (
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
 )
 
-// In a bubble, what takes long takes no time.
+// In a bubble, the server's delays take exactly as long as scripted, and no real time.
 func TestServer_inBubble(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -63,7 +63,7 @@ func TestServer_inBubble(t *testing.T) {
 	}
 }
 
-// The client's own backoffs and timeouts, in no time.
+// In a bubble, the client's backoffs and timeouts take no real time.
 func TestServer_inBubbleWithClient(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -104,7 +104,7 @@ func TestServer_inBubbleWithClient(t *testing.T) {
 	}
 }
 
-// A server from outside the bubble serves those inside as well.
+// A server in memory from outside a bubble also serves clients inside.
 func TestServer_fromOutside(t *testing.T) {
 	t.Parallel()
 	server, client := newMemoryServer(t)
@@ -122,20 +122,20 @@ func TestServer_fromOutside(t *testing.T) {
 	}
 }
 
-// A server with a socket would hang in a bubble, so it does not start.
+// A server with a socket would hang in a bubble, so it does not start there.
 func TestStart_socketInBubble(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		done := make(chan error)
-		go func() { // also in other goroutines of the bubble
+		go func() { // every goroutine of the bubble counts
 			_, err := cognitosynctest.Start()
 			done <- err
 		}()
-		require.EqualError(t, <-done, "cognitosynctest: in a testing/synctest bubble the server must be in memory: set Options.InMemory")
+		require.EqualError(t, <-done, "cognitosynctest: a server with a socket hangs in a testing/synctest bubble: set Options.InMemory")
 	})
 }
 
-// A rate limit in a bubble is one of the bubble's time.
+// A rate limit in a bubble follows the bubble's clock.
 func TestRateLimit_inBubble(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -19,37 +19,42 @@ const (
 	signingService    = "cognito-sync"
 	signingTimeFormat = "20060102T150405Z"
 
-	// clockWindow is how far from its own clock AWS lets a request be signed.
+	// clockWindow is the maximum difference between X-Amz-Date and the service's clock.
+	// AWS: "In most cases, a request must reach AWS within five minutes of the time stamp
+	// in the request."
 	clockWindow = 5 * time.Minute
 
-	// maxRequestBody is how much of a request's body is read. The operation's own
-	// requests have none.
+	// maxRequestBody limits the request body. The operation's own requests have none.
 	maxRequestBody = 1 << 20
 )
 
-// A Verifier checks the AWS Signature Version 4 of requests as AWS does: it
-// computes the signature again from the request as it was received. The zero
-// value accepts requests to Cognito Sync in every region that are signed with
-// [DefaultCredentials]. A Verifier is safe for concurrent use as long as its
-// fields are not changed.
+// A Verifier checks the AWS Signature Version 4 of requests: it computes the signature from
+// the request as received, and compares. The zero value accepts requests to Cognito Sync in
+// any region that are signed with [DefaultCredentials]. A Verifier is safe for concurrent use
+// as long as its fields are not modified.
 //
-// A [Server] has one built in. Alone it checks the requests to a server of your
-// own:
+// A [Server] has a Verifier built in. On its own, a Verifier checks the requests to your own
+// server:
 //
 //	verifier := &cognitosynctest.Verifier{Region: "eu-west-1"}
 //	server := httptest.NewServer(verifier.Handler(yourHandler))
 //
-// It checks, in this order: the body's size; that there is one Authorization
-// header with the algorithm AWS4-HMAC-SHA256, Credential, SignedHeaders and
-// Signature, and an X-Amz-Date (AWS takes Date instead, no SDK sends it);
-// Credential's shape; the access key; the session token; its expiry;
-// Credential's date, region, service and terminator; that host and all X-Amz-*
-// headers of the request are signed; that X-Amz-Date is at most 5 minutes off;
-// the signature, over the path normalized and escaped once more, the query sorted, the
-// headers folded and their spaces trimmed, and the hash of the body. An
-// X-Amz-Content-Sha256 header has to be that hash. To normalize a path is to remove
-// "//", "/./" and "/../". Presigned requests, with their signature in the query, are
-// refused.
+// A Verifier checks, in this order:
+//
+//   - the size of the body, at most 1 MiB
+//   - the Authorization header: there is exactly one, with the algorithm AWS4-HMAC-SHA256,
+//     Credential, SignedHeaders and Signature
+//   - the X-Amz-Date header and the form of Credential
+//   - the access key, the session token, and whether the credentials have expired
+//   - the scope in Credential: date, region, service and terminator
+//   - that the host header and all X-Amz-* headers of the request are signed
+//   - that X-Amz-Date is at most 5 minutes from the clock
+//   - the signature
+//   - the X-Amz-Content-Sha256 header, if there is one: it must be the hash of the body
+//
+// AWS documents how to compute the signature. The order of the checks and the messages are
+// inferred. Two forms that AWS documents are refused here: presigned requests, with their
+// signature in the query, and a Date header in place of X-Amz-Date.
 type Verifier struct {
 	// Region is the region that requests must be signed for. Empty means any.
 	Region string
@@ -58,38 +63,37 @@ type Verifier struct {
 	// cognito-sync.
 	Service string
 
-	// Credentials are the credentials that are known. nil means
-	// [DefaultCredentials].
+	// Credentials are the accepted credentials. nil means [DefaultCredentials].
 	Credentials []Credentials
 
 	// Now is the service's clock. nil means [time.Now].
 	Now func() time.Time
 }
 
-// A Refusal says why a request was refused before the service looked at what it
-// asks for: first as AWS says it, then in more detail than AWS ever gives.
+// A Refusal says why the signature check refused a request: with the error that AWS returns,
+// and in more detail than AWS gives.
 type Refusal struct {
-	StatusCode int    // HTTP status that AWS answers with
+	StatusCode int    // HTTP status of the response
 	Code       string // AWS's error code, such as InvalidSignatureException
-	Message    string // AWS's wording
+	Message    string // in AWS's wording
 
-	// Reason says in one sentence what is wrong with the request.
+	// Reason is a short description of what is wrong with the request.
 	Reason string
 
-	// What had to be signed for the request as it was received. Empty if the
-	// Authorization header could not be read.
+	// What the sender should have signed for the request as received. Empty if the
+	// Authorization header could not be parsed.
 	ExpectedCanonicalRequest string
 	ExpectedStringToSign     string
 
-	// What the sender did sign, if that can be told because the signature it sent
-	// fits: the expected text with one of the usual mistakes. Otherwise empty.
+	// What the sender signed. Empty unless the signature matches the request, with or
+	// without one of the common mistakes.
 	ReceivedCanonicalRequest string
 	ReceivedStringToSign     string
 }
 
-// String describes the refusal, over several lines: canonical requests and strings to
-// sign are only there if those that were expected and received differ. It leaves out
-// session tokens, which may be real ones that were sent to the fake by mistake.
+// String describes the refusal, over several lines if the expected and received canonical
+// requests or strings to sign differ. It redacts session tokens, because a real one may have
+// been sent to the fake by mistake.
 func (r *Refusal) String() string {
 	if r == nil {
 		return "not refused"
@@ -115,15 +119,15 @@ func (r *Refusal) String() string {
 // sessionToken matches the line of the session token in a canonical request.
 var sessionToken = regexp.MustCompile(`(?m)^(\tx-amz-security-token:).*$`)
 
-// Verify returns why AWS would refuse r, or nil if r is signed as it has to be.
-// r is a request as a handler gets it, or an outgoing one that is complete. Its
-// body is read, up to 1 MiB, and put back.
+// Verify returns the reason to refuse r, or nil if its signature is valid. r is a request as
+// received by a handler, or a complete outgoing request. Verify reads the body, up to 1 MiB,
+// and replaces it with a copy.
 func (v *Verifier) Verify(r *http.Request) *Refusal {
 	return v.authenticate(r).refusalAt(v.now())
 }
 
-// Handler returns a handler that answers refused requests as AWS does and hands
-// all others to next.
+// Handler returns a handler that responds to refused requests as AWS does, and passes all
+// others to next.
 func (v *Verifier) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		refusal := v.Verify(r)
@@ -131,10 +135,10 @@ func (v *Verifier) Handler(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		a := refusal.reply()
-		maps.Copy(w.Header(), a.header)
-		w.WriteHeader(a.status)
-		_, _ = io.Copy(w, a.body) // the client may be gone
+		resp := refusal.response()
+		maps.Copy(w.Header(), resp.header)
+		w.WriteHeader(resp.status)
+		_, _ = io.Copy(w, resp.body) // fails only if the client is gone
 	})
 }
 
@@ -152,9 +156,9 @@ func (v *Verifier) service() string {
 	return v.Service
 }
 
-// known returns the credentials of an access key, or nil.
-func (v *Verifier) known(accessKeyID string) *Credentials {
-	all := v.all()
+// lookUp returns the credentials of an access key, or nil if it is unknown.
+func (v *Verifier) lookUp(accessKeyID string) *Credentials {
+	all := v.allCredentials()
 	i := slices.IndexFunc(all, func(c Credentials) bool { return c.AccessKeyID == accessKeyID })
 	if i < 0 {
 		return nil
@@ -162,26 +166,26 @@ func (v *Verifier) known(accessKeyID string) *Credentials {
 	return &all[i]
 }
 
-func (v *Verifier) all() []Credentials {
+func (v *Verifier) allCredentials() []Credentials {
 	if v.Credentials == nil {
 		return []Credentials{DefaultCredentials()}
 	}
 	return v.Credentials
 }
 
-// An authentication is all that was found out about a request's signature, but
-// for the clock's part: so a caller can decide on the time later.
+// An authentication is the result of all checks of a request's signature except for the
+// clock, which depends on the step that the request consumes.
 type authentication struct {
 	body        []byte
-	credentials *Credentials // nil if not known
+	credentials *Credentials // nil if unknown
 	region      string       // as signed
 	signedAt    time.Time
 	evidence    Refusal  // only the canonical requests and strings to sign
-	before      *Refusal // found before AWS looks at the clock
-	after       *Refusal // found after it
+	before      *Refusal // from a check that precedes that of the clock
+	after       *Refusal // from a check that follows it
 }
 
-// refusalAt returns the verdict when the service's clock shows now.
+// refusalAt returns the refusal if the service's clock shows now.
 func (a *authentication) refusalAt(now time.Time) *Refusal {
 	if a.before != nil {
 		return a.before
@@ -198,10 +202,10 @@ func (a *authentication) refusalAt(now time.Time) *Refusal {
 	default:
 		return a.after
 	}
-	return a.evidence.because(invalidSignature, message, "X-Amz-Date is more than 5 minutes away from the service's clock")
+	return a.evidence.withReason(invalidSignature, message, "X-Amz-Date differs from the service's clock by more than 5 minutes")
 }
 
-// The codes that AWS answers with when it cannot tell who sent a request.
+// AWS's error codes for requests that it cannot authenticate.
 const (
 	missingToken        = "MissingAuthenticationTokenException"
 	incompleteSignature = "IncompleteSignatureException"
@@ -219,17 +223,16 @@ func refuse(status int, code, message, reason string) *Refusal {
 	return &Refusal{StatusCode: status, Code: code, Message: message, Reason: reason}
 }
 
-// because returns a copy of r, which holds canonical requests and strings to
-// sign, that says why.
-func (r Refusal) because(code, message, reason string) *Refusal {
+// withReason returns a copy of r, which has the canonical requests and strings to sign, with
+// the code, message and reason.
+func (r Refusal) withReason(code, message, reason string) *Refusal {
 	r.StatusCode, r.Code, r.Message, r.Reason = http.StatusForbidden, code, message, reason
 	return &r
 }
 
-// reply returns the answer that AWS gives.
-func (r *Refusal) reply() reply { return errorReply(r.StatusCode, r.Code, r.Message) }
+func (r *Refusal) response() response { return errorResponse(r.StatusCode, r.Code, r.Message) }
 
-// authenticate finds out who sent r.
+// authenticate runs all checks on r except for that of the clock.
 func (v *Verifier) authenticate(r *http.Request) *authentication {
 	body, refusal := readBody(r)
 	if refusal != nil {
@@ -242,7 +245,7 @@ func (v *Verifier) authenticate(r *http.Request) *authentication {
 
 	a := &authentication{
 		body:        body,
-		credentials: v.known(auth.accessKeyID),
+		credentials: v.lookUp(auth.accessKeyID),
 		region:      auth.scope.region,
 		signedAt:    auth.signedAt,
 	}
@@ -252,25 +255,25 @@ func (v *Verifier) authenticate(r *http.Request) *authentication {
 	a.evidence.ExpectedCanonicalRequest = expected.String()
 	a.evidence.ExpectedStringToSign = stringToSign(auth.date, expectedScope, expected)
 	if a.credentials == nil {
-		a.before = a.evidence.because(unrecognizedClient, invalidTokenMessage, "the access key "+strconv.Quote(auth.accessKeyID)+" is not known")
+		a.before = a.evidence.withReason(unrecognizedClient, invalidTokenMessage, "unknown access key "+strconv.Quote(auth.accessKeyID))
 		return a
 	}
-	mistake := v.whatWasSigned(r, auth, body, a.credentials, &a.evidence)
+	mistake := v.signingMistake(r, auth, body, a.credentials, &a.evidence)
 	hashes := r.Header.Values("X-Amz-Content-Sha256")
 
-	if reason := wrongToken(r.Header, a.credentials); reason != "" {
-		a.before = a.evidence.because(unrecognizedClient, invalidTokenMessage, reason)
+	if reason := tokenProblem(r.Header, a.credentials); reason != "" {
+		a.before = a.evidence.withReason(unrecognizedClient, invalidTokenMessage, reason)
 	} else if a.credentials.Expired {
-		a.before = a.evidence.because(expiredToken, expiredTokenMessage, "the credentials are marked as expired")
-	} else if message := auth.wrongScope(expectedScope); message != "" {
-		reason := "Credential's scope is " + auth.scope.String() + ", not " + expectedScope.String()
-		a.before = a.evidence.because(invalidSignature, message, reason)
+		a.before = a.evidence.withReason(expiredToken, expiredTokenMessage, "the credentials are marked as expired")
+	} else if message := auth.scopeProblem(expectedScope); message != "" {
+		reason := "the scope in Credential is " + auth.scope.String() + ", not " + expectedScope.String()
+		a.before = a.evidence.withReason(invalidSignature, message, reason)
 	} else if unsigned := missing(required, auth.signedHeaders); len(unsigned) > 0 {
-		a.before = a.evidence.because(invalidSignature, unsignedMessage(unsigned), "not signed: "+strings.Join(unsigned, ", "))
+		a.before = a.evidence.withReason(invalidSignature, unsignedMessage(unsigned), "unsigned headers: "+strings.Join(unsigned, ", "))
 	} else if mistake != "" {
-		a.after = a.evidence.because(invalidSignature, mismatchMessage(&a.evidence), mistake)
+		a.after = a.evidence.withReason(invalidSignature, mismatchMessage(&a.evidence), mistake)
 	} else if len(hashes) > 0 && strings.Join(hashes, ",") != expected.bodyHash {
-		a.after = a.evidence.because(invalidSignature, mismatchMessage(&a.evidence), "X-Amz-Content-Sha256 is not the hash of the body")
+		a.after = a.evidence.withReason(invalidSignature, mismatchMessage(&a.evidence), "X-Amz-Content-Sha256 is not the hash of the body")
 	}
 	return a
 }
@@ -290,7 +293,7 @@ func mismatchMessage(r *Refusal) string {
 		"The String-to-Sign should have been\n'" + r.ExpectedStringToSign + "'\n"
 }
 
-// readBody returns r's body and puts it back.
+// readBody returns r's body, and replaces it with a copy.
 func readBody(r *http.Request) ([]byte, *Refusal) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil, nil
@@ -301,9 +304,9 @@ func readBody(r *http.Request) ([]byte, *Refusal) {
 	}
 	if len(body) > maxRequestBody {
 		return nil, refuse(http.StatusRequestEntityTooLarge, requestTooLarge, "Request size exceeded the limit",
-			fmt.Sprintf("the body is longer than %d bytes", maxRequestBody))
+			fmt.Sprintf("the body exceeds %d bytes", maxRequestBody))
 	}
-	_ = r.Body.Close() // nothing is left in it
+	_ = r.Body.Close() // fully read
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	return body, nil
 }

@@ -57,18 +57,18 @@ const usageURL = "https://cognito-sync.us-east-1.amazonaws.com/identitypools/us-
 
 func atNow(s *signing) { s.at = now }
 
-// authorization returns a change of the Authorization header.
+// authorization returns a function that replaces old in the Authorization header.
 func authorization(old, other string) func(*http.Request) {
 	return func(r *http.Request) {
 		value := r.Header.Get("Authorization")
 		if !strings.Contains(value, old) {
-			panic("there is no " + old + " in " + value)
+			panic(value + " does not contain " + old)
 		}
 		r.Header.Set("Authorization", strings.Replace(value, old, other, 1))
 	}
 }
 
-// hashed returns s as AWS repeats it in messages.
+// hashed returns s in the form that AWS's messages have.
 func hashed(s string) string {
 	sum := sha256.Sum256([]byte(s))
 	return base64.StdEncoding.EncodeToString(sum[:])
@@ -80,20 +80,19 @@ const (
 	invalidToken = "The security token included in the request is invalid."
 )
 
-// Each thing that the verifier looks at is wrong in one case, and everything else
-// is right.
+// In each case, one thing is wrong and everything else is correct.
 func TestVerifier_refuses(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name    string
 		prepare func(*http.Request) // before signing
 		sign    func(*signing)
-		tamper  func(*http.Request) // after signing, on the way
+		tamper  func(*http.Request) // after signing
 		verify  func(*cognitosynctest.Verifier)
-		status  int // 403 if not given
+		status  int // default 403
 		code    string
-		message string // how it begins; HASH is the Authorization header, hashed
-		reason  string
+		message string // a prefix; HASH stands for the hash of the Authorization header
+		reason  string // a prefix
 	}{
 		{
 			name:    "no Authorization",
@@ -121,21 +120,21 @@ func TestVerifier_refuses(t *testing.T) {
 			tamper:  func(r *http.Request) { r.Header.Add("Authorization", r.Header.Get("Authorization")) },
 			code:    "IncompleteSignatureException",
 			message: "Invalid key=value pair (missing equal-sign) in Authorization header (hashed with SHA-256 and encoded with Base64): '",
-			reason:  "the Authorization header is not a list of different key=value pairs",
+			reason:  "the Authorization header is not a list of distinct key=value pairs",
 		},
 		{
 			name:    "field without equal sign",
 			tamper:  authorization("Signature=", "Signature "),
 			code:    "IncompleteSignatureException",
 			message: "Invalid key=value pair (missing equal-sign) in Authorization header (hashed with SHA-256 and encoded with Base64): 'HASH'.",
-			reason:  "the Authorization header is not a list of different key=value pairs",
+			reason:  "the Authorization header is not a list of distinct key=value pairs",
 		},
 		{
 			name:    "field twice",
 			tamper:  authorization("SignedHeaders=", "SignedHeaders=host, SignedHeaders="),
 			code:    "IncompleteSignatureException",
 			message: "Invalid key=value pair (missing equal-sign) in Authorization header (hashed with SHA-256 and encoded with Base64): 'HASH'.",
-			reason:  "the Authorization header is not a list of different key=value pairs",
+			reason:  "the Authorization header is not a list of distinct key=value pairs",
 		},
 		{
 			name:    "no Credential",
@@ -182,14 +181,14 @@ func TestVerifier_refuses(t *testing.T) {
 			tamper:  func(r *http.Request) { r.Header.Set("X-Amz-Date", "2026-07-30T12:00:00Z") },
 			code:    "IncompleteSignatureException",
 			message: "Date must be in ISO-8601 'basic format'. Got '2026-07-30T12:00:00Z'. See http://en.wikipedia.org/wiki/ISO_8601",
-			reason:  "X-Amz-Date has another format than 20060102T150405Z",
+			reason:  "X-Amz-Date does not have the format 20060102T150405Z",
 		},
 		{
 			name:    "two X-Amz-Dates",
 			tamper:  func(r *http.Request) { r.Header.Add("X-Amz-Date", "20260730T120000Z") },
 			code:    "IncompleteSignatureException",
 			message: "Date must be in ISO-8601 'basic format'. Got '20260730T120000Z,20260730T120000Z'.",
-			reason:  "X-Amz-Date has another format than 20060102T150405Z",
+			reason:  "X-Amz-Date does not have the format 20060102T150405Z",
 		},
 		{
 			name:   "Credential of four elements",
@@ -197,14 +196,14 @@ func TestVerifier_refuses(t *testing.T) {
 			code:   "IncompleteSignatureException",
 			message: "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term," +
 				" got 'AKIDCOGNITOSYNCTEST/20260730/us-east-1/cognito-sync'",
-			reason: "Credential is not ACCESSKEYID/DATE/REGION/SERVICE/aws4_request",
+			reason: "Credential does not have the form ACCESSKEYID/DATE/REGION/SERVICE/aws4_request",
 		},
 		{
 			name:    "unknown access key",
 			sign:    func(s *signing) { s.credentials.AccessKeyID = "AKIDNOBODY" },
 			code:    "UnrecognizedClientException",
 			message: invalidToken,
-			reason:  `the access key "AKIDNOBODY" is not known`,
+			reason:  `unknown access key "AKIDNOBODY"`,
 		},
 		{
 			name:    "no session token",
@@ -218,7 +217,7 @@ func TestVerifier_refuses(t *testing.T) {
 			sign:    func(s *signing) { s.credentials.SessionToken = "other" },
 			code:    "UnrecognizedClientException",
 			message: invalidToken,
-			reason:  "X-Amz-Security-Token is another one than that of the credentials",
+			reason:  "X-Amz-Security-Token is not the session token of the credentials",
 		},
 		{
 			name: "session token of permanent credentials",
@@ -242,7 +241,7 @@ func TestVerifier_refuses(t *testing.T) {
 			sign:    func(s *signing) { s.region = "eu-west-1" },
 			code:    "InvalidSignatureException",
 			message: "Credential should be scoped to a valid region, not 'eu-west-1'.",
-			reason:  "Credential's scope is 20260730/eu-west-1/cognito-sync/aws4_request, not 20260730/us-east-1/cognito-sync/aws4_request",
+			reason:  "the scope in Credential is 20260730/eu-west-1/cognito-sync/aws4_request, not 20260730/us-east-1/cognito-sync/aws4_request",
 		},
 		{
 			name:    "no region",
@@ -250,28 +249,28 @@ func TestVerifier_refuses(t *testing.T) {
 			verify:  func(v *cognitosynctest.Verifier) { v.Region = "" },
 			code:    "InvalidSignatureException",
 			message: "Credential should be scoped to a valid region, not ''.",
-			reason:  "Credential's scope is 20260730//cognito-sync/aws4_request",
+			reason:  "the scope in Credential is 20260730//cognito-sync/aws4_request",
 		},
 		{
 			name:    "other service",
 			sign:    func(s *signing) { s.service = "cognito-identity" },
 			code:    "InvalidSignatureException",
 			message: "Credential should be scoped to correct service: 'cognito-sync'.",
-			reason:  "Credential's scope is 20260730/us-east-1/cognito-identity/aws4_request, not",
+			reason:  "the scope in Credential is 20260730/us-east-1/cognito-identity/aws4_request, not",
 		},
 		{
 			name:    "other service than the verifier's own",
 			verify:  func(v *cognitosynctest.Verifier) { v.Service = "other" },
 			code:    "InvalidSignatureException",
 			message: "Credential should be scoped to correct service: 'other'.",
-			reason:  "Credential's scope is 20260730/us-east-1/cognito-sync/aws4_request, not 20260730/us-east-1/other/aws4_request",
+			reason:  "the scope in Credential is 20260730/us-east-1/cognito-sync/aws4_request, not 20260730/us-east-1/other/aws4_request",
 		},
 		{
 			name:    "other terminator",
 			tamper:  authorization("/aws4_request", "/aws5_request"),
 			code:    "InvalidSignatureException",
 			message: "Credential should be scoped with a valid terminator: 'aws4_request', not 'aws5_request'.",
-			reason:  "Credential's scope is 20260730/us-east-1/cognito-sync/aws5_request, not",
+			reason:  "the scope in Credential is 20260730/us-east-1/cognito-sync/aws5_request, not",
 		},
 		{
 			name:   "other day",
@@ -279,7 +278,7 @@ func TestVerifier_refuses(t *testing.T) {
 			code:   "InvalidSignatureException",
 			message: "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP:" +
 				" '20260729' != '20260730', from '20260730T120000Z'.",
-			reason: "Credential's scope is 20260729/us-east-1/cognito-sync/aws4_request, not",
+			reason: "the scope in Credential is 20260729/us-east-1/cognito-sync/aws4_request, not",
 		},
 		{
 			name: "other region and service",
@@ -287,91 +286,91 @@ func TestVerifier_refuses(t *testing.T) {
 			code: "InvalidSignatureException",
 			message: "Credential should be scoped to a valid region, not 'eu-west-1'. " +
 				"Credential should be scoped to correct service: 'cognito-sync'.",
-			reason: "Credential's scope is 20260730/eu-west-1/sync/aws4_request, not",
+			reason: "the scope in Credential is 20260730/eu-west-1/sync/aws4_request, not",
 		},
 		{
 			name:    "unsigned host",
 			tamper:  authorization("SignedHeaders=host;", "SignedHeaders="),
 			code:    "InvalidSignatureException",
 			message: "'Host' must be a 'SignedHeader' in the AWS Authorization.",
-			reason:  "not signed: host",
+			reason:  "unsigned headers: host",
 		},
 		{
 			name:    "unsigned date",
 			tamper:  authorization("x-amz-date;", ""),
 			code:    "InvalidSignatureException",
 			message: "'X-Amz-Date' must be a 'SignedHeader' in the AWS Authorization.",
-			reason:  "not signed: x-amz-date",
+			reason:  "unsigned headers: x-amz-date",
 		},
 		{
 			name:    "unsigned session token",
 			tamper:  authorization(";x-amz-security-token", ""),
 			code:    "InvalidSignatureException",
 			message: "'X-Amz-Security-Token' must be a 'SignedHeader' in the AWS Authorization.",
-			reason:  "not signed: x-amz-security-token",
+			reason:  "unsigned headers: x-amz-security-token",
 		},
 		{
 			name:    "unsigned other x-amz header",
 			tamper:  func(r *http.Request) { r.Header.Set("X-Amz-Target", "x") },
 			code:    "InvalidSignatureException",
 			message: "'X-Amz-Target' must be a 'SignedHeader' in the AWS Authorization.",
-			reason:  "not signed: x-amz-target",
+			reason:  "unsigned headers: x-amz-target",
 		},
 		{
 			name:    "signed too long ago",
 			sign:    func(s *signing) { s.at = now.Add(-5*time.Minute - time.Second) },
 			code:    "InvalidSignatureException",
 			message: "Signature expired: 20260730T115459Z is now earlier than 20260730T115500Z (20260730T120000Z - 5 min.)",
-			reason:  "X-Amz-Date is more than 5 minutes away from the service's clock",
+			reason:  "X-Amz-Date differs from the service's clock by more than 5 minutes",
 		},
 		{
 			name:    "signed too far ahead",
 			sign:    func(s *signing) { s.at = now.Add(5*time.Minute + time.Second) },
 			code:    "InvalidSignatureException",
 			message: "Signature not yet current: 20260730T120501Z is still later than 20260730T120500Z (20260730T120000Z + 5 min.)",
-			reason:  "X-Amz-Date is more than 5 minutes away from the service's clock",
+			reason:  "X-Amz-Date differs from the service's clock by more than 5 minutes",
 		},
 		{
 			name:    "other date within the window",
 			tamper:  func(r *http.Request) { r.Header.Set("X-Amz-Date", "20260730T120001Z") },
 			code:    "InvalidSignatureException",
 			message: mismatch,
-			reason:  "it is signed with another secret key, or was changed after signing",
+			reason:  "the request was signed with another secret key or changed after signing",
 		},
 		{
 			name:    "other secret key",
 			sign:    func(s *signing) { s.credentials.SecretAccessKey = "other" },
 			code:    "InvalidSignatureException",
 			message: mismatch,
-			reason:  "it is signed with another secret key, or was changed after signing",
+			reason:  "the request was signed with another secret key or changed after signing",
 		},
 		{
 			name:    "secret key of another access key",
 			sign:    func(s *signing) { s.credentials.SecretAccessKey = permanent.SecretAccessKey },
 			code:    "InvalidSignatureException",
 			message: mismatch,
-			reason:  "it is signed with the secret key of AKIDPERMANENT",
+			reason:  "the request was signed with the secret key of AKIDPERMANENT",
 		},
 		{
 			name:    "other signature",
 			tamper:  authorization("Signature=", "Signature=0"),
 			code:    "InvalidSignatureException",
 			message: mismatch,
-			reason:  "it is signed with another secret key, or was changed after signing",
+			reason:  "the request was signed with another secret key or changed after signing",
 		},
 		{
 			name:    "other method",
 			tamper:  func(r *http.Request) { r.Method = http.MethodPost },
 			code:    "InvalidSignatureException",
 			message: mismatch,
-			reason:  "it is signed with another secret key, or was changed after signing",
+			reason:  "the request was signed with another secret key or changed after signing",
 		},
 		{
 			name:    "other path",
 			tamper:  func(r *http.Request) { r.RequestURI = strings.Replace(r.RequestURI, "23ec", "23ed", 1) },
 			code:    "InvalidSignatureException",
 			message: mismatch,
-			reason:  "it is signed with another secret key, or was changed after signing",
+			reason:  "the request was signed with another secret key or changed after signing",
 		},
 		{
 			name:    "path escaped once",
@@ -385,7 +384,7 @@ func TestVerifier_refuses(t *testing.T) {
 			tamper:  func(r *http.Request) { r.RequestURI = strings.Replace(r.RequestURI, "%3A", ":", 1) },
 			code:    "InvalidSignatureException",
 			message: mismatch,
-			reason:  "it is signed with another secret key, or was changed after signing",
+			reason:  "the request was signed with another secret key or changed after signing",
 		},
 		{
 			name:    "additional query",
@@ -400,14 +399,14 @@ func TestVerifier_refuses(t *testing.T) {
 			tamper:  func(r *http.Request) { r.RequestURI = strings.Replace(r.RequestURI, "x=1", "x=2", 1) },
 			code:    "InvalidSignatureException",
 			message: mismatch,
-			reason:  "it is signed with another secret key, or was changed after signing",
+			reason:  "the request was signed with another secret key or changed after signing",
 		},
 		{
 			name:    "other host",
 			tamper:  func(r *http.Request) { r.Host = "cognito-sync.eu-west-1.amazonaws.com" },
 			code:    "InvalidSignatureException",
 			message: mismatch,
-			reason:  "it is signed with another secret key, or was changed after signing",
+			reason:  "the request was signed with another secret key or changed after signing",
 		},
 		{
 			name:    "host without the port",
@@ -422,7 +421,7 @@ func TestVerifier_refuses(t *testing.T) {
 			tamper:  func(r *http.Request) { r.Header.Set("Amz-Sdk-Invocation-Id", "2") },
 			code:    "InvalidSignatureException",
 			message: mismatch,
-			reason:  "it is signed with another secret key, or was changed after signing",
+			reason:  "the request was signed with another secret key or changed after signing",
 		},
 		{
 			name:    "signed header twice",
@@ -430,7 +429,7 @@ func TestVerifier_refuses(t *testing.T) {
 			tamper:  func(r *http.Request) { r.Header.Add("Amz-Sdk-Invocation-Id", "2") },
 			code:    "InvalidSignatureException",
 			message: mismatch,
-			reason:  "it is signed with another secret key, or was changed after signing",
+			reason:  "the request was signed with another secret key or changed after signing",
 		},
 		{
 			name:    "signed header gone",
@@ -438,7 +437,7 @@ func TestVerifier_refuses(t *testing.T) {
 			tamper:  func(r *http.Request) { r.Header.Del("Amz-Sdk-Invocation-Id") },
 			code:    "InvalidSignatureException",
 			message: mismatch,
-			reason:  "it is signed with another secret key, or was changed after signing",
+			reason:  "the request was signed with another secret key or changed after signing",
 		},
 		{
 			name:    "other body",
@@ -446,7 +445,7 @@ func TestVerifier_refuses(t *testing.T) {
 			tamper:  func(r *http.Request) { r.Body = io.NopCloser(strings.NewReader("ydob")) },
 			code:    "InvalidSignatureException",
 			message: mismatch,
-			reason:  "it is signed with another secret key, or was changed after signing",
+			reason:  "the request was signed with another secret key or changed after signing",
 		},
 		{
 			name:    "unsigned body",
@@ -461,7 +460,7 @@ func TestVerifier_refuses(t *testing.T) {
 			sign:    func(s *signing) { s.bodyHash = "0123" },
 			code:    "InvalidSignatureException",
 			message: mismatch,
-			reason:  "the signed hash is that of another body",
+			reason:  "the signed hash is not that of the body",
 		},
 		{
 			name:    "X-Amz-Content-Sha256 of another body",
@@ -476,7 +475,7 @@ func TestVerifier_refuses(t *testing.T) {
 			status:  413,
 			code:    "RequestEntityTooLargeException",
 			message: "Request size exceeded the limit",
-			reason:  "the body is longer than 1048576 bytes",
+			reason:  "the body exceeds 1048576 bytes",
 		},
 		{
 			name:    "broken body",
@@ -523,18 +522,18 @@ func TestVerifier_refuses(t *testing.T) {
 	}
 }
 
-// Whatever the SDK's own signer signs is accepted, as long as it reaches the
-// server unchanged.
+// The verifier accepts every request that the SDK's signer signs and that arrives with the
+// same meaning.
 func TestVerifier_accepts(t *testing.T) {
 	t.Parallel()
 	const host = "https://cognito-sync.us-east-1.amazonaws.com"
 	tests := []struct {
 		name   string
-		method string // GET if not given
-		url    string // usageURL if not given
+		method string // default GET
+		url    string // default usageURL
 		body   string
 		header http.Header
-		host   string // of the Host header, if another one
+		host   string // Host header; default the host of url
 		sign   func(*signing)
 		tamper func(*http.Request)
 	}{
@@ -548,13 +547,13 @@ func TestVerifier_accepts(t *testing.T) {
 		{name: "path with escapes in lower case", url: host + "/a%3ab"},
 		{name: "path with needless escapes", url: host + "/%41%2D"},
 		{name: "query out of order", url: host + "/?b=2&a=1&b=1"},
-		{name: "query sorted once escaped", url: host + "/?a=b-c&a=b/c&a-b=1&a/b=1&A=1"},
+		{name: "query sorted after escaping", url: host + "/?a=b-c&a=b/c&a-b=1&a/b=1&A=1"},
 		{
-			name: "query put in another order on its way", url: host + "/?a=1&b=1&b=2",
+			name: "query reordered by a proxy", url: host + "/?a=1&b=1&b=2",
 			tamper: func(r *http.Request) { r.RequestURI = "/?b=2&a=1&b=1" },
 		},
 		{
-			name: "query escaped in another way on its way", url: host + "/?a%2Fb=b%2Fc",
+			name: "query escaped differently by a proxy", url: host + "/?a%2Fb=b%2Fc",
 			tamper: func(r *http.Request) { r.RequestURI = "/?a/b=%62/c" },
 		},
 		{name: "query with spaces", url: host + "/?a=b+c&d=e%20f&g=h%2Bi"},
@@ -569,7 +568,7 @@ func TestVerifier_accepts(t *testing.T) {
 		{name: "x-amz header", header: http.Header{"X-Amz-Target": {"x"}}},
 		{name: "headers of the SDK", header: http.Header{"Amz-Sdk-Invocation-Id": {"1"}, "User-Agent": {"x"}, "Content-Type": {"application/json"}}},
 		{name: "host with a port", url: "http://127.0.0.1:8080/identitypools/x"},
-		{name: "host with a port that goes without saying", url: "http://example.com:80/identitypools/x"},
+		{name: "host with the default port", url: "http://example.com:80/identitypools/x"},
 		{name: "host of IPv6", url: "http://[::1]:8080/identitypools/x"},
 		{name: "other Host header", host: "other.example"},
 		{name: "body", method: http.MethodPost, body: "body"},
@@ -615,7 +614,7 @@ func TestVerifier_accepts(t *testing.T) {
 				alter = append(alter, test.sign)
 			}
 			sign(t, r, alter...)
-			assert.Nil(t, newVerifier().Verify(r), "before it is sent")
+			assert.Nil(t, newVerifier().Verify(r), "before sending")
 			r = received(t, r)
 			if test.tamper != nil {
 				test.tamper(r)
@@ -625,7 +624,7 @@ func TestVerifier_accepts(t *testing.T) {
 
 			body, err := io.ReadAll(r.Body)
 			require.NoError(t, err)
-			assert.Equal(t, test.body, string(body), "the body is still there")
+			assert.Equal(t, test.body, string(body), "the body can still be read")
 		})
 	}
 }
@@ -641,11 +640,11 @@ func FuzzVerifier(f *testing.F) {
 		if path != "" && path[0] != '/' || strings.Contains(query, "#") || strings.ContainsFunc(query+value, func(c rune) bool {
 			return c != '\t' && c < ' ' || c > '~'
 		}) {
-			t.Skip() // net/http does not send it, or sends something else
+			t.Skip() // net/http rejects or modifies it
 		}
 		sign(t, r, atNow)
 		refusal := newVerifier().Verify(received(t, r))
-		// The SDK's signer does not normalize paths, AWS does.
+		// AWS normalizes paths, but the SDK's signer does not.
 		if segments := strings.Split(r.URL.EscapedPath(), "/"); len(segments) > 1 &&
 			(slices.Contains(segments[1:len(segments)-1], "") || slices.Contains(segments, ".") || slices.Contains(segments, "..")) {
 			require.NotNil(t, refusal)
@@ -665,10 +664,10 @@ func TestVerifier_zeroValue(t *testing.T) {
 	}
 	r := request(t, http.MethodGet, usageURL, "")
 	sign(t, r, func(s *signing) { s.credentials = permanent })
-	assert.NotNil(t, new(cognitosynctest.Verifier).Verify(received(t, r)), "only the default credentials are known")
+	assert.NotNil(t, new(cognitosynctest.Verifier).Verify(received(t, r)), "only the default credentials are accepted")
 }
 
-// An outgoing request may leave the host to its URL.
+// An outgoing request without Host has the host of its URL.
 func TestVerifier_hostOfURL(t *testing.T) {
 	t.Parallel()
 	r := request(t, http.MethodGet, usageURL, "")
@@ -687,51 +686,49 @@ func TestVerifier_service(t *testing.T) {
 }
 
 const (
-	emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-	rightPath = "/identitypools/us-east-1%253A23ec"
-	headers   = "host:cognito-sync.us-east-1.amazonaws.com\nx-amz-date:20260730T120000Z\nx-amz-security-token:T0k3nV7xQ2mB9cL4zR8dW1yK5sJ6fH3g\n"
-	right     = "GET\n" + rightPath + "\n\n" + headers + "\nhost;x-amz-date;x-amz-security-token\n" + emptyHash
+	emptyHash   = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+	correctPath = "/identitypools/us-east-1%253A23ec"
+	headers     = "host:cognito-sync.us-east-1.amazonaws.com\nx-amz-date:20260730T120000Z\nx-amz-security-token:T0k3nV7xQ2mB9cL4zR8dW1yK5sJ6fH3g\n"
+	correct     = "GET\n" + correctPath + "\n\n" + headers + "\nhost;x-amz-date;x-amz-security-token\n" + emptyHash
 )
 
-// A refusal shows what should have been signed and, as far as it can be told,
-// what was.
+// A refusal shows what should have been signed and, if it can be found out, what was.
 func TestRefusal_evidence(t *testing.T) {
 	t.Parallel()
 	text := func(scope, canonical string) string {
 		return "AWS4-HMAC-SHA256\n20260730T120000Z\n" + scope + "\n" + hexSHA256(canonical)
 	}
-	const rightScope = "20260730/us-east-1/cognito-sync/aws4_request"
+	const correctScope = "20260730/us-east-1/cognito-sync/aws4_request"
 	tests := []struct {
 		name               string
 		prepare            func(*http.Request)
 		sign               func(*signing)
 		tamper             func(*http.Request)
 		expected, received string
-		expectedText       string // right if not given
-		receivedText       string
+		receivedText       string // default: with the correct scope
 	}{
 		{
 			name:     "other secret key",
 			sign:     func(s *signing) { s.credentials.SecretAccessKey = "other" },
-			expected: right,
+			expected: correct,
 		},
 		{
 			name:     "unknown access key",
 			sign:     func(s *signing) { s.credentials.AccessKeyID = "AKIDNOBODY" },
-			expected: right,
+			expected: correct,
 		},
 		{
 			name:         "other region",
 			sign:         func(s *signing) { s.region = "eu-west-1" },
-			expected:     right,
-			received:     right,
-			receivedText: text("20260730/eu-west-1/cognito-sync/aws4_request", right),
+			expected:     correct,
+			received:     correct,
+			receivedText: text("20260730/eu-west-1/cognito-sync/aws4_request", correct),
 		},
 		{
 			name:     "path escaped once",
 			sign:     func(s *signing) { s.once = true },
-			expected: right,
-			received: strings.Replace(right, "%253A", "%3A", 1),
+			expected: correct,
+			received: strings.Replace(correct, "%253A", "%3A", 1),
 		},
 		{
 			name: "path not escaped",
@@ -740,40 +737,40 @@ func TestRefusal_evidence(t *testing.T) {
 			},
 			sign:     func(s *signing) { s.once = true },
 			tamper:   func(r *http.Request) { r.RequestURI = "/identitypools/us-east-1%3A23ec" },
-			expected: right,
-			received: strings.Replace(right, "%253A", ":", 1),
+			expected: correct,
+			received: strings.Replace(correct, "%253A", ":", 1),
 		},
 		{
 			name:     "query not signed",
 			tamper:   func(r *http.Request) { r.RequestURI += "?b=2&a=1" },
-			expected: strings.Replace(right, "23ec\n\n", "23ec\na=1&b=2\n", 1),
-			received: right,
+			expected: strings.Replace(correct, "23ec\n\n", "23ec\na=1&b=2\n", 1),
+			received: correct,
 		},
 		{
 			name:     "unsigned body",
 			sign:     func(s *signing) { s.bodyHash = "UNSIGNED-PAYLOAD" },
-			expected: right,
-			received: strings.Replace(right, emptyHash, "UNSIGNED-PAYLOAD", 1),
+			expected: correct,
+			received: strings.Replace(correct, emptyHash, "UNSIGNED-PAYLOAD", 1),
 		},
 		{
 			name:     "host without the port",
 			tamper:   func(r *http.Request) { r.Host += ":8443" },
-			expected: strings.Replace(right, ".com\n", ".com:8443\n", 1),
-			received: right,
+			expected: strings.Replace(correct, ".com\n", ".com:8443\n", 1),
+			received: correct,
 		},
 		{
 			name:   "header not signed",
 			tamper: func(r *http.Request) { r.Header.Set("X-Amz-Target", "x") },
 			expected: strings.NewReplacer(
 				"fH3g\n\n", "fH3g\nx-amz-target:x\n\n",
-				"token\n"+emptyHash, "token;x-amz-target\n"+emptyHash).Replace(right),
-			received: right,
+				"token\n"+emptyHash, "token;x-amz-target\n"+emptyHash).Replace(correct),
+			received: correct,
 		},
 		{
 			name:     "secret key of another access key",
 			sign:     func(s *signing) { s.credentials.SecretAccessKey = permanent.SecretAccessKey },
-			expected: right,
-			received: right,
+			expected: correct,
+			received: correct,
 		},
 	}
 	for _, test := range tests {
@@ -797,21 +794,21 @@ func TestRefusal_evidence(t *testing.T) {
 
 			require.NotNil(t, refusal)
 			assert.Equal(t, test.expected, refusal.ExpectedCanonicalRequest)
-			assert.Equal(t, text(rightScope, test.expected), refusal.ExpectedStringToSign)
+			assert.Equal(t, text(correctScope, test.expected), refusal.ExpectedStringToSign)
 			assert.Equal(t, test.received, refusal.ReceivedCanonicalRequest)
 			if test.receivedText == "" && test.received != "" {
-				test.receivedText = text(rightScope, test.received)
+				test.receivedText = text(correctScope, test.received)
 			}
 			assert.Equal(t, test.receivedText, refusal.ReceivedStringToSign)
 			if strings.HasPrefix(refusal.Message, mismatch) {
 				assert.Equal(t, mismatch+"\n\nThe Canonical String for this request should have been\n'"+test.expected+
-					"'\n\nThe String-to-Sign should have been\n'"+text(rightScope, test.expected)+"'\n", refusal.Message)
+					"'\n\nThe String-to-Sign should have been\n'"+text(correctScope, test.expected)+"'\n", refusal.Message)
 			}
 		})
 	}
 }
 
-// A space that is none to HTTP is part of a header's value: added on the way, it is noticed.
+// To HTTP, white space other than spaces and tabs is part of a header's value.
 func TestVerifier_spaces(t *testing.T) {
 	t.Parallel()
 	for _, space := range []string{"\u00a0", "\u0085", "\u2003", "\v"} {
@@ -826,14 +823,14 @@ func TestVerifier_spaces(t *testing.T) {
 	}
 }
 
-// No client of the SDK signs a query as it is, so this one is signed by hand.
+// The SDK's signer always sorts the query, so this test signs the request itself.
 func TestRefusal_unsortedQuery(t *testing.T) {
 	t.Parallel()
 	r := request(t, http.MethodGet, usageURL, "")
 	sign(t, r, atNow)
 	r = received(t, r)
 	r.RequestURI += "?b=2&a=1"
-	canonical := strings.Replace(right, "23ec\n\n", "23ec\nb=2&a=1\n", 1)
+	canonical := strings.Replace(correct, "23ec\n\n", "23ec\nb=2&a=1\n", 1)
 	key := []byte("AWS4" + cognitosynctest.DefaultCredentials().SecretAccessKey)
 	for _, text := range []string{
 		"20260730", "us-east-1", "cognito-sync", "aws4_request",

@@ -18,30 +18,30 @@ import (
 
 func TestAWSCLI(t *testing.T) {
 	t.Parallel()
-	needsCLI(t)
-	testClient(t, askWithCLI)
+	requireCLI(t)
+	testClient(t, describeWithCLI)
 }
 
-// needsCLI skips the test where there is no AWS CLI.
-func needsCLI(t *testing.T) {
+// requireCLI skips the test if the AWS CLI is not installed.
+func requireCLI(t *testing.T) {
 	t.Helper()
 	version, err := exec.CommandContext(t.Context(), "aws", "--version").Output()
 	if err != nil {
 		if os.Getenv("CI") != "" {
-			t.Fatalf("the AWS CLI must be there when CI is set: aws --version: %v", err)
+			t.Fatalf("the AWS CLI must be installed in CI: aws --version: %v", err)
 		}
-		t.Skipf("needs the AWS CLI: aws --version: %v", err)
+		t.Skipf("the AWS CLI is not installed: aws --version: %v", err)
 	}
 	t.Logf("%s", version)
 }
 
-// The CLI, as a child process, finds the server by Env: endpoint, region and keys.
+// Env gives the CLI, as a child process, the endpoint, the region and the credentials.
 func TestAWSCLI_env(t *testing.T) {
 	t.Parallel()
-	needsCLI(t)
+	requireCLI(t)
 	server := start(t)
 	arguments := []string{"cognito-sync", "describe-identity-pool-usage", "--identity-pool-id", poolID}
-	if !knowsEndpointVariables(t) {
+	if !supportsEndpointVariables(t) {
 		arguments = append(arguments, "--endpoint-url", server.URL())
 	}
 	cmd := exec.CommandContext(t.Context(), "aws", arguments...)
@@ -54,9 +54,9 @@ func TestAWSCLI_env(t *testing.T) {
 	require.Equal(t, 200, server.Requests().Last().StatusCode)
 }
 
-// knowsEndpointVariables reports whether the CLI takes AWS_ENDPOINT_URL_COGNITO_SYNC, as
+// supportsEndpointVariables reports whether the CLI supports AWS_ENDPOINT_URL_COGNITO_SYNC, as
 // it does since 2.13.0 and 1.29.0.
-func knowsEndpointVariables(t *testing.T) bool {
+func supportsEndpointVariables(t *testing.T) bool {
 	t.Helper()
 	output, err := exec.CommandContext(t.Context(), "aws", "--version").Output()
 	require.NoError(t, err)
@@ -66,8 +66,8 @@ func knowsEndpointVariables(t *testing.T) bool {
 	return major > 2 || major == 2 && minor >= 13 || major == 1 && minor >= 29
 }
 
-// askWithCLI runs aws cognito-sync describe-identity-pool-usage.
-func askWithCLI(t *testing.T, c call) (*cognitosynctest.Pool, *failure) {
+// describeWithCLI runs aws cognito-sync describe-identity-pool-usage.
+func describeWithCLI(t *testing.T, c call) (*cognitosynctest.Pool, *failure) {
 	t.Helper()
 	dir := t.TempDir()
 	write := func(name, content string) string {
@@ -80,7 +80,7 @@ func askWithCLI(t *testing.T, c call) (*cognitosynctest.Pool, *failure) {
 	cmd.Env = append(os.Environ(),
 		"AWS_ACCESS_KEY_ID="+c.keys.AccessKeyID,
 		"AWS_SECRET_ACCESS_KEY="+c.keys.SecretAccessKey,
-		// Versions 1 and 2 of the CLI write dates differently unless told how.
+		// The default date formats of versions 1 and 2 of the CLI differ.
 		"AWS_CONFIG_FILE="+write("config", "[default]\ncli_timestamp_format = iso8601\n"),
 		"AWS_EC2_METADATA_DISABLED=true",
 		"AWS_MAX_ATTEMPTS=1",
@@ -100,7 +100,7 @@ func askWithCLI(t *testing.T, c call) (*cognitosynctest.Pool, *failure) {
 	if err != nil {
 		return nil, cliFailure(t, err)
 	}
-	var answer struct {
+	var output struct {
 		IdentityPoolUsage struct {
 			IdentityPoolId    string
 			SyncSessionsCount *int64
@@ -108,18 +108,18 @@ func askWithCLI(t *testing.T, c call) (*cognitosynctest.Pool, *failure) {
 			LastModifiedDate  *time.Time
 		}
 	}
-	require.NoError(t, json.Unmarshal(stdout, &answer), "%s", stdout)
-	pool := cognitosynctest.Pool(answer.IdentityPoolUsage)
+	require.NoError(t, json.Unmarshal(stdout, &output), "%s", stdout)
+	pool := cognitosynctest.Pool(output.IdentityPoolUsage)
 	if pool.LastModifiedDate != nil {
 		*pool.LastModifiedDate = pool.LastModifiedDate.UTC()
 	}
 	return &pool, nil
 }
 
-// cliError matches how the CLI words an error of the service.
+// cliError matches the CLI's message for an error of the service.
 var cliError = regexp.MustCompile(`(?s)An error occurred \((\w+)\) when calling the DescribeIdentityPoolUsage operation(?: \(reached max retries: \d+\))?: (.*)`)
 
-// cliFailure returns the error of the service with which the CLI ended.
+// cliFailure returns the error of the service in the output of the CLI.
 func cliFailure(t *testing.T, err error) *failure {
 	t.Helper()
 	var exit *exec.ExitError

@@ -15,9 +15,9 @@ import (
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
 )
 
-// launch builds and starts cognitosync-fake, which ends with the test, and returns a
-// call to it and what reads the lines of its requests.
-func launch(t *testing.T, args ...string) (call, *bufio.Scanner) {
+// startCommand builds and starts cognitosync-fake, and stops it when the test ends. It returns
+// a call to the server and a scanner of its output from the second line.
+func startCommand(t *testing.T, args ...string) (call, *bufio.Scanner) {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "cognitosync-fake")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".")
@@ -49,20 +49,20 @@ func launch(t *testing.T, args ...string) (call, *bufio.Scanner) {
 	return c, lines
 }
 
-// testCommand has a client call the command, over HTTP and HTTPS.
-func testCommand(t *testing.T, ask asker) {
+// testCommand makes a client call the command over HTTP and HTTPS.
+func testCommand(t *testing.T, describe describer) {
 	config := filepath.Join(t.TempDir(), "fake.json")
 	require.NoError(t, os.WriteFile(config, []byte(`{
 		"pools": [{"identityPoolId": "`+poolID+`", "dataStorage": 4096}],
 		"scripts": [{"steps": [{"step": "TooManyRequests"}]}]
 	}`), 0o600))
 	for _, args := range [][]string{{"-config", config}, {"-config", config, "-tls", "-cert", filepath.Join(t.TempDir(), "cert.pem")}} {
-		c, lines := launch(t, args...)
+		c, lines := startCommand(t, args...)
 
-		got, failed := ask(t, c)
+		got, failed := describe(t, c)
 		require.NotNil(t, failed, "got %+v", got)
 		assert.Equal(t, "TooManyRequestsException", failed.code)
-		got, failed = ask(t, c)
+		got, failed = describe(t, c)
 		require.Nil(t, failed)
 		assert.Equal(t, int64(4096), *got.DataStorage)
 
@@ -82,12 +82,12 @@ func testCommand(t *testing.T, ask asker) {
 func TestCommand_SDKv1(t *testing.T) {
 	t.Parallel()
 	testCommand(t, func(t *testing.T, c call) (*cognitosynctest.Pool, *failure) {
-		return askSDKv1(t, newSDKv1(t, c, client.NoOpRetryer{}), c)
+		return describeWithSDKv1(t, newSDKv1(t, c, client.NoOpRetryer{}), c)
 	})
 }
 
 func TestCommand_AWSCLI(t *testing.T) {
 	t.Parallel()
-	needsCLI(t)
-	testCommand(t, askWithCLI)
+	requireCLI(t)
+	testCommand(t, describeWithCLI)
 }

@@ -1,15 +1,17 @@
-// Package interop proves the library against code that is not ours.
+// Package interop tests the library together with software of others.
 //
-// Programs, mocks and instrumentation that were written for the AWS SDK for Go v2 work with
-// the client: after one sed, in every place of the middleware stack where they work with a
-// client of the SDK, and with otelaws, X-Ray, httpmock, gock and gomock.
+// Programs, mocks and instrumentation written for the AWS SDK for Go v2 must work with the
+// client: programs after replacing their import paths, mocks at every position of the
+// middleware stack where they work with a client of the SDK, and the packages otelaws, X-Ray,
+// httpmock, gock and gomock.
 //
-// cognitosynctest is proved against clients that are not ours: the
-// AWS SDK for Go v1 and the AWS CLI. They call the fake over loopback, find the
-// answers and errors they expect of Amazon Cognito Sync, and have their
-// signatures accepted, and refused once something was changed on the way. It also
-// has our client call HTTP/2 servers that do what no decent server does.
+// The AWS SDK for Go v1 and the AWS CLI call the fake of package cognitosynctest over
+// loopback. They must find the responses and errors that they expect of Amazon Cognito Sync,
+// and the fake must accept their signatures, and refuse them if a request is modified on its
+// way.
 //
-// It holds tests only, and is a module of its own so that users of the library
-// inherit nothing of it.
+// The client also calls HTTP/2 servers that violate the protocol.
+//
+// The package contains only tests. It is a separate module, so that users of the library do
+// not get its dependencies.
 package interop

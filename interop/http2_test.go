@@ -33,7 +33,7 @@ import (
 
 const frameBody = `{"IdentityPoolUsage":{"DataStorage":7,"SyncSessionsCount":9}}`
 
-// An h2Server speaks HTTP/2 frame by frame, so that it can do what no decent server does.
+// An h2Server sends HTTP/2 frame by frame, so that it can violate the protocol.
 type h2Server struct {
 	url      string
 	roots    *x509.CertPool
@@ -42,7 +42,7 @@ type h2Server struct {
 	requests atomic.Int32
 }
 
-// An h2Stream is one request: the number-th that the server has received.
+// An h2Stream is a request. The first that the server receives has the number 1.
 type h2Stream struct {
 	*http2.Framer
 	conn   net.Conn
@@ -79,7 +79,7 @@ func newH2Server(t *testing.T, respond func(h2Stream)) *h2Server {
 	return s
 }
 
-// serve reads frames, and responds to each request, until the client goes.
+// serve reads frames and responds to each request until the client closes the connection.
 func (s *h2Server) serve(conn net.Conn) {
 	defer conn.Close()
 	preface := make([]byte, len(http2.ClientPreface))
@@ -110,13 +110,12 @@ func (s *h2Server) serve(conn net.Conn) {
 	}
 }
 
-// What a stream writes fails when the client has gone, which ends the test in its own way.
-
+// headers sends the headers. An error means that the client is gone.
 func (s h2Stream) headers(end bool, fields ...string) error {
 	var block bytes.Buffer
 	encoder := hpack.NewEncoder(&block)
 	for i := 0; i < len(fields); i += 2 {
-		_ = encoder.WriteField(hpack.HeaderField{Name: fields[i], Value: fields[i+1]}) // a buffer takes everything
+		_ = encoder.WriteField(hpack.HeaderField{Name: fields[i], Value: fields[i+1]}) // cannot fail for a buffer
 	}
 	rest := block.Bytes()
 	first := rest[:min(len(rest), 16<<10)]
@@ -130,6 +129,7 @@ func (s h2Stream) headers(end bool, fields ...string) error {
 	return err
 }
 
+// data sends a part of the body. An error means that the client is gone.
 func (s h2Stream) data(end bool, text string) error { return s.WriteData(s.id, end, []byte(text)) }
 
 func (s h2Stream) ok() {
@@ -137,13 +137,13 @@ func (s h2Stream) ok() {
 	_ = s.data(true, frameBody)
 }
 
-// begin sends the headers of a success, and the first bytes of its body.
+// begin sends the headers of a successful response and the first bytes of its body.
 func (s h2Stream) begin() {
 	_ = s.headers(false, ":status", "200", "content-length", strconv.Itoa(len(frameBody)))
 	_ = s.data(false, frameBody[:20])
 }
 
-// once does something with the first request, and responds well to all others.
+// once calls do for the first request, and responds successfully to all others.
 func once(do func(h2Stream)) func(h2Stream) {
 	return func(s h2Stream) {
 		if s.number == 1 {
@@ -154,19 +154,19 @@ func once(do func(h2Stream)) func(h2Stream) {
 	}
 }
 
-// An h2Ending is how a call ends.
-type h2Ending string
+// An h2Outcome is the expected outcome of a call.
+type h2Outcome string
 
 const (
-	succeeds     h2Ending = "output"
-	succeedsLate h2Ending = "output after a timeout"
-	unsent       h2Ending = "smithyhttp.RequestSendError"
-	timesOut     h2Ending = "cognitosync.AttemptTimeoutError"
-	somehow      h2Ending = "" // with either
+	succeeds     h2Outcome = "output"
+	succeedsLate h2Outcome = "output after a timeout"
+	unsent       h2Outcome = "smithyhttp.RequestSendError"
+	timesOut     h2Outcome = "cognitosync.AttemptTimeoutError"
+	anyError     h2Outcome = "" // any error
 )
 
-// TestHTTP2 has servers do with HTTP/2 what they should not. Every call ends, and none
-// takes a part for the whole.
+// TestHTTP2 runs calls against servers that misuse or violate HTTP/2. Every call must end, and
+// none may take a partial response for a complete one.
 func TestHTTP2(t *testing.T) {
 	t.Parallel()
 	reset := func(code http2.ErrCode) func(h2Stream) {
@@ -178,7 +178,7 @@ func TestHTTP2(t *testing.T) {
 			_ = s.conn.(*tls.Conn).CloseWrite()
 		}
 	}
-	after := func(do func(h2Stream)) func(h2Stream) { // the beginning of a response
+	after := func(do func(h2Stream)) func(h2Stream) { // calls do in the middle of a response
 		return func(s h2Stream) {
 			s.begin()
 			do(s)
@@ -187,12 +187,12 @@ func TestHTTP2(t *testing.T) {
 	for _, test := range []struct {
 		name     string
 		respond  func(h2Stream)
-		ends     h2Ending
-		attempts int // 0: as many as it takes
+		ends     h2Outcome
+		attempts int // 0: any number
 	}{
 		{"good", h2Stream.ok, succeeds, 1},
 		{"GOAWAY without error, once", once(goAway(0, http2.ErrCodeNo)), succeeds, 0},
-		{"GOAWAY without error", goAway(0, http2.ErrCodeNo), timesOut, 3}, // net/http tries again by itself
+		{"GOAWAY without error", goAway(0, http2.ErrCodeNo), timesOut, 3}, // net/http retries by itself
 		{"GOAWAY for an error, once", once(goAway(0, http2.ErrCodeEnhanceYourCalm)), succeeds, 0},
 		{"GOAWAY for an error", goAway(0, http2.ErrCodeEnhanceYourCalm), unsent, 3},
 		{"GOAWAY within the response, once", once(after(goAway(1, http2.ErrCodeNo))), succeeds, 2},
@@ -227,7 +227,7 @@ func TestHTTP2(t *testing.T) {
 		{"slow body", h2Stream.begin, timesOut, 3},
 		{"empty frames without end", after(func(s h2Stream) {
 			for s.data(false, "") == nil {
-				time.Sleep(time.Millisecond) //nolint:forbidigo // or its client would do nothing else
+				time.Sleep(time.Millisecond) //nolint:forbidigo // keeps the client from using all of a processor
 			}
 		}), "", 3},
 		{"a few interim responses", func(s h2Stream) {
@@ -240,8 +240,8 @@ func TestHTTP2(t *testing.T) {
 			for s.headers(false, ":status", "103", "link", "</"+strings.Repeat("x", 1000)+">") == nil {
 				continue
 			}
-		}, somehow, 3},
-		{"101", func(s h2Stream) { _ = s.headers(false, ":status", "101") }, somehow, 0},
+		}, anyError, 3},
+		{"101", func(s h2Stream) { _ = s.headers(false, ":status", "101") }, anyError, 0},
 		{"huge headers", func(s h2Stream) {
 			_ = s.headers(false, ":status", "200", "x-a", strings.Repeat("x", 200<<10))
 			_ = s.data(true, frameBody)
@@ -258,7 +258,7 @@ func TestHTTP2(t *testing.T) {
 			for s.WriteSettings() == nil {
 				time.Sleep(time.Millisecond) //nolint:forbidigo // likewise
 			}
-		}, somehow, 3},
+		}, anyError, 3},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -268,10 +268,10 @@ func TestHTTP2(t *testing.T) {
 					server := newH2Server(t, test.respond)
 					timeout := time.Minute
 					switch {
-					case test.ends == timesOut || test.ends == somehow:
+					case test.ends == timesOut || test.ends == anyError:
 						timeout = 200 * time.Millisecond
 					case test.ends == succeedsLate:
-						timeout = 2 * time.Second // and enough for the second attempt
+						timeout = 2 * time.Second // enough for the second attempt
 					}
 					output, err := server.client(path, timeout).DescribeIdentityPoolUsage(t.Context(), &cognitosync.DescribeIdentityPoolUsageInput{IdentityPoolId: aws.String(poolID)})
 					if test.ends == succeeds || test.ends == succeedsLate {
@@ -310,8 +310,8 @@ func TestHTTP2(t *testing.T) {
 	}
 }
 
-// TestHTTP2AfterGoAway has a server end its connection after each response: the next call
-// takes another, and costs no attempt.
+// TestHTTP2AfterGoAway runs calls against a server that ends the connection after each
+// response. Every call succeeds.
 func TestHTTP2AfterGoAway(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{"direct", "stack"} {
@@ -332,7 +332,7 @@ func TestHTTP2AfterGoAway(t *testing.T) {
 	}
 }
 
-// client returns a client of the service behind s, with the default transport.
+// client returns a client for s with the default transport.
 func (s *h2Server) client(path string, timeout time.Duration) *cognitosync.Client {
 	return cognitosync.New(cognitosync.Options{
 		Region:         region,

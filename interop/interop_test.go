@@ -17,8 +17,7 @@ import (
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
 )
 
-// TestMain takes the AWS settings of whoever runs the tests out of the way, as
-// both clients would follow them.
+// TestMain removes the AWS settings from the environment, because the clients would use them.
 func TestMain(m *testing.M) {
 	for _, variable := range os.Environ() {
 		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "AWS_") {
@@ -30,19 +29,18 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// A call is what a client is told to do: ask once, without retries, for the usage
-// of a pool.
+// A call has the parameters of a call for the usage of a pool, without retries.
 type call struct {
 	endpoint string
 	region   string
 	keys     cognitosynctest.Credentials
 	poolID   string
-	roots    []byte // PEM encoded certificates to trust; nil for the machine's
+	roots    []byte // PEM-encoded certificates to trust; nil for the machine's
 }
 
-// An asker has one client make the call and returns the answer, or else the service's error.
-// Any other outcome fails the test.
-type asker func(*testing.T, call) (*cognitosynctest.Pool, *failure)
+// A describer makes the call with one of the clients. It returns the usage or the service's
+// error. Any other outcome fails the test.
+type describer func(*testing.T, call) (*cognitosynctest.Pool, *failure)
 
 // A failure is an error of the service.
 type failure struct{ code, message string }
@@ -52,7 +50,7 @@ const (
 	poolID = "us-east-1:23EC4050-6AEA-7089-A2DD-08002EXAMPLE"
 )
 
-// callTo returns a call to server that has nothing wrong with it.
+// callTo returns a valid call to server.
 func callTo(server *cognitosynctest.Server) call {
 	return call{
 		endpoint: server.URL(),
@@ -63,16 +61,16 @@ func callTo(server *cognitosynctest.Server) call {
 	}
 }
 
-// testClient has a client make calls of every kind.
-func testClient(t *testing.T, ask asker) {
-	t.Run("answers", func(t *testing.T) { t.Parallel(); testAnswers(t, ask) })
-	t.Run("errors", func(t *testing.T) { t.Parallel(); testErrors(t, ask) })
-	t.Run("permissions", func(t *testing.T) { t.Parallel(); testPermissions(t, ask) })
-	t.Run("bad credentials", func(t *testing.T) { t.Parallel(); testBadCredentials(t, ask) })
-	t.Run("tampering", func(t *testing.T) { t.Parallel(); testTampering(t, ask) })
+// testClient makes calls of every kind with a client.
+func testClient(t *testing.T, describe describer) {
+	t.Run("responses", func(t *testing.T) { t.Parallel(); testResponses(t, describe) })
+	t.Run("errors", func(t *testing.T) { t.Parallel(); testErrors(t, describe) })
+	t.Run("permissions", func(t *testing.T) { t.Parallel(); testPermissions(t, describe) })
+	t.Run("bad credentials", func(t *testing.T) { t.Parallel(); testBadCredentials(t, describe) })
+	t.Run("tampering", func(t *testing.T) { t.Parallel(); testTampering(t, describe) })
 }
 
-func testAnswers(t *testing.T, ask asker) {
+func testResponses(t *testing.T, describe describer) {
 	full := cognitosynctest.Pool{
 		IdentityPoolId:    poolID,
 		SyncSessionsCount: aws.Int64(1284),
@@ -82,7 +80,7 @@ func testAnswers(t *testing.T, ask asker) {
 	tests := []struct {
 		name string
 		pool cognitosynctest.Pool
-		keys *cognitosynctest.Credentials // nil: the default ones, which are temporary
+		keys *cognitosynctest.Credentials // nil: the default credentials, which are temporary
 		tls  bool
 	}{
 		{name: "every member", pool: full},
@@ -93,14 +91,14 @@ func testAnswers(t *testing.T, ask asker) {
 			LastModifiedDate:  aws.Time(time.Unix(0, 0).UTC()),
 		}},
 		{name: "null members", pool: cognitosynctest.Pool{IdentityPoolId: poolID}},
-		{name: "an id of unusual characters", pool: cognitosynctest.Pool{
+		{name: "an ID with unusual characters", pool: cognitosynctest.Pool{
 			IdentityPoolId: "us-east-1:é ~*+%2F?#&='(x)",
 			DataStorage:    aws.Int64(1),
 		}},
 		{
-			name: "keys that last",
+			name: "permanent keys",
 			pool: full,
-			keys: &cognitosynctest.Credentials{AccessKeyID: "AKIDLASTING", SecretAccessKey: "lasting"},
+			keys: &cognitosynctest.Credentials{AccessKeyID: "AKIDPERMANENT", SecretAccessKey: "permanent"},
 		},
 		{name: "over TLS", pool: full, tls: true},
 	}
@@ -116,7 +114,7 @@ func testAnswers(t *testing.T, ask asker) {
 				c.keys = *tt.keys
 			}
 
-			got, failed := ask(t, c)
+			got, failed := describe(t, c)
 
 			require.Nil(t, failed)
 			assert.Equal(t, tt.pool, *got)
@@ -125,12 +123,12 @@ func testAnswers(t *testing.T, ask asker) {
 	}
 }
 
-func testErrors(t *testing.T, ask asker) {
+func testErrors(t *testing.T, describe describer) {
 	tests := []struct {
 		name    string
 		step    cognitosynctest.Step
 		code    string
-		message string // is part of the error's
+		message string // part of the message
 	}{
 		{"not authorized", cognitosynctest.NotAuthorized(), "NotAuthorizedException", "These credentials are not valid for accessing this resource"},
 		{"invalid parameter", cognitosynctest.InvalidParameter(), "InvalidParameterException", "'" + poolID + "' at 'identityPoolId'"},
@@ -148,7 +146,7 @@ func testErrors(t *testing.T, ask asker) {
 			server := cognitosynctest.NewServer(t)
 			server.Script(poolID, tt.step)
 
-			got, failed := ask(t, callTo(server))
+			got, failed := describe(t, callTo(server))
 
 			require.NotNil(t, failed, "got %+v", got)
 			assert.Equal(t, tt.code, failed.code)
@@ -160,12 +158,12 @@ func testErrors(t *testing.T, ask asker) {
 	}
 }
 
-func testPermissions(t *testing.T, ask asker) {
+func testPermissions(t *testing.T, describe describer) {
 	keys := cognitosynctest.Credentials{AccessKeyID: "AKIDLIMITED", SecretAccessKey: "limited"}
 	tests := []struct {
 		name string
 		may  func(*cognitosynctest.Credentials)
-		code string // empty: the pool's usage is the answer
+		code string // empty: the call succeeds
 	}{
 		{"allowed this pool", func(c *cognitosynctest.Credentials) { c.AllowedPools = []string{poolID} }, ""},
 		{"allowed another", func(c *cognitosynctest.Credentials) { c.AllowedPools = []string{"us-east-1:2"} }, "AccessDeniedException"},
@@ -184,7 +182,7 @@ func testPermissions(t *testing.T, ask asker) {
 			c := callTo(server)
 			c.keys = keys
 
-			got, failed := ask(t, c)
+			got, failed := describe(t, c)
 
 			assert.Empty(t, server.Requests().Refused())
 			if tt.code == "" {
@@ -198,12 +196,12 @@ func testPermissions(t *testing.T, ask asker) {
 	}
 }
 
-func testBadCredentials(t *testing.T, ask asker) {
+func testBadCredentials(t *testing.T, describe describer) {
 	tests := []struct {
 		name    string
 		spoil   func(*call, *cognitosynctest.Options)
 		code    string
-		message string // is part of the error's
+		message string // part of the message
 	}{
 		{
 			name:    "wrong secret",
@@ -266,11 +264,11 @@ func testBadCredentials(t *testing.T, ask asker) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			c := call{region: region, keys: cognitosynctest.DefaultCredentials(), poolID: poolID}
-			// Not NewServer: refusals are what is wanted here, not worth a log.
+			// Not NewServer, which would log the refusals that are expected here.
 			server := start(t, func(o *cognitosynctest.Options) { tt.spoil(&c, o) })
 			c.endpoint = server.URL()
 
-			got, failed := ask(t, c)
+			got, failed := describe(t, c)
 
 			require.NotNil(t, failed, "got %+v", got)
 			assert.Equal(t, tt.code, failed.code)
@@ -280,8 +278,8 @@ func testBadCredentials(t *testing.T, ask asker) {
 	}
 }
 
-// start starts a server that ends with the test and has the pool that is asked
-// for, so that a request is answered unless it is refused.
+// start starts a server and closes it when the test ends. The server has the pool poolID, so
+// requests for it succeed unless they are refused.
 func start(t *testing.T, optFns ...func(*cognitosynctest.Options)) *cognitosynctest.Server {
 	t.Helper()
 	server, err := cognitosynctest.Start(optFns...)
@@ -291,13 +289,13 @@ func start(t *testing.T, optFns ...func(*cognitosynctest.Options)) *cognitosynct
 	return server
 }
 
-func testTampering(t *testing.T, ask asker) {
+func testTampering(t *testing.T, describe describer) {
 	const mismatch = "The request signature we calculated does not match the signature you provided."
 	tests := []struct {
 		name    string
 		tamper  func(*http.Request)
-		code    string // empty: the request is not changed in a way that matters
-		message string // is part of the error's
+		code    string // empty: the call succeeds
+		message string // part of the message
 	}{
 		{"nothing", func(*http.Request) {}, "", ""},
 		{"another pool", func(r *http.Request) {
@@ -310,7 +308,8 @@ func testTampering(t *testing.T, ask asker) {
 			if err != nil {
 				t.Errorf("X-Amz-Date: %v", err)
 			}
-			// An earlier second of the same day, or the next: the scope still fits.
+			// A second earlier or, if that is the day before, later, so that the scope still
+			// matches.
 			moved := signed.Add(-time.Second)
 			if moved.Day() != signed.Day() {
 				moved = signed.Add(time.Second)
@@ -334,9 +333,9 @@ func testTampering(t *testing.T, ask asker) {
 			t.Parallel()
 			server := start(t)
 			c := callTo(server)
-			c.endpoint = tamperWith(t, server.URL(), tt.tamper)
+			c.endpoint = startTamperingProxy(t, server.URL(), tt.tamper)
 
-			got, failed := ask(t, c)
+			got, failed := describe(t, c)
 
 			if tt.code == "" {
 				require.Nil(t, failed)
@@ -352,9 +351,9 @@ func testTampering(t *testing.T, ask asker) {
 	}
 }
 
-// tamperWith returns the URL of a proxy before the server at target that passes
-// requests on as they came, Host header and all, but for what tamper does.
-func tamperWith(t *testing.T, target string, tamper func(*http.Request)) string {
+// startTamperingProxy returns the URL of a proxy for the server at target. The proxy passes
+// requests on unchanged, including the Host header, except for what tamper does.
+func startTamperingProxy(t *testing.T, target string, tamper func(*http.Request)) string {
 	t.Helper()
 	to, err := url.Parse(target)
 	require.NoError(t, err)

@@ -18,14 +18,14 @@ import (
 	"github.com/cognitosync/cognitosync-go"
 )
 
-// A place is where a mock stands in the stack: at the beginning or at the end of one of
-// its five steps.
-type place struct {
+// A stackPosition is a position for a mock: the beginning or the end of one of the five steps
+// of the stack.
+type stackPosition struct {
 	step     string
 	position middleware.RelativePosition
 }
 
-var places = []place{
+var positions = []stackPosition{
 	{"Initialize", middleware.Before}, {"Initialize", middleware.After},
 	{"Serialize", middleware.Before}, {"Serialize", middleware.After},
 	{"Build", middleware.Before}, {"Build", middleware.After},
@@ -33,17 +33,17 @@ var places = []place{
 	{"Deserialize", middleware.Before}, {"Deserialize", middleware.After},
 }
 
-func (p place) String() string {
+func (p stackPosition) String() string {
 	if p.position == middleware.Before {
 		return p.step + " Before"
 	}
 	return p.step + " After"
 }
 
-// mock adds a middleware that returns a result, or an error, instead of calling the next. At
-// the end of Deserialize, where a result is still to be made of the response, it returns one
-// with the body.
-func (p place) mock(body string, play func() (any, error)) func(*middleware.Stack) error {
+// mock adds a middleware that returns the result of play instead of calling the next one. At
+// the end of Deserialize, where the response has yet to be decoded, it returns a response with
+// the body.
+func (p stackPosition) mock(body string, play func() (any, error)) func(*middleware.Stack) error {
 	return func(stack *middleware.Stack) error {
 		switch p.step {
 		case "Initialize":
@@ -89,28 +89,28 @@ func (p place) mock(body string, play func() (any, error)) func(*middleware.Stac
 	}
 }
 
-// errSent is what the HTTP client of a test that must not send anything fails with.
+// errSent is the error of an HTTP client that must not be called.
 var errSent = errors.New("a request was sent")
 
 var noNetwork = smithyhttp.ClientDoFunc(func(*http.Request) (*http.Response, error) { return nil, errSent })
 
-// A mocked is what both clients of a test are made with.
-type mocked struct {
+// A mockedCall has the settings of both clients for a call with a mock in the stack.
+type mockedCall struct {
 	name        string
 	region      string
 	credentials aws.CredentialsProvider
 	poolID      string
-	failures    int // so many times the mock fails first, in a way that is tried again
+	failures    int // number of retryable errors before the mock succeeds
 }
 
-// errThrottled is an error that is tried again.
+// errThrottled is a retryable error.
 type errThrottled struct{}
 
 func (errThrottled) Error() string        { return "throttled by the mock" }
 func (errThrottled) RetryableError() bool { return true }
 
-// play returns what the mock does.
-func (m mocked) play(result any) func() (any, error) {
+// play returns a function that returns the failures, then the result.
+func (m mockedCall) play(result any) func() (any, error) {
 	failures := m.failures
 	return func() (any, error) {
 		if failures > 0 {
@@ -121,19 +121,19 @@ func (m mocked) play(result any) func() (any, error) {
 	}
 }
 
-func (m mocked) config(mock func(*middleware.Stack) error) aws.Config {
+func (m mockedCall) config(mock func(*middleware.Stack) error) aws.Config {
 	return aws.Config{
 		Region:      m.region,
 		Credentials: m.credentials,
 		HTTPClient:  noNetwork,
-		Retryer:     impatientRetryer,
+		Retryer:     noWaitRetryer,
 		APIOptions:  []func(*middleware.Stack) error{mock},
 	}
 }
 
-// askSDK makes a call of the SDK's own: the SDK's package for the service itself cannot be
-// compared with, for it is not to be had any more.
-func (m mocked) askSDK(ctx context.Context, p place) error {
+// callSDK makes a call with a client of the SDK. It is a client of another service, because the
+// SDK's module for this service can no longer be fetched.
+func (m mockedCall) callSDK(ctx context.Context, p stackPosition) error {
 	result := &cognitoidentity.DescribeIdentityPoolOutput{IdentityPoolName: aws.String("mocked")}
 	client := cognitoidentity.NewFromConfig(m.config(p.mock(`{"IdentityPoolName":"mocked"}`, m.play(result))))
 	input := &cognitoidentity.DescribeIdentityPoolInput{}
@@ -147,7 +147,7 @@ func (m mocked) askSDK(ctx context.Context, p place) error {
 	return err
 }
 
-func (m mocked) askOurs(ctx context.Context, p place) error {
+func (m mockedCall) callOurs(ctx context.Context, p stackPosition) error {
 	result := &cognitosync.DescribeIdentityPoolUsageOutput{IdentityPoolUsage: &cognitosync.IdentityPoolUsage{DataStorage: aws.Int64(42)}}
 	client := cognitosync.NewFromConfig(m.config(p.mock(`{"IdentityPoolUsage":{"DataStorage":42}}`, m.play(result))))
 	input := &cognitosync.DescribeIdentityPoolUsageInput{}
@@ -161,15 +161,15 @@ func (m mocked) askOurs(ctx context.Context, p place) error {
 	return err
 }
 
-// TestStackMocks has the same mock answer for a client of the SDK and for ours. Where the
-// SDK's call succeeds, ours must.
+// TestStackMocks puts the same mock into a client of the SDK and into ours. Our call must
+// succeed wherever the SDK's does.
 func TestStackMocks(t *testing.T) {
 	t.Parallel()
 	keys := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: "AKID", SecretAccessKey: "secret"}, nil
 	})
 	passed := 0
-	for _, m := range []mocked{
+	for _, m := range []mockedCall{
 		{name: "all settings", region: region, credentials: keys, poolID: poolID},
 		{name: "a pool of another region", region: region, credentials: keys, poolID: "eu-west-1:1f2e"},
 		{name: "a pool of another partition", region: region, credentials: keys, poolID: "cn-north-1:1f2e"},
@@ -185,8 +185,8 @@ func TestStackMocks(t *testing.T) {
 		{name: "a region that is no host label", region: "mock region", poolID: poolID},
 		{name: "no pool", region: region, credentials: keys},
 	} {
-		for _, p := range places {
-			sdk, ours := m.askSDK(t.Context(), p), m.askOurs(t.Context(), p)
+		for _, p := range positions {
+			sdk, ours := m.callSDK(t.Context(), p), m.callOurs(t.Context(), p)
 			if sdk == nil {
 				passed++
 				assert.NoError(t, ours, "%s: %v, where the SDK succeeds", m.name, p)
@@ -194,5 +194,5 @@ func TestStackMocks(t *testing.T) {
 			assert.NotErrorIs(t, ours, errSent, "%s: %v", m.name, p)
 		}
 	}
-	require.Greater(t, passed, 90, "places where the SDK succeeds") // else the comparison is empty
+	require.Greater(t, passed, 90, "positions where the SDK succeeds") // otherwise the comparison proves nothing
 }

@@ -11,9 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestProgramOfTheSDK takes a program that imports the SDK's own package, changes the import
-// paths as one sed does, and has it vetted and tested.
-func TestProgramOfTheSDK(t *testing.T) {
+// A program for the SDK's own package compiles and passes its tests once its import paths are
+// replaced.
+func TestSDKProgram(t *testing.T) {
 	t.Parallel()
 	const sdk, ours = "github.com/aws/aws-sdk-go-v2/service/cognitosync", "github.com/cognitosync/cognitosync-go"
 	dir := t.TempDir()
@@ -32,7 +32,7 @@ func TestProgramOfTheSDK(t *testing.T) {
 	}
 	assert.Equal(t, 4, changed, "import paths")
 
-	// The module is this one, which has in it what the program imports.
+	// The dependencies of this module include those of the program.
 	root, err := filepath.Abs("..")
 	require.NoError(t, err)
 	mod, err := os.ReadFile("go.mod")

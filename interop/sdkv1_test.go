@@ -23,12 +23,12 @@ import (
 func TestSDKv1(t *testing.T) {
 	t.Parallel()
 	testClient(t, func(t *testing.T, c call) (*cognitosynctest.Pool, *failure) {
-		return askSDKv1(t, newSDKv1(t, c, client.NoOpRetryer{}), c)
+		return describeWithSDKv1(t, newSDKv1(t, c, client.NoOpRetryer{}), c)
 	})
 }
 
-// askSDKv1 has the client make the call.
-func askSDKv1(t *testing.T, client *cognitosync.CognitoSync, c call) (*cognitosynctest.Pool, *failure) {
+// describeWithSDKv1 makes the call with the client.
+func describeWithSDKv1(t *testing.T, client *cognitosync.CognitoSync, c call) (*cognitosynctest.Pool, *failure) {
 	t.Helper()
 	out, err := client.DescribeIdentityPoolUsageWithContext(t.Context(), inputOf(c))
 	if err == nil {
@@ -40,12 +40,12 @@ func askSDKv1(t *testing.T, client *cognitosync.CognitoSync, c call) (*cognitosy
 			LastModifiedDate:  out.IdentityPoolUsage.LastModifiedDate,
 		}, nil
 	}
-	answered, ok := isA[awserr.RequestFailure](err)
+	failed, ok := isA[awserr.RequestFailure](err)
 	require.True(t, ok, "%T %v", err, err)
-	return nil, &failure{answered.Code(), answered.Message()}
+	return nil, &failure{failed.Code(), failed.Message()}
 }
 
-// newSDKv1 returns a client of the AWS SDK for Go v1 that makes calls like c.
+// newSDKv1 returns a client of the AWS SDK for Go v1 with the settings of c.
 func newSDKv1(t *testing.T, c call, retryer request.Retryer) *cognitosync.CognitoSync {
 	t.Helper()
 	options := session.Options{
@@ -54,7 +54,7 @@ func newSDKv1(t *testing.T, c call, retryer request.Retryer) *cognitosync.Cognit
 			Region:      aws.String(c.region),
 			Credentials: credentials.NewStaticCredentials(c.keys.AccessKeyID, c.keys.SecretAccessKey, c.keys.SessionToken),
 			Retryer:     retryer,
-			// Each client its own connections: with roots the SDK changes the transport.
+			// A transport of its own, because the SDK modifies it if there are roots.
 			HTTPClient: &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()},
 		},
 		SharedConfigState: session.SharedConfigDisable,
@@ -71,14 +71,14 @@ func inputOf(c call) *cognitosync.DescribeIdentityPoolUsageInput {
 	return &cognitosync.DescribeIdentityPoolUsageInput{IdentityPoolId: aws.String(c.poolID)}
 }
 
-// isA finds an error of type T in the chain of err, as errors.As does.
+// isA returns the first error of type T in the chain of err, like [errors.As].
 func isA[T error](err error) (T, bool) {
 	var target T
 	ok := errors.As(err, &target)
 	return target, ok
 }
 
-// Each modelled error arrives as the SDK's type for it, with status and request id.
+// The SDK returns each modelled error as its own type, with status and request ID.
 func TestSDKv1Types(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -104,11 +104,11 @@ func TestSDKv1Types(t *testing.T) {
 			_, err := newSDKv1(t, c, client.NoOpRetryer{}).DescribeIdentityPoolUsageWithContext(t.Context(), inputOf(c))
 
 			assert.True(t, tt.typed(err), "%T", err)
-			answered, ok := isA[awserr.RequestFailure](err)
+			failed, ok := isA[awserr.RequestFailure](err)
 			require.True(t, ok, "%T", err)
-			assert.Equal(t, tt.name, answered.Code())
-			assert.Equal(t, tt.status, answered.StatusCode())
-			assert.Equal(t, server.Requests().Last().RequestID, answered.RequestID())
+			assert.Equal(t, tt.name, failed.Code())
+			assert.Equal(t, tt.status, failed.StatusCode())
+			assert.Equal(t, server.Requests().Last().RequestID, failed.RequestID())
 		})
 	}
 }
@@ -118,10 +118,10 @@ func typed[T error](err error) bool {
 	return ok
 }
 
-// The SDK takes for passing what is meant to be, and tries again.
+// The SDK retries the errors and faults that are meant to be transient.
 func TestSDKv1Retries(t *testing.T) {
 	t.Parallel()
-	retryer := impatient{client.DefaultRetryer{NumMaxRetries: 2}}
+	retryer := noWaitRetryerV1{client.DefaultRetryer{NumMaxRetries: 2}}
 	steps := map[string]cognitosynctest.Step{
 		"throttled":      cognitosynctest.Throttle(1),
 		"internal error": cognitosynctest.InternalError(),
@@ -147,7 +147,7 @@ func TestSDKv1Retries(t *testing.T) {
 	}
 }
 
-// impatient is the SDK's own retryer, but it does not wait.
-type impatient struct{ client.DefaultRetryer }
+// noWaitRetryerV1 is the SDK's default retryer without backoff.
+type noWaitRetryerV1 struct{ client.DefaultRetryer }
 
-func (impatient) RetryRules(*request.Request) time.Duration { return 0 }
+func (noWaitRetryerV1) RetryRules(*request.Request) time.Duration { return 0 }

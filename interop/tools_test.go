@@ -32,7 +32,7 @@ const (
 	usageBody = `{"IdentityPoolUsage":{"DataStorage":4096}}`
 )
 
-// storage makes a call and returns the data storage.
+// storage makes a call and returns the DataStorage.
 func storage(ctx context.Context, client cognitosync.DescribeIdentityPoolUsageAPIClient) (int64, error) {
 	output, err := client.DescribeIdentityPoolUsage(ctx, &cognitosync.DescribeIdentityPoolUsageInput{IdentityPoolId: aws.String(poolID)})
 	if err != nil {
@@ -71,7 +71,7 @@ func TestOtelaws(t *testing.T) {
 	assert.EqualValues(t, 200, attributes["http.response.status_code"], attributes)
 }
 
-// sampled has X-Ray trace every request, and send nothing.
+// sampled makes X-Ray trace every request and send nothing.
 type sampled struct{}
 
 func (sampled) Emit(*xray.Segment) {}
@@ -109,18 +109,17 @@ func TestXRay(t *testing.T) {
 	assert.Contains(t, requests[1].Header.Get("X-Amzn-Trace-Id"), "Parent="+traced.ID)
 }
 
-// The mocks of HTTP take the place of a transport that the client has had from the start.
-
+// ownClient returns a client with the HTTP client, whose transport the mocks replace later.
 func ownClient(httpClient *http.Client) *cognitosync.Client {
 	return cognitosync.New(cognitosync.Options{
 		Region:      region,
 		Credentials: credentials.NewStaticCredentialsProvider("AKID", "secret", ""),
 		HTTPClient:  httpClient,
-		Retryer:     impatientRetryer(),
+		Retryer:     noWaitRetryer(),
 	})
 }
 
-func TestHTTPMock(t *testing.T) { // not parallel: it replaces http.DefaultTransport
+func TestHTTPMock(t *testing.T) { // not parallel, because it replaces http.DefaultTransport
 	for _, test := range []struct {
 		name     string
 		client   *http.Client
@@ -149,7 +148,7 @@ func TestHTTPMock(t *testing.T) { // not parallel: it replaces http.DefaultTrans
 	}
 }
 
-func TestGock(t *testing.T) { // not parallel: gock keeps its mocks in a variable
+func TestGock(t *testing.T) { // not parallel, because gock keeps its mocks in a global variable
 	httpClient := &http.Client{}
 	client := ownClient(httpClient)
 	gock.InterceptClient(httpClient)

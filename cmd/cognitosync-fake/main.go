@@ -1,10 +1,11 @@
-// Cognitosync-fake serves a fake Amazon Cognito Sync, that of package cognitosynctest,
-// for tests in any language and for trying things out:
+// Cognitosync-fake runs a fake Amazon Cognito Sync server, for tests in any language and for
+// experiments:
 //
 //	cognitosync-fake -pool us-east-1:00000000-0000-0000-0000-000000000001
 //
-// It checks signatures as AWS does, answers from a table of pools, and plays scripted
-// faults from a JSON file. Run it with -h for all of it.
+// The server is that of package cognitosynctest. It checks request signatures, responds from
+// a table of pools, and runs scripts of errors and faults from a JSON file. Run it with -h
+// for the flags and the format of the file.
 package main
 
 import (
@@ -30,10 +31,10 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// keptRequests is how many requests are kept for the report at the end.
+// keptRequests bounds the memory of the server. The final report covers these requests.
 const keptRequests = 1000
 
-// run is the command. It returns its exit status when ctx is done.
+// run runs the command until ctx is done, and returns its exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	s, err := parseSettings(args, stderr)
 	switch {
@@ -50,7 +51,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// serve serves until ctx is done.
+// serve runs the server until ctx is done.
 func serve(ctx context.Context, s *settings, stdout, stderr io.Writer) error {
 	lines := &lines{encoder: json.NewEncoder(stdout)}
 	lines.encoder.SetEscapeHTML(false)
@@ -70,12 +71,12 @@ func serve(ctx context.Context, s *settings, stdout, stderr io.Writer) error {
 		return err
 	}
 	if certificate != "" && s.certificateFile == "" {
-		defer os.Remove(certificate) //nolint:errcheck // it is a temporary file
+		defer os.Remove(certificate) //nolint:errcheck // a temporary file may stay
 	}
 	if err := lines.start(ctx, server, certificate); err != nil {
 		return err
 	}
-	greet(stderr, server, certificate)
+	printUsage(stderr, server, certificate)
 
 	<-ctx.Done()
 	server.Close()
@@ -85,8 +86,8 @@ func serve(ctx context.Context, s *settings, stdout, stderr io.Writer) error {
 	return lines.err
 }
 
-// writeCertificate writes the certificate, if there is one, to the named file or to a
-// temporary one, and returns its name.
+// writeCertificate writes the certificate, if there is one, to the named file or, without a
+// name, to a temporary file. It returns the name of the file.
 func writeCertificate(name string, pem []byte) (string, error) {
 	if pem == nil {
 		return "", nil
@@ -102,9 +103,9 @@ func writeCertificate(name string, pem []byte) (string, error) {
 	return file.Name(), errors.Join(err, file.Close())
 }
 
-// greet tells a person how to use the server.
-func greet(w io.Writer, server *cognitosynctest.Server, certificate string) {
-	fmt.Fprintf(w, "A fake Cognito Sync listens on %s. In another shell:\n\n", server.URL())
+// printUsage writes how to use the server from a shell.
+func printUsage(w io.Writer, server *cognitosynctest.Server, certificate string) {
+	fmt.Fprintf(w, "Fake Amazon Cognito Sync listening on %s. To call it from another shell:\n\n", server.URL())
 	for _, variable := range server.Env() {
 		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "AWS_") {
 			fmt.Fprintf(w, "export %s\n", variable)
@@ -113,10 +114,10 @@ func greet(w io.Writer, server *cognitosynctest.Server, certificate string) {
 	if certificate != "" {
 		fmt.Fprintf(w, "export AWS_CA_BUNDLE=%s\n", certificate)
 	}
-	fmt.Fprintf(w, "aws --endpoint-url %s cognito-sync describe-identity-pool-usage --identity-pool-id ...\n\nIt ends with Ctrl-C.\n", server.URL())
+	fmt.Fprintf(w, "aws --endpoint-url %s cognito-sync describe-identity-pool-usage --identity-pool-id ...\n\nPress Ctrl-C to stop.\n", server.URL())
 }
 
-// lines writes lines of JSON.
+// lines writes JSON values, one a line.
 type lines struct {
 	mu      sync.Mutex
 	encoder *json.Encoder
@@ -131,7 +132,7 @@ func (l *lines) write(line any) {
 	}
 }
 
-// A startLine is the first line: all that a client needs.
+// A startLine is the first line of output: the configuration for clients.
 type startLine struct {
 	Endpoint        string `json:"endpoint"`
 	Region          string `json:"region"`
@@ -141,7 +142,6 @@ type startLine struct {
 	CertificateFile string `json:"certificateFile,omitempty"`
 }
 
-// start writes the first line.
 func (l *lines) start(ctx context.Context, server *cognitosynctest.Server, certificate string) error {
 	cfg := server.Config()
 	keys, err := cfg.Credentials.Retrieve(ctx)
@@ -159,7 +159,7 @@ func (l *lines) start(ctx context.Context, server *cognitosynctest.Server, certi
 	return l.err
 }
 
-// A requestLine is the line of a request.
+// A requestLine is the line of output for a request.
 type requestLine struct {
 	Number      int       `json:"number"`
 	Time        time.Time `json:"time"`
@@ -170,13 +170,12 @@ type requestLine struct {
 	Invocation  string    `json:"invocation,omitempty"`
 	Attempt     int       `json:"attempt,omitempty"`
 	MaxAttempts int       `json:"maxAttempts,omitempty"`
-	Status      int       `json:"status"` // 0: the connection is broken, or silent
+	Status      int       `json:"status"` // 0: no response
 	Code        string    `json:"code,omitempty"`
-	Reason      string    `json:"reason,omitempty"` // why it was refused for its signature
+	Reason      string    `json:"reason,omitempty"` // of the refusal by the signature check
 	RequestID   string    `json:"requestId,omitempty"`
 }
 
-// request writes the line of a request.
 func (l *lines) request(r cognitosynctest.Request) {
 	line := requestLine{
 		Number:      r.Number,

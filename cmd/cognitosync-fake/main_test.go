@@ -25,15 +25,15 @@ import (
 
 const poolID = "us-east-1:00000000-0000-0000-0000-000000000001"
 
-// A process is the command while it runs.
+// A process is the running command.
 type process struct {
 	start  startLine
 	lines  *bufio.Scanner
 	stderr *buffer
-	end    func() int // ends it and returns its exit status
+	end    func() int // stops the command and returns its exit status
 }
 
-// A buffer may be written to and read at once.
+// A buffer is a [bytes.Buffer] for concurrent use.
 type buffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -63,7 +63,7 @@ func launch(t *testing.T, args ...string) *process {
 	return p
 }
 
-// client returns a client that knows what the first line says.
+// client returns a client with the configuration in the first line.
 func (p *process) client(t *testing.T) *cognitosync.Client {
 	t.Helper()
 	o := cognitosync.Options{
@@ -152,18 +152,18 @@ func TestRun(t *testing.T) {
 		assert.Equal(t, "ResourceNotFoundException", lines[0].Code)
 
 		assert.Zero(t, p.end())
-		greeting := p.stderr.String()
-		assert.Contains(t, greeting, "export AWS_ACCESS_KEY_ID="+p.start.AccessKeyID+"\n")
-		assert.Contains(t, greeting, "aws --endpoint-url "+p.start.Endpoint+" cognito-sync describe-identity-pool-usage")
-		assert.NotContains(t, greeting, "requests:", "nothing is left to report")
+		instructions := p.stderr.String()
+		assert.Contains(t, instructions, "export AWS_ACCESS_KEY_ID="+p.start.AccessKeyID+"\n")
+		assert.Contains(t, instructions, "aws --endpoint-url "+p.start.Endpoint+" cognito-sync describe-identity-pool-usage")
+		assert.NotContains(t, instructions, "requests:", "there is nothing to report")
 		if secure {
-			assert.Contains(t, greeting, "export AWS_CA_BUNDLE="+p.start.CertificateFile+"\n")
+			assert.Contains(t, instructions, "export AWS_CA_BUNDLE="+p.start.CertificateFile+"\n")
 			assert.NoFileExists(t, p.start.CertificateFile)
 		}
 	}
 }
 
-// Each line says why a request was refused, the report at the end as well.
+// The line of a refused request and the final report say why it was refused.
 func TestRun_refused(t *testing.T) {
 	t.Parallel()
 	p := launch(t, "-region", "eu-west-1", "-pool", poolID)
@@ -171,9 +171,9 @@ func TestRun_refused(t *testing.T) {
 	p.start.SecretAccessKey = "wrong"
 	_, lines, err := p.describe(t, poolID)
 	assert.Equal(t, "InvalidSignatureException", code(err))
-	assert.Equal(t, "it is signed with another secret key, or was changed after signing", lines[0].Reason)
+	assert.Equal(t, "the request was signed with another secret key or changed after signing", lines[0].Reason)
 	p.end()
-	assert.Contains(t, p.stderr.String(), "refused for their signature: 1\n")
+	assert.Contains(t, p.stderr.String(), "refused requests: 1\n")
 }
 
 func TestRun_config(t *testing.T) {
@@ -217,11 +217,11 @@ func TestRun_config(t *testing.T) {
 	require.NoError(t, err)
 
 	assert.Zero(t, p.end())
-	assert.Contains(t, p.stderr.String(), "steps never met: 2\n\tus-east-1:1: OK.CutAfter(10)\n\tus-east-1:never: 2 times Stall\n")
-	assert.FileExists(t, p.start.CertificateFile, "it was asked for")
+	assert.Contains(t, p.stderr.String(), "pending steps: 3\n\tus-east-1:1: OK.CutAfter(10)\n\tus-east-1:never: Stall (2 times)\n")
+	assert.FileExists(t, p.start.CertificateFile, "only temporary files are removed")
 }
 
-// The example in the help is one that works, and every step is in the help.
+// The example in the help is valid, and the help lists every step and flag.
 func TestHelp(t *testing.T) {
 	t.Parallel()
 	var out, help bytes.Buffer
@@ -233,8 +233,8 @@ func TestHelp(t *testing.T) {
 	for _, name := range []string{"-addr", "-any-region", "-cert", "-config", "-pool", "-region", "-tls"} {
 		assert.Contains(t, help.String(), "\n  "+name)
 	}
-	_, document, _ := strings.Cut(help.String(), "left out:\n")
-	document, _, _ = strings.Cut(document, "The first credentials")
+	_, document, _ := strings.Cut(help.String(), "every member is optional:\n")
+	document, _, _ = strings.Cut(document, "The server accepts")
 	p := launch(t, "-config", write(t, document))
 	assert.Equal(t, "AKID", p.start.AccessKeyID)
 }
@@ -250,30 +250,30 @@ func TestRun_mistakes(t *testing.T) {
 		status int
 		text   string // that the error contains
 	}{
-		{"unknown flag", []string{"-x"}, 2, "flag provided but not defined: -x; -h helps"},
-		{"argument", []string{"x"}, 2, `"x" is not a flag; -h helps`},
+		{"unknown flag", []string{"-x"}, 2, "flag provided but not defined: -x; run with -h for help"},
+		{"argument", []string{"x"}, 2, `unexpected argument "x"; run with -h for help`},
 		{"no file", []string{"-config", "none.json"}, 2, "none.json"},
 		{"no JSON", []string{"-config", write(t, "x")}, 2, "invalid character"},
-		{"two documents", []string{"-config", write(t, "{}{}")}, 2, "there is more than one JSON document in it"},
+		{"two documents", []string{"-config", write(t, "{}{}")}, 2, "unexpected data after the JSON document"},
 		{"misspelled member", []string{"-config", write(t, `{"pool": []}`)}, 2, `unknown field "pool"`},
-		{"no step", step(`{}`), 2, `script 1: step 2: there is no step ""`},
-		{"unknown step", step(`{"step": "Ok"}`), 2, `script 1: step 2: there is no step "Ok"`},
+		{"no step", step(`{}`), 2, `script 1: step 2: unknown step ""`},
+		{"unknown step", step(`{"step": "Ok"}`), 2, `script 1: step 2: unknown step "Ok"`},
 		{"no duration", step(`{"step": "OK", "after": "soon"}`), 2, "soon"},
-		{"no status", step(`{"step": "Error"}`), 2, "script 1: 0 is not the status of an answer"},
-		{"no limit", step(`{"step": "RateLimit"}`), 2, "script 1: a rate limit of 0 is none"},
-		{"two ends", step(`{"step": "OK", "cutAfter": 0, "stallAfter": 0}`), 2, "only one of cutAfter"},
-		{"times and forever", step(`{"step": "OK", "times": 2, "forever": true}`), 2, "only one of times and forever"},
-		{"no times", step(`{"step": "OK", "times": 0}`), 2, "times is 0"},
-		{"after forever", step(`{"step": "Stall", "forever": true}, {"step": "OK"}`), 2, "OK comes after Forever(Stall)"},
-		{"status of OK", step(`{"step": "OK", "status": 500}`), 2, "OK has no status"},
-		{"code of Reply", step(`{"step": "Reply", "status": 500, "code": "x"}`), 2, "Reply has no code"},
-		{"message of Reply", step(`{"step": "Reply", "status": 500, "message": "x"}`), 2, "Reply has no message"},
-		{"body of Error", step(`{"step": "Error", "status": 500, "body": "x"}`), 2, "Error has no body"},
-		{"location of Reply", step(`{"step": "Reply", "status": 500, "location": "x"}`), 2, "Reply has no location"},
-		{"size of Endless", step(`{"step": "Endless", "size": 1}`), 2, "Endless has no size"},
-		{"limit of Stall", step(`{"step": "Stall", "perSecond": 1}`), 2, "Stall has no perSecond"},
+		{"no status", step(`{"step": "Error"}`), 2, "script 1: invalid status 0: it must be between 200 and 999"},
+		{"no limit", step(`{"step": "RateLimit"}`), 2, "script 1: invalid rate limit 0: it must be at least 1"},
+		{"two ends", step(`{"step": "OK", "cutAfter": 0, "stallAfter": 0}`), 2, "cutAfter, resetAfter and stallAfter are mutually exclusive"},
+		{"times and forever", step(`{"step": "OK", "times": 2, "forever": true}`), 2, "times and forever are mutually exclusive"},
+		{"no times", step(`{"step": "OK", "times": 0}`), 2, "invalid times 0: it must be at least 1"},
+		{"after forever", step(`{"step": "Stall", "forever": true}, {"step": "OK"}`), 2, "OK follows Forever(Stall)"},
+		{"status of OK", step(`{"step": "OK", "status": 500}`), 2, `status is not a parameter of step "OK"`},
+		{"code of Reply", step(`{"step": "Reply", "status": 500, "code": "x"}`), 2, `code is not a parameter of step "Reply"`},
+		{"message of Reply", step(`{"step": "Reply", "status": 500, "message": "x"}`), 2, `message is not a parameter of step "Reply"`},
+		{"body of Error", step(`{"step": "Error", "status": 500, "body": "x"}`), 2, `body is not a parameter of step "Error"`},
+		{"location of Reply", step(`{"step": "Reply", "status": 500, "location": "x"}`), 2, `location is not a parameter of step "Reply"`},
+		{"size of Endless", step(`{"step": "Endless", "size": 1}`), 2, `size is not a parameter of step "Endless"`},
+		{"limit of Stall", step(`{"step": "Stall", "perSecond": 1}`), 2, `perSecond is not a parameter of step "Stall"`},
 		{"address", []string{"-addr", "256.0.0.1:0"}, 1, "cognitosynctest: listen tcp"},
-		{"prefix", []string{"-config", write(t, `{"pathPrefix": "x"}`)}, 1, "the PathPrefix"},
+		{"prefix", []string{"-config", write(t, `{"pathPrefix": "x"}`)}, 1, "invalid Options.PathPrefix"},
 		{"certificate", []string{"-cert", filepath.Join(t.TempDir(), "none", "cert.pem")}, 1, "cert.pem"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -286,7 +286,7 @@ func TestRun_mistakes(t *testing.T) {
 	}
 }
 
-// All parameters of steps arrive.
+// Every parameter takes effect.
 func TestSteps(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{
@@ -306,7 +306,7 @@ func TestSteps(t *testing.T) {
 	}
 }
 
-// Output that cannot be written ends the command.
+// The command fails if it cannot write its output.
 func TestRun_noOutput(t *testing.T) {
 	t.Parallel()
 	var stderr bytes.Buffer

@@ -18,20 +18,21 @@ import (
 
 const usage = `Usage: cognitosync-fake [flags]
 
-Serves a fake Amazon Cognito Sync with the one operation DescribeIdentityPoolUsage. It
-checks signatures as AWS does, answers from a table of pools, and plays scripted faults.
+Runs a fake Amazon Cognito Sync server with the operation DescribeIdentityPoolUsage. The
+server checks request signatures, responds from a table of pools, and runs scripts of
+errors and faults.
 
-Standard output has lines of JSON: first one with endpoint, region and keys, then one for
-each request with what it asked for and what it got. Standard error has the first of them
-for people and, at the end, a report if steps were never met or requests were refused for
-their signature. The command ends with Ctrl-C or SIGTERM.
+The output is JSON, one object a line: first the endpoint, region and credentials, then
+each request with its response. Standard error gets instructions for the shell and, at the
+end, a report if steps are pending or requests were refused. Ctrl-C and SIGTERM stop the
+server.
 
 Flags:
 
 `
 
 const example = `
-The file of -config, in which everything may be left out:
+Format of the file for -config, in which every member is optional:
 
   {
     "region": "us-east-1",
@@ -57,21 +58,26 @@ The file of -config, in which everything may be left out:
     ]
   }
 
-The first credentials are those that are printed. A script without a pool is for requests
-for any pool; with eachCall, every call of an AWS SDK goes through all of its steps. A step
-is met by one request, or with times by several, or with forever by all that follow. When
-there is no step, the table of pools answers.
+The server accepts all credentials in the file and prints the first. A script without a
+pool is for any pool. With eachCall, every call of an AWS SDK goes through all steps of the
+script; otherwise each request consumes a step. With times, a step is for that many
+requests, and with forever for all that follow. When no step is left, the response comes
+from the table of pools.
 
-Steps: OK, TooManyRequests, InternalError, InvalidParameter, NotAuthorized,
-ResourceNotFound, AccessDenied, ExpiredToken, BadGateway, ServiceUnavailable, Stall, Hangup,
-Reset, Endless; Error with status, code and message; Reply with status, headers and body;
-Redirect with status and location; Oversized and GzipBomb with size in bytes; RateLimit
-with perSecond, which is forever. Each may have headers, after and drip (durations: before
-the response, before each byte of its body), clock (how far the service's is off), and one
-of cutAfter, resetAfter and stallAfter (bytes of the body).
+Steps without parameters: OK, TooManyRequests, InternalError, InvalidParameter,
+NotAuthorized, ResourceNotFound, AccessDenied, ExpiredToken, BadGateway,
+ServiceUnavailable, Stall, Hangup, Reset, Endless.
+
+Steps with parameters: Error (status, code, message), Reply (status, body), Redirect
+(status, location), Oversized and GzipBomb (size in bytes), RateLimit (perSecond; always
+forever).
+
+Every step can have headers, after (a duration before the response), drip (a duration
+before each byte of the body), clock (an offset of the server's clock), and one of
+cutAfter, resetAfter and stallAfter (a number of bytes of the body).
 `
 
-// settings are what flags and file ask for.
+// settings are the values of the flags and the content of the file.
 type settings struct {
 	addr            string
 	tls             bool
@@ -80,7 +86,7 @@ type settings struct {
 	scripts         []func(*cognitosynctest.Server)
 }
 
-// A config is the file of -config.
+// A config is the content of the file for -config.
 type config struct {
 	Region      string
 	AnyRegion   bool
@@ -113,7 +119,7 @@ type stepConfig struct {
 	CutAfter, ResetAfter, StallAfter *int
 }
 
-// A duration is one as [time.ParseDuration] reads it.
+// A duration has the text form of [time.ParseDuration].
 type duration time.Duration
 
 // UnmarshalText implements [encoding.TextUnmarshaler].
@@ -123,7 +129,7 @@ func (d *duration) UnmarshalText(text []byte) error {
 	return err
 }
 
-// parseSettings reads flags and file. After -h, for which it writes the help to w, it
+// parseSettings parses the flags and reads the file. For -h it writes the help to w and
 // returns [flag.ErrHelp].
 func parseSettings(args []string, w io.Writer) (*settings, error) {
 	s := &settings{}
@@ -135,13 +141,13 @@ func parseSettings(args []string, w io.Writer) (*settings, error) {
 		fmt.Fprint(w, example)
 	}
 	file := flags.String("config", "", "JSON `file` with pools, credentials and scripts; see below")
-	flags.StringVar(&s.addr, "addr", "", "`address` to listen on (default a free port of the loopback interface)")
-	flags.BoolVar(&s.tls, "tls", false, "serve HTTPS, with a certificate that is written to a file")
-	flags.StringVar(&s.certificateFile, "cert", "", "`file` to write the certificate to; implies -tls (default a temporary file)")
-	region := flags.String("region", "", "`region` of the service, instead of that in the file (default us-east-1)")
-	anyRegion := flags.Bool("any-region", false, "stand for the services of all regions")
+	flags.StringVar(&s.addr, "addr", "", "`address` to listen on (default a free port on the loopback interface)")
+	flags.BoolVar(&s.tls, "tls", false, "serve HTTPS and write the certificate to a file")
+	flags.StringVar(&s.certificateFile, "cert", "", "`file` to write the certificate to (default a temporary file); implies -tls")
+	region := flags.String("region", "", "`region` of the service; overrides the file (default us-east-1)")
+	anyRegion := flags.Bool("any-region", false, "stand in for every region")
 	var pools []string
-	flags.Func("pool", "`ID` of a pool that exists, with unknown usage; may be given again", func(id string) error {
+	flags.Func("pool", "add a pool with this `ID` and null usage; may be repeated", func(id string) error {
 		pools = append(pools, id)
 		return nil
 	})
@@ -149,10 +155,10 @@ func parseSettings(args []string, w io.Writer) (*settings, error) {
 		if errors.Is(err, flag.ErrHelp) {
 			return nil, err
 		}
-		return nil, fmt.Errorf("%w; -h helps", err)
+		return nil, fmt.Errorf("%w; run with -h for help", err)
 	}
 	if flags.NArg() > 0 {
-		return nil, fmt.Errorf("%q is not a flag; -h helps", flags.Arg(0))
+		return nil, fmt.Errorf("unexpected argument %q; run with -h for help", flags.Arg(0))
 	}
 	if err := s.read(*file); err != nil {
 		return nil, err
@@ -168,7 +174,7 @@ func parseSettings(args []string, w io.Writer) (*settings, error) {
 	return s, nil
 }
 
-// read reads the file of -config, if there is one.
+// read reads the file for -config, if there is one.
 func (s *settings) read(name string) error {
 	if name == "" {
 		return nil
@@ -183,31 +189,31 @@ func (s *settings) read(name string) error {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	if decoder.More() {
-		return fmt.Errorf("%s: there is more than one JSON document in it", name)
+		return fmt.Errorf("%s: unexpected data after the JSON document", name)
 	}
 	for i, script := range s.config.Scripts {
 		steps, err := script.steps()
 		if err != nil {
 			return fmt.Errorf("%s: script %d: %w", name, i+1, err)
 		}
-		play := (*cognitosynctest.Server).Script
+		run := (*cognitosynctest.Server).Script
 		if script.EachCall {
-			play = (*cognitosynctest.Server).ScriptEachCall
+			run = (*cognitosynctest.Server).ScriptEachCall
 		}
-		s.scripts = append(s.scripts, func(server *cognitosynctest.Server) { play(server, script.Pool, steps) })
+		s.scripts = append(s.scripts, func(server *cognitosynctest.Server) { run(server, script.Pool, steps) })
 	}
 	return nil
 }
 
-// apply sets the options of a server.
+// apply sets the options of the server.
 func (s *settings) apply(o *cognitosynctest.Options) {
 	o.Addr, o.TLS = s.addr, s.tls
 	o.Region, o.AnyRegion, o.PathPrefix = s.config.Region, s.config.AnyRegion, s.config.PathPrefix
 	o.Credentials, o.Pools = s.config.Credentials, s.config.Pools
 }
 
-// steps returns the steps of the script as one. What cognitosynctest panics with, which
-// is a mistake in a program, is one in the file here.
+// steps returns the steps of the script as one. It turns panics of cognitosynctest about
+// invalid arguments into errors, because here the arguments come from the file.
 func (c scriptConfig) steps() (step cognitosynctest.Step, err error) {
 	defer func() {
 		if text, ok := recover().(string); ok {
@@ -241,7 +247,7 @@ var simpleSteps = map[string]func() cognitosynctest.Step{
 	"Endless":            cognitosynctest.Endless,
 }
 
-// step returns the step.
+// step returns the step with its modifications.
 func (c stepConfig) step() (cognitosynctest.Step, error) {
 	step, err := c.bare()
 	if err != nil {
@@ -275,20 +281,20 @@ func (c stepConfig) step() (cognitosynctest.Step, error) {
 	}
 	switch {
 	case ends > 1:
-		return step, errors.New("only one of cutAfter, resetAfter and stallAfter is possible")
+		return step, errors.New("cutAfter, resetAfter and stallAfter are mutually exclusive")
 	case c.Forever && c.Times != nil:
-		return step, errors.New("only one of times and forever is possible")
+		return step, errors.New("times and forever are mutually exclusive")
 	case c.Forever:
 		return cognitosynctest.Forever(step), nil
 	case c.Times != nil && *c.Times < 1:
-		return step, fmt.Errorf("times is %d", *c.Times)
+		return step, fmt.Errorf("invalid times %d: it must be at least 1", *c.Times)
 	case c.Times != nil:
 		return cognitosynctest.Repeat(*c.Times, step), nil
 	}
 	return step, nil
 }
 
-// check returns an error if there is a parameter that the step does not have.
+// check returns an error if a parameter does not apply to the step.
 func (c stepConfig) check() error {
 	for _, parameter := range []struct {
 		name  string
@@ -304,13 +310,13 @@ func (c stepConfig) check() error {
 		{"perSecond", c.PerSecond != 0, []string{"RateLimit"}},
 	} {
 		if parameter.given && !slices.Contains(parameter.of, c.Step) {
-			return fmt.Errorf("%s has no %s", c.Step, parameter.name)
+			return fmt.Errorf("%s is not a parameter of step %q", parameter.name, c.Step)
 		}
 	}
 	return nil
 }
 
-// bare returns the step as it is before it is altered.
+// bare returns the step without its modifications.
 func (c stepConfig) bare() (cognitosynctest.Step, error) {
 	if err := c.check(); err != nil {
 		return cognitosynctest.Step{}, err
@@ -332,5 +338,5 @@ func (c stepConfig) bare() (cognitosynctest.Step, error) {
 	case c.Step == "RateLimit":
 		return cognitosynctest.RateLimit(c.PerSecond), nil
 	}
-	return cognitosynctest.Step{}, fmt.Errorf("there is no step %q", c.Step)
+	return cognitosynctest.Step{}, fmt.Errorf("unknown step %q", c.Step)
 }

@@ -1,4 +1,4 @@
-// Package sdkprogram is a program as users of the SDK write it, with the import paths of the
+// Package sdkprogram is an example of a program for the SDK. Its import paths are those of the
 // SDK's own package.
 package sdkprogram
 
@@ -29,7 +29,7 @@ type UsageAPI interface {
 
 var _ UsageAPI = (*cognitosync.Client)(nil)
 
-// Usage returns the usage of a pool and the id of the request.
+// Usage returns the usage of a pool and the request ID.
 func Usage(ctx context.Context, api UsageAPI, id string) (*types.IdentityPoolUsage, string, error) {
 	out, err := api.DescribeIdentityPoolUsage(ctx, &cognitosync.DescribeIdentityPoolUsageInput{IdentityPoolId: aws.String(id)},
 		func(o *cognitosync.Options) { o.Retryer = retry.AddWithMaxAttempts(o.Retryer, 2) },
@@ -42,7 +42,7 @@ func Usage(ctx context.Context, api UsageAPI, id string) (*types.IdentityPoolUsa
 	return out.IdentityPoolUsage, requestID, nil
 }
 
-// Explain says in a few words what went wrong.
+// Explain describes err in a few words.
 func Explain(err error) string {
 	var (
 		notAuthorized *types.NotAuthorizedException
@@ -78,8 +78,8 @@ func Explain(err error) string {
 	return text
 }
 
-// Clients returns clients of a server of the program's own, each pointed at it in another of
-// the ways that there are.
+// Clients returns clients for the server at url. Each of them sets the endpoint in a different
+// way.
 func Clients(url string, credentials aws.CredentialsProvider) map[string]*cognitosync.Client {
 	fixed := aws.EndpointResolverWithOptionsFunc(func(service, region string, _ ...interface{}) (aws.Endpoint, error) {
 		if service != cognitosync.ServiceID {
@@ -117,7 +117,7 @@ func Clients(url string, credentials aws.CredentialsProvider) map[string]*cognit
 	}
 }
 
-// proxyResolver sends everything through a proxy that wants to know where it should have gone.
+// proxyResolver directs requests to a proxy, with the original host in a header.
 type proxyResolver struct{ url string }
 
 func (r proxyResolver) ResolveEndpoint(ctx context.Context, params cognitosync.EndpointParameters) (smithyendpoints.Endpoint, error) {

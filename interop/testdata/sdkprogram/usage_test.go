@@ -18,7 +18,7 @@ import (
 
 const pool = "us-east-1:23EC4050-6AEA-7089-A2DD-08002EXAMPLE"
 
-// A server of the program's tests.
+// The program works with an HTTP server of its own.
 func TestServer(t *testing.T) {
 	var requests atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -54,7 +54,7 @@ func TestServer(t *testing.T) {
 	}
 }
 
-// A mock of the interface.
+// A mockAPI implements UsageAPI.
 type mockAPI func() (*cognitosync.DescribeIdentityPoolUsageOutput, error)
 
 func (m mockAPI) DescribeIdentityPoolUsage(context.Context, *cognitosync.DescribeIdentityPoolUsageInput, ...func(*cognitosync.Options)) (
@@ -79,7 +79,7 @@ func TestMock(t *testing.T) {
 	}
 }
 
-// A mock in the stack, as stubbers add it: without credentials, and for a pool of any region.
+// Stubs in the middleware stack work without credentials and for a pool of any region.
 func TestStackMock(t *testing.T) {
 	output := &cognitosync.DescribeIdentityPoolUsageOutput{IdentityPoolUsage: &types.IdentityPoolUsage{DataStorage: aws.Int64(1)}}
 	stub := func(ctx context.Context) (interface{}, error) {

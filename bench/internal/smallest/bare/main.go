@@ -1,4 +1,4 @@
-// Command bare asks for the usage of the identity pool that its argument names, with net/http and a signer.
+// Command bare prints the usage of the identity pool in its argument, using net/http and a signer.
 package main
 
 import (
@@ -15,7 +15,7 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 )
 
-// emptyHash is the SHA-256 of the empty body, in hexadecimal.
+// emptyHash is the SHA-256 of an empty body, in hexadecimal.
 const emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 func main() {

@@ -1,4 +1,4 @@
-// Command cognitosync asks for the usage of the identity pool that its argument names, with this module.
+// Command cognitosync prints the usage of the identity pool in its argument, using this library.
 package main
 
 import (

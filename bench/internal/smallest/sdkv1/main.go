@@ -1,4 +1,4 @@
-// Command sdkv1 asks for the usage of the identity pool that its argument names, with version 1 of AWS's SDK.
+// Command sdkv1 prints the usage of the identity pool in its argument, using version 1 of the AWS SDK.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// Command sdkv2 asks for the profiling group that its argument names, with version 2 of AWS's SDK.
+// Command sdkv2 prints the ARN of the profiling group in its argument, using version 2 of the AWS SDK.
 package main
 
 import (

@@ -18,24 +18,24 @@ import (
 	"unicode"
 )
 
-// A reply is status, header and body of an answer.
-type reply struct {
+// A response is the status, headers and body that a request gets.
+type response struct {
 	status int
 	header http.Header
 	body   io.Reader
-	length int64 // of the body, as announced; negative: not announced
-	raw    bool  // not from the service itself: without its request id
+	length int64 // for Content-Length; negative: none
+	raw    bool  // not from the service itself, so without a request ID
 }
 
-func jsonReply(status int, body string) reply {
+func jsonResponse(status int, body string) response {
 	header := http.Header{"Content-Type": {"application/json"}}
-	return reply{status: status, header: header, body: strings.NewReader(body), length: int64(len(body))}
+	return response{status: status, header: header, body: strings.NewReader(body), length: int64(len(body))}
 }
 
-// errorReply renders an error as captures of the service show it: with a colon behind
-// the code, and with the message in a header as well, where it fits into one.
-func errorReply(status int, code, message string) reply {
-	r := jsonReply(status, `{"message":`+quote(message)+`}`)
+// errorResponse returns an error in the format of recorded responses of the service: the
+// code ends in a colon, and a message that is a valid header value is also in a header.
+func errorResponse(status int, code, message string) response {
+	r := jsonResponse(status, `{"message":`+quote(message)+`}`)
 	if code != "" {
 		r.header.Set("X-Amzn-ErrorType", code+":")
 	}
@@ -45,17 +45,17 @@ func errorReply(status int, code, message string) reply {
 	return r
 }
 
-func notAuthorized() reply {
-	return errorReply(http.StatusForbidden, "NotAuthorizedException", "These credentials are not valid for accessing this resource")
+func notAuthorized() response {
+	return errorResponse(http.StatusForbidden, "NotAuthorizedException", "These credentials are not valid for accessing this resource")
 }
 
-func notFound(poolID string) reply {
-	return errorReply(http.StatusNotFound, "ResourceNotFoundException", fmt.Sprintf("IdentityPool '%s' not found.", poolID))
+func notFound(poolID string) response {
+	return errorResponse(http.StatusNotFound, "ResourceNotFoundException", fmt.Sprintf("IdentityPool '%s' not found.", poolID))
 }
 
-// invalidParameter words AWS's validation of the ID. Whatever the ID is, there is an
-// error.
-func invalidParameter(poolID string) reply {
+// invalidParameter returns the error for a malformed ID. A valid ID gets the error about
+// the pattern, because a script can ask for this response whatever the ID is.
+func invalidParameter(poolID string) response {
 	violated := violations(poolID)
 	if len(violated) == 0 {
 		violated = []string{"Member must satisfy regular expression pattern: " + poolIDPattern}
@@ -67,25 +67,24 @@ func invalidParameter(poolID string) reply {
 	if len(violated) > 1 {
 		count = fmt.Sprintf("%d validation errors", len(violated))
 	}
-	return errorReply(http.StatusBadRequest, "InvalidParameterException", count+" detected: "+strings.Join(violated, "; "))
+	return errorResponse(http.StatusBadRequest, "InvalidParameterException", count+" detected: "+strings.Join(violated, "; "))
 }
 
-func accessDenied(message string) reply {
-	return errorReply(http.StatusForbidden, "AccessDeniedException", message)
+func accessDenied(message string) response {
+	return errorResponse(http.StatusForbidden, "AccessDeniedException", message)
 }
 
-func unknownOperation() reply {
-	return errorReply(http.StatusNotFound, "UnknownOperationException", "The requested operation is not recognized by the service.")
+func unknownOperation() response {
+	return errorResponse(http.StatusNotFound, "UnknownOperationException", "The requested operation is not recognized by the service.")
 }
 
-// usageReply renders the pool as Cognito Sync does: all members are there, those
-// without a value as null.
-func usageReply(p Pool) reply {
+// usageResponse returns the pool as Cognito Sync does: members without a value are null.
+func usageResponse(p Pool) response {
 	lastModified := "null"
 	if p.LastModifiedDate != nil {
 		lastModified = epochSeconds(*p.LastModifiedDate)
 	}
-	return jsonReply(http.StatusOK, fmt.Sprintf(
+	return jsonResponse(http.StatusOK, fmt.Sprintf(
 		`{"IdentityPoolUsage":{"DataStorage":%s,"IdentityPoolId":%s,"LastModifiedDate":%s,"SyncSessionsCount":%s}}`,
 		count(p.DataStorage), quote(p.IdentityPoolId), lastModified, count(p.SyncSessionsCount)))
 }
@@ -97,7 +96,7 @@ func count(n *int64) string {
 	return strconv.FormatInt(*n, 10)
 }
 
-// epochSeconds writes t, to the millisecond, the way the service writes numbers:
+// epochSeconds returns t in seconds, to the millisecond, in the service's number format:
 // 1.413231134115E9.
 func epochSeconds(t time.Time) string {
 	seconds := float64(t.UnixMilli()) / 1000
@@ -115,18 +114,18 @@ func withPoint(number string) string {
 	return number + ".0"
 }
 
-// quote returns s as a JSON string, in which "&", "<" and ">" are themselves.
+// quote returns s as a JSON string without escaping "&", "<" and ">".
 func quote(s string) string {
 	var b strings.Builder
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(s) // a string can always be written
+	_ = encoder.Encode(s) // cannot fail for a string
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// An answer is a reply and how it is given.
-type answer struct {
-	reply
+// A delivery is a response and how it is sent.
+type delivery struct {
+	response
 	latency, drip time.Duration
 	fault         fault
 	faultAt       int64
@@ -138,23 +137,23 @@ var (
 	errReset error = &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", errnoReset)}
 )
 
-// begin waits until the answer begins. It returns an error if it never does.
-func (a *answer) begin(ctx context.Context) error {
-	if err := wait(ctx, a.latency); err != nil {
+// begin waits until the response begins. It returns an error if it never does.
+func (d *delivery) begin(ctx context.Context) error {
+	if err := wait(ctx, d.latency); err != nil {
 		return err
 	}
-	if a.fault == wasCut && a.faultAt < 0 {
+	if d.fault == wasCut && d.faultAt < 0 {
 		return io.EOF
 	}
-	if a.fault != noFault && a.faultAt < 0 {
-		return a.breakOff(ctx)
+	if d.fault != noFault && d.faultAt < 0 {
+		return d.breakOff(ctx)
 	}
 	return nil
 }
 
-// breakOff does what the fault says and returns what the client sees of it.
-func (a *answer) breakOff(ctx context.Context) error {
-	switch a.fault {
+// breakOff carries out the fault and returns the error that the client sees.
+func (d *delivery) breakOff(ctx context.Context) error {
+	switch d.fault {
 	case stalled:
 		<-ctx.Done()
 		return context.Cause(ctx)
@@ -165,19 +164,19 @@ func (a *answer) breakOff(ctx context.Context) error {
 	}
 }
 
-// announced returns the length of the body as the header says it, negative if it
-// does not. A body that is going to break is announced to be longer.
-func (a *answer) announced() int64 {
-	if a.length >= 0 && a.fault != noFault {
-		return max(a.length, a.faultAt+1)
+// announced returns the Content-Length, or a negative number for none. It exceeds what a
+// faulty delivery sends, so that the client notices.
+func (d *delivery) announced() int64 {
+	if d.length >= 0 && d.fault != noFault {
+		return max(d.length, d.faultAt+1)
 	}
-	return a.length
+	return d.length
 }
 
-// A stream is the body of an answer in the time it takes. What Read returns at
-// its end is what the client has to see there.
+// A stream is the body of a delivery, with its delays. Its final error is the one that the
+// client sees.
 type stream struct {
-	*answer
+	*delivery
 	ctx  context.Context
 	sent int64
 }
@@ -218,7 +217,7 @@ func (s *stream) Read(p []byte) (int, error) {
 	}
 }
 
-// wait waits for d. It returns early, with an error, when ctx is done.
+// wait waits for d. When ctx is done, it returns the cause immediately.
 func wait(ctx context.Context, d time.Duration) error {
 	if d <= 0 || ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -233,33 +232,33 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// writeTo gives the answer over HTTP. It calls complete just before the client can
-// know that there is no more to come.
-func (a *answer) writeTo(w http.ResponseWriter, r *http.Request, complete func()) {
-	if err := a.begin(r.Context()); err != nil {
+// writeTo sends the response over HTTP. It calls complete just before the client can see
+// the end of the response.
+func (d *delivery) writeTo(w http.ResponseWriter, r *http.Request, complete func()) {
+	if err := d.begin(r.Context()); err != nil {
 		complete()
 		hangUp(w, err)
 	}
 	header := w.Header()
-	// Not even net/http may add what the answer does not have.
+	// nil keeps net/http from adding its own.
 	header["Date"], header["Content-Type"] = nil, nil
-	maps.Copy(header, a.header)
-	if n := a.announced(); n >= 0 && a.hasBody() {
+	maps.Copy(header, d.header)
+	if n := d.announced(); n >= 0 && d.hasBody() {
 		header.Set("Content-Length", strconv.FormatInt(n, 10))
 	} else {
 		header.Del("Content-Length")
 	}
-	if !a.hasBody() || a.announced() == 0 || r.Method == http.MethodHead {
+	if !d.hasBody() || d.announced() == 0 || r.Method == http.MethodHead {
 		complete()
 	}
-	w.WriteHeader(a.status)
-	if !a.hasBody() {
+	w.WriteHeader(d.status)
+	if !d.hasBody() {
 		return
 	}
 	flusher := http.NewResponseController(w)
-	_ = flusher.Flush() // the same connection is written to below
+	_ = flusher.Flush() // if it fails, so does the Write below
 	buffer := make([]byte, 32<<10)
-	for body := (stream{answer: a, ctx: r.Context()}); ; {
+	for body := (stream{delivery: d, ctx: r.Context()}); ; {
 		n, err := body.Read(buffer)
 		if err == io.EOF {
 			return
@@ -268,7 +267,7 @@ func (a *answer) writeTo(w http.ResponseWriter, r *http.Request, complete func()
 			complete()
 			hangUp(w, err)
 		}
-		if body.sent == a.announced() {
+		if body.sent == d.announced() {
 			complete()
 		}
 		if _, err := w.Write(buffer[:n]); err != nil {
@@ -278,12 +277,12 @@ func (a *answer) writeTo(w http.ResponseWriter, r *http.Request, complete func()
 	}
 }
 
-// hasBody reports whether HTTP lets an answer of this status have a body.
-func (a *answer) hasBody() bool {
-	return a.status != http.StatusNoContent && a.status != http.StatusNotModified
+// hasBody reports whether HTTP allows a body with this status.
+func (d *delivery) hasBody() bool {
+	return d.status != http.StatusNoContent && d.status != http.StatusNotModified
 }
 
-// hangUp ends the handler, and the connection so that the client sees err.
+// hangUp ends the handler and closes the connection, in such a way that the client sees err.
 func hangUp(w http.ResponseWriter, err error) {
 	if errors.Is(err, errReset) {
 		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
@@ -293,13 +292,13 @@ func hangUp(w http.ResponseWriter, err error) {
 	panic(http.ErrAbortHandler)
 }
 
-// reset closes conn the hard way.
+// reset closes conn with a TCP reset.
 func reset(conn net.Conn) {
 	if secured, ok := conn.(*tls.Conn); ok {
-		conn = secured.NetConn() // without TLS's own goodbye
+		conn = secured.NetConn() // skips TLS's close_notify
 	}
 	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0) // fails only on a connection that is gone
+		_ = tcp.SetLinger(0) // fails only on a closed connection
 	}
 	_ = conn.Close()
 }
