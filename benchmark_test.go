@@ -1,6 +1,6 @@
 //go:build !race
 
-// The race detector makes allocations of its own.
+// The race detector allocates too.
 
 package cognitosync_test
 
@@ -23,7 +23,7 @@ import (
 	"github.com/cognitosync/cognitosync-go/internal/clienttest"
 )
 
-// stubClient returns a client that gets the same usage at once from every call.
+// stubClient returns a client whose calls immediately get the same usage.
 func stubClient(optFns ...func(*cognitosync.Options)) *cognitosync.Client {
 	cfg := configOf(&http.Client{Transport: clienttest.Respond(http.StatusOK, http.Header{
 		"Content-Type":     {"application/json"},
@@ -36,22 +36,22 @@ func stubClient(optFns ...func(*cognitosync.Options)) *cognitosync.Client {
 	return cognitosync.NewFromConfig(cfg, optFns...)
 }
 
-// TestAllocations keeps a call as cheap as it is. Of the 87 allocations of a direct
-// call, 6 are the stub's and 44 the signer's; 7 are the metadata that the SDK's
-// functions read, 5 the attempt's timeout, 9 encoding/json's. A stack costs its steps,
-// their context values, the User-Agent's builder and three copies of the request; an
-// option function, the copies of Options and of what follows from them.
+// TestAllocations limits the allocations of a call. A direct call makes 87: 44 by the signer,
+// 9 by encoding/json, 7 for the metadata that the SDK's functions read, 6 by the stub and 5
+// for the attempt timeout. A stack also allocates its steps, their context values, the
+// User-Agent's builder and three copies of the request. An option function adds copies of
+// Options and of the settings.
 //
-// The figures are those of Go 1.26 on 64-bit machines: other allocations are made in
-// crypto and encoding/json elsewhere.
+// The numbers are for Go 1.26 on 64-bit machines. On others, crypto and encoding/json
+// allocate differently.
 func TestAllocations(t *testing.T) { // not parallel: allocations are counted for the whole process
 	if version.Compare(runtime.Version(), "go1.26") < 0 || runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64" {
 		t.Skipf("the figures are not those of %s on %s", runtime.Version(), runtime.GOARCH)
 	}
 	retryLess := func(o *cognitosync.Options) { o.RetryMaxAttempts = 2 }
 	for name, test := range map[string]struct {
-		option func(*cognitosync.Options)   // of the client
-		optFns []func(*cognitosync.Options) // of the call
+		option func(*cognitosync.Options)   // for the client
+		optFns []func(*cognitosync.Options) // for the call
 		most   float64
 	}{
 		"direct":          {func(*cognitosync.Options) {}, nil, 87},
@@ -94,10 +94,9 @@ func BenchmarkDescribeIdentityPoolUsage(b *testing.B) {
 	}
 }
 
-// TestTelemetrySwitchedOffCostsNothing compares a client that has loggers, a tracer
-// and a meter which all are switched off with one that has none, in calls that
-// succeed and in calls that fail. It is not parallel: allocations are counted for the
-// whole process.
+// TestTelemetrySwitchedOffCostsNothing compares the allocations of a client whose loggers,
+// tracer and meter are turned off with those of a client without any, for calls that succeed
+// and calls that fail. It is not parallel, because it counts the allocations of the process.
 func TestTelemetrySwitchedOffCostsNothing(t *testing.T) {
 	denied := clienttest.Respond(http.StatusForbidden, nil, `{"__type":"AccessDeniedException","message":"no"}`)
 	for _, test := range []struct {

@@ -11,9 +11,9 @@ import (
 	"github.com/cognitosync/cognitosync-go/internal/httpclient"
 )
 
-// Client makes the call. It does not change once it is made, and is safe for
-// concurrent use. Its connections are shared by all its calls: make one client and
-// keep it. The zero value is not usable; use [New] or [NewFromConfig].
+// Client calls Amazon Cognito Sync. Its settings do not change once it is created, and
+// it is safe for concurrent use. All calls share its connections, so create one client
+// and reuse it. The zero value is not usable; use [New] or [NewFromConfig].
 type Client struct {
 	settings    *settings
 	clock       clockOffset
@@ -22,10 +22,9 @@ type Client struct {
 	sleep       func(context.Context, time.Duration) error
 }
 
-// New returns a client with the given settings, changed by the option functions
-// after defaults have been filled in. It returns no error: settings that no call
-// could be made with fail the first one, before anything is sent, with a
-// [*ConfigurationError] that names the setting.
+// New returns a client with the given settings. Option functions run after the defaults
+// have been filled in. New returns no error. If a setting is invalid, every call fails
+// with a [*ConfigurationError] that names the setting, before anything is sent.
 func New(options Options, optFns ...func(*Options)) *Client {
 	options = options.Copy()
 	options.fillDefaults()
@@ -37,9 +36,9 @@ func New(options Options, optFns ...func(*Options)) *Client {
 	return client
 }
 
-// NewFromConfig returns a client with the settings of an aws.Config, such as
-// config.LoadDefaultConfig returns. All of it that can matter to this call is
-// taken over, cfg.ServiceOptions included, which run before optFns.
+// NewFromConfig returns a client with the settings of an [aws.Config], such as the one
+// that config.LoadDefaultConfig returns. It uses every setting that applies to the
+// operation. cfg.ServiceOptions run before optFns.
 func NewFromConfig(cfg aws.Config, optFns ...func(*Options)) *Client {
 	return New(optionsFromConfig(cfg), func(o *Options) {
 		for _, fn := range cfg.ServiceOptions {
@@ -51,34 +50,34 @@ func NewFromConfig(cfg aws.Config, optFns ...func(*Options)) *Client {
 	})
 }
 
-// Options returns a copy of the client's settings, defaults filled in.
+// Options returns a copy of the client's settings, including the defaults.
 func (c *Client) Options() Options {
 	return c.settings.options.Copy()
 }
 
-// settings are Options with all that follows from them alone, so that it is worked
-// out once and not for each call. They do not change.
+// settings are Options and everything derived from them. They are computed once, not for
+// each call, and do not change.
 type settings struct {
 	options    *Options
-	err        error // why no call can be made with them
+	err        error // why the options are invalid; nil if they are valid
 	router     *router
 	retryers   *regionalRetryers
-	httpClient HTTPClient // that does not follow redirects
+	httpClient HTTPClient // does not follow redirects
 	userAgent  string
 	inLambda   bool
-	usesStack  bool // there is middleware to run
+	usesStack  bool // there is middleware, or an interceptor, to run
 	telemetry  telemetry
 }
 
-// newSettings returns the settings that follow from the client's options or from those
-// of one call. What a call's options leave as it was is taken from the client's.
+// newSettings returns the settings for the options of the client or of one call. A call
+// reuses whatever its options leave unchanged.
 func (c *Client) newSettings(options *Options) *settings {
 	base := c.settings
-	if base == nil { // these are the client's: every option differs from none
+	if base == nil { // these are the client's own settings
 		base = &settings{options: &Options{}, inLambda: os.Getenv("AWS_LAMBDA_FUNCTION_NAME") != ""}
 	}
 	if isNil(options.HTTPClient) {
-		options.HTTPClient = base.options.HTTPClient // rather than one whose connections serve one call
+		options.HTTPClient = base.options.HTTPClient // a new one would open connections for one call
 	}
 	options.fillDefaults()
 	options.limitAttempts(base.options)
@@ -118,11 +117,11 @@ func (c *Client) newSettings(options *Options) *settings {
 	return s
 }
 
-// identity returns what the User-Agent says of the caller.
+// identity returns what the User-Agent header contains about the caller.
 func (s *settings) identity() callerIdentity {
 	return callerIdentity{
 		appID:     s.options.AppID,
-		retryMode: s.options.retryModeName(),
+		retryMode: s.options.effectiveRetryMode(),
 		sources:   credentialSources(s.options.Credentials),
 	}
 }

@@ -27,8 +27,8 @@ import (
 	"github.com/cognitosync/cognitosync-go/internal/clienttest"
 )
 
-// The names and signatures that code written for the SDK's own package uses. What is
-// changed here breaks it.
+// The names and signatures that code written for the SDK's package uses. Changing one breaks
+// that code.
 type (
 	options = cognitosync.Options
 	input   = cognitosync.DescribeIdentityPoolUsageInput
@@ -72,8 +72,8 @@ var (
 	}
 )
 
-// TestClient makes a call that succeeds, one with a null member, and one that the
-// service refuses, over HTTP from one end to the other.
+// TestClient makes calls over HTTP: one that succeeds, one with a null member in the
+// response, and one that the service rejects.
 func TestClient(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -109,7 +109,7 @@ func TestClient(t *testing.T) {
 	})
 }
 
-// TestNamesOfTheService pins what other code looks for.
+// TestNamesOfTheService checks the names that other code depends on.
 func TestNamesOfTheService(t *testing.T) {
 	t.Parallel()
 	assert.Equal(t, "Cognito Sync", cognitosync.ServiceID)
@@ -117,7 +117,7 @@ func TestNamesOfTheService(t *testing.T) {
 	assert.Regexp(t, `^\d+\.\d+\.\d+`, cognitosync.Version)
 }
 
-// TestDescribeIdentityPoolUsageFunc shows a function in the place of a client.
+// TestDescribeIdentityPoolUsageFunc uses a function instead of a client.
 func TestDescribeIdentityPoolUsageFunc(t *testing.T) {
 	t.Parallel()
 	want := &cognitosync.DescribeIdentityPoolUsageOutput{}
@@ -136,10 +136,10 @@ func TestDescribeIdentityPoolUsageFunc(t *testing.T) {
 	require.ErrorIs(t, err, errBroken)
 }
 
-// TestManyGoroutines has 200 goroutines use one client at once, each for a pool of its
-// own that throttles the first attempt of every call. Every other goroutine changes all
-// that can be changed for a call: app id, credentials, headers, hooks, loggers, spans
-// and metrics. What belongs to one call must not turn up in another.
+// TestManyGoroutines uses one client from 200 goroutines, each with its own pool. The first
+// attempt of every call is throttled. Every other goroutine changes all settings of its
+// calls: app ID, credentials, headers, hooks, loggers, spans and metrics. The settings of one
+// call must not affect another.
 func TestManyGoroutines(t *testing.T) {
 	t.Parallel()
 	const goroutines, calls = 200, 3
@@ -201,8 +201,8 @@ func callPlainly(t *testing.T, client *cognitosync.Client, i int) {
 	assertUsageOf(t, i, output, err)
 }
 
-// callWithOptions makes a call that changes whatever it can, and checks that what it
-// gets to see is its own.
+// callWithOptions makes a call that changes as many settings as possible, and checks that
+// only its own are used.
 func callWithOptions(t *testing.T, client *cognitosync.Client, i int, credentials cognitosynctest.Credentials) {
 	mine := fmt.Sprint("call-", i)
 	var (
@@ -256,7 +256,7 @@ func assertUsageOf(t *testing.T, i int, output *cognitosync.DescribeIdentityPool
 	assert.Len(t, attempts.Results, 2)
 }
 
-// assertBelongs checks that all parts of a request are of the call for its pool.
+// assertBelongs checks that all parts of a request belong to the call for its pool.
 func assertBelongs(t *testing.T, request cognitosynctest.Request) {
 	t.Helper()
 	var i int
@@ -274,8 +274,7 @@ func assertBelongs(t *testing.T, request cognitosynctest.Request) {
 	assert.Contains(t, request.Header.Get("Authorization"), "Credential="+key+"/")
 }
 
-// TestManyGoroutinesLearnTheClock has many goroutines find out at once that their
-// clock is wrong.
+// TestManyGoroutinesLearnTheClock corrects a wrong clock in many goroutines at once.
 func TestManyGoroutinesLearnTheClock(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {

@@ -38,22 +38,22 @@ import (
 
 const conformanceDir = "testdata/conformance"
 
-// testCaseCount is how many cases there are: none may get lost unseen.
+// testCaseCount is the number of cases. It ensures that none is lost.
 const testCaseCount = 376
 
-// heldWrong names the cases whose answer this client takes otherwise, on purpose,
-// and what it makes of them instead.
+// heldWrong has the cases in which this client deliberately does something else, and what
+// that is.
 var heldWrong = map[string]struct{ reason, want string }{
 	"json-syntax.five-mib-1": {
-		reason: "no answer needs more than 1 MiB, and a client that reads more can be made to run out of memory",
+		reason: "no response needs more than 1 MiB, and a client that reads more can be made to run out of memory",
 		want:   `{"error": {"type": "ResponseTooLarge", "http_status": 200}, "attempts": 1}`,
 	},
 }
 
-// decided names the cases that leave a choice to the client, and says what this one
-// has chosen. It is wanted beside what the case wants.
+// decided has the cases that leave a choice to the client, and what this client does. It is
+// required in addition to what the case requires.
 var decided = map[string]string{
-	// Where a number is due, only a JSON number will do; no part of one is dropped.
+	// A number must be a JSON number, and no part of it is dropped.
 	"numbers.fraction-1":        `{"error": {"type": "Deserialization"}}`,
 	"numbers.numeric-string-1":  `{"error": {"type": "Deserialization"}}`,
 	"timestamps.epoch-string-1": `{"error": {"type": "Deserialization"}}`,
@@ -62,28 +62,28 @@ var decided = map[string]string{
 	"timestamps.date-string-2":  `{"error": {"type": "Deserialization"}}`,
 	"timestamps.date-string-3":  `{"error": {"type": "Deserialization"}}`,
 
-	// A body that is more than one JSON value is malformed, and so not tried again.
+	// A body of more than one JSON value is malformed, so the call is not retried.
 	"json-syntax.trailing-garbage-1": `{"error": {"type": "Deserialization"}, "attempts": 1}`,
 	"json-syntax.trailing-garbage-2": `{"error": {"type": "Deserialization"}, "attempts": 1}`,
 	"json-syntax.trailing-garbage-3": `{"error": {"type": "Deserialization"}, "attempts": 1}`,
 
-	// One that was cut off is no answer, and tried again.
+	// A body that is cut off is not a complete response, so the call is retried.
 	"retry.reset-in-body-1":              `{"attempts": 2}`,
 	"retry.body-cut-by-fin-1":            `{"attempts": 2}`,
 	"retry.body-cut-by-fin-2":            `{"attempts": 2}`,
 	"retry.body-cut-by-fin-whole-json-1": `{"error": {"type": "Transport"}, "attempts": 3}`,
 	"retry.timeout-in-body-1":            `{"error": {"type": "Transport"}, "attempts": 1}`,
 
-	// Without a code the status says that it is throttling.
+	// Without a code, the status means that the request was throttled.
 	"retry.status-429-no-code-1": `{"attempts": 2}`,
 
-	// Every header that may have the request id is looked at.
+	// All headers that may contain the request ID are read.
 	"errors-misc.request-id-other-header-1": `{"error": {"request_id": "3f3e4515-c4d8-584f-bb0b-ca2d7cff6d49"}}`,
 	"errors-misc.request-id-odd-header-1":   `{"error": {"request_id": "47aadaa5-b4ad-5c30-a27b-f2e28a9abb1e"}}`,
 }
 
-// A testCase is one recorded case: the answers a server plays for a pool id, and
-// what a client must make of them. See testdata/conformance/README.md.
+// A testCase is one recorded case: the responses of a server for a pool ID, and the result
+// that a client must return for them.
 type testCase struct {
 	Name   string  `json:"name"`
 	PoolID *string `json:"pool_id"`
@@ -109,7 +109,7 @@ type testCase struct {
 	Differ map[string]any `json:"differ"`
 }
 
-// An expectation says what a client must make of a case. What is not given is not
+// An expectation is the required result of a case. Only the fields that are given are
 // compared.
 type expectation struct {
 	Usage     optional[usageText] `json:"usage"`
@@ -119,13 +119,13 @@ type expectation struct {
 	RequestID *string             `json:"request_id"`
 	AnyOf     []expectation       `json:"any_of"`
 
-	// How long the call takes. Compared where the server waits; elsewhere the time is
-	// that of the retryer's delays, which the tests leave out.
+	// How long the call takes. It is only compared if the server waits. In other cases, it is
+	// the time of the retryer's delays, which the tests skip.
 	MinMS int `json:"min_ms"`
 	MaxMS int `json:"max_ms"`
 }
 
-// usageText is an IdentityPoolUsage as the cases write it.
+// usageText is an IdentityPoolUsage in the format of the cases.
 type usageText struct {
 	IdentityPoolID    *string `json:"IdentityPoolId"`
 	SyncSessionsCount *int64  `json:"SyncSessionsCount"`
@@ -141,7 +141,7 @@ type errorText struct {
 	RequestID  optional[string] `json:"request_id"`
 }
 
-// optional tells a value that is not given from one that is given as null.
+// optional distinguishes a value that is missing from one that is null.
 type optional[T any] struct {
 	given bool
 	value *T
@@ -152,8 +152,8 @@ func (o *optional[T]) UnmarshalJSON(text []byte) error {
 	return decodeStrictly(text, &o.value)
 }
 
-// decodeStrictly refuses keys that v does not know: what the tests do not
-// understand must not look as if it passed.
+// decodeStrictly returns an error for keys that v does not have. Otherwise a case that the
+// tests do not understand would pass.
 func decodeStrictly(text []byte, v any) error {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
@@ -165,7 +165,7 @@ func (c *testCase) takesTime() bool {
 	return slices.ContainsFunc(c.Responses, func(a answer) bool { return a.DelayMS != 0 || a.BodyDelayMS != 0 })
 }
 
-// run runs a test of the case, with fake time if it takes any.
+// run runs a test of the case, in fake time if the server waits.
 func (c *testCase) run(t *testing.T, test func(t *testing.T)) {
 	t.Helper()
 	if c.takesTime() {
@@ -175,9 +175,9 @@ func (c *testCase) run(t *testing.T, test func(t *testing.T)) {
 	test(t)
 }
 
-// TestConformance plays the recorded answers to a client, over HTTP, and compares
-// what it makes of them with what the case wants. Cases that take time run in memory,
-// so that their time can be fake.
+// TestConformance replays the recorded responses to a client over HTTP, and compares the
+// result with that of the case. If the server waits, the case runs in memory and in fake
+// time.
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	cases := readCases(t)
@@ -194,8 +194,7 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// readCases returns the cases of all kinds, those held wrong with what is wanted of
-// them here.
+// readCases returns the cases of all kinds. Those in heldWrong have this client's results.
 func readCases(t *testing.T) []*testCase {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(conformanceDir, "cases", "*.json"))
@@ -234,7 +233,7 @@ func readStrictly(t *testing.T, file string, v any) {
 	require.NoError(t, decodeStrictly(text, v), file)
 }
 
-// An outcome is what one call returned, and what the server got by the end of it.
+// An outcome is what a call returned, and what the server received.
 type outcome struct {
 	output *cognitosync.DescribeIdentityPoolUsageOutput
 	err    error
@@ -308,8 +307,7 @@ func makeCall(t *testing.T, c *testCase, client *cognitosync.Client) outcome {
 	return outcome{output: output, err: err, took: time.Since(started)} //nolint:forbidigo // some cases say how long a call takes
 }
 
-// differences returns how an outcome differs from what is wanted, and nothing if it
-// does not.
+// differences returns the differences between an outcome and the expectation.
 func (want expectation) differences(c *testCase, got outcome) differences {
 	var d differences
 	if want.MaxMS != 0 && got.took > milliseconds(want.MaxMS) {
@@ -344,13 +342,13 @@ func (want expectation) differences(c *testCase, got outcome) differences {
 	return d
 }
 
-// wantsAnOutcome reports whether the expectation says how the call ends.
+// wantsAnOutcome reports whether the expectation contains how the call ends.
 func (want expectation) wantsAnOutcome() bool {
 	return want.Usage.given || want.Error != nil || len(want.AnyOf) > 0
 }
 
-// differencesFromAll returns how an outcome differs from each alternative, and
-// nothing if it is as one of them wants it.
+// differencesFromAll returns the differences between an outcome and each alternative, or
+// nothing if the outcome meets one of them.
 func differencesFromAll(alternatives []expectation, c *testCase, got outcome) differences {
 	var all differences
 	for i, want := range alternatives {
@@ -363,7 +361,8 @@ func differencesFromAll(alternatives []expectation, c *testCase, got outcome) di
 	return all
 }
 
-// errorTypes says how each error type of the cases is recognised.
+// errorTypes has a function for each error type of the cases that reports whether an error
+// has the type.
 var errorTypes = map[string]func(error) bool{
 	"NotAuthorizedException":    isA[*cognitosync.NotAuthorizedException],
 	"InvalidParameterException": isA[*cognitosync.InvalidParameterException],
@@ -377,7 +376,7 @@ var errorTypes = map[string]func(error) bool{
 	"ResponseTooLarge":          isA[*cognitosync.ResponseTooLargeError], // ours
 }
 
-// isNoAnswer reports whether err says that there was no whole response to decode.
+// isNoAnswer reports whether there was no complete response to decode.
 func isNoAnswer(err error) bool {
 	return !isA[smithy.APIError](err) &&
 		(isA[*smithyhttp.RequestSendError](err) ||
@@ -385,7 +384,7 @@ func isNoAnswer(err error) bool {
 			errors.Is(err, io.ErrUnexpectedEOF))
 }
 
-// compare adds to d how err differs from what is wanted of it.
+// compare adds the differences between err and the expectation to d.
 func (want *errorText) compare(d *differences, err error) {
 	if err == nil {
 		d.add("error", "one", nil)
@@ -419,7 +418,7 @@ func (want *errorText) compare(d *differences, err error) {
 	}
 }
 
-// differences describes, line by line, what is not as wanted.
+// differences describes the differences from an expectation, one per line.
 type differences []string
 
 func (d *differences) compare(what string, want, got any) {
@@ -432,7 +431,7 @@ func (d *differences) add(what string, want, got any) {
 	*d = append(*d, fmt.Sprintf("%s: want %+v, got %+v", what, want, got))
 }
 
-// usageTextOf writes usage as the cases do: dates in UTC, to the millisecond.
+// usageTextOf returns usage in the format of the cases, with dates in UTC and milliseconds.
 func usageTextOf(usage *cognitosync.IdentityPoolUsage) *usageText {
 	if usage == nil {
 		return nil
@@ -445,14 +444,14 @@ func usageTextOf(usage *cognitosync.IdentityPoolUsage) *usageText {
 	if date := usage.LastModifiedDate; date != nil {
 		written := date.Format("2006-01-02T15:04:05.000Z07:00")
 		if date.Location() != time.UTC {
-			written += " in " + date.Location().String() // which may look like UTC
+			written += " in " + date.Location().String() // the offset may be that of UTC
 		}
 		text.LastModifiedDate = &written
 	}
 	return text
 }
 
-// String makes a usage readable where two differ.
+// String returns a readable text for differences.
 func (u *usageText) String() string {
 	text, err := json.Marshal(u)
 	if err != nil {
@@ -461,7 +460,7 @@ func (u *usageText) String() string {
 	return string(text)
 }
 
-// TestExpectation shows that every key of an expectation is compared.
+// TestExpectation checks that every key of an expectation is compared.
 func TestExpectation(t *testing.T) {
 	t.Parallel()
 	good := outcome{
@@ -512,8 +511,8 @@ func TestExpectation(t *testing.T) {
 	}
 }
 
-// TestUsageText shows that every member of a usage is compared, and that a date has
-// to be in UTC.
+// TestUsageText checks that every member of a usage is compared, and that dates must be in
+// UTC.
 func TestUsageText(t *testing.T) {
 	t.Parallel()
 	local := time.Unix(1, 0).In(time.FixedZone("Z", 0))
@@ -533,8 +532,7 @@ func TestUsageText(t *testing.T) {
 	}
 }
 
-// An answer is what the recorded server sends for one request. See
-// testdata/conformance/README.md for what each key means.
+// An answer is what the recorded server sends for one request.
 type answer struct {
 	Status     int               `json:"status"`
 	Headers    map[string]string `json:"headers"`
@@ -558,26 +556,25 @@ type answer struct {
 	ResetAt     *int   `json:"reset_at"`
 }
 
-// A clock says how far the server's clock is off, and how the server answers a
-// request that was signed too far away from it.
+// A clock has the offset of the server's clock, and the response to a request whose signature
+// has another time.
 type clock struct {
 	OffsetS int     `json:"offset_s"`
 	Refuse  *answer `json:"refuse"`
 }
 
-// maxSkew is how far from the server's clock a request may be signed.
+// maxSkew is the accepted difference between the server's clock and a signature.
 const maxSkew = 5 * time.Minute
 
-// A scriptedServer plays the answers of one case, and records what it was asked.
-// It writes every answer by hand on the connection, because only so header names
-// keep their case, lengths can lie and connections can break where the case says.
-// Each answer is the last on its connection: net/http sends a request again by
-// itself if a reused connection breaks, and the attempts would no longer be the
-// client's own.
+// A scriptedServer replays the responses of one case, and records the requests. It writes
+// the bytes of a response itself, so that header names keep their case, lengths can be wrong
+// and connections can break where the case requires it. Every response is the last on its
+// connection, because net/http retries a request if a reused connection breaks, and then the
+// attempts would not be the client's.
 type scriptedServer struct {
 	url    string
 	dial   dialFunc
-	client cognitosync.HTTPClient // nil: the server is reached over TCP
+	client cognitosync.HTTPClient // nil: the server listens on TCP
 
 	script   []answer
 	clock    clock
@@ -585,13 +582,13 @@ type scriptedServer struct {
 	fill     func(header string) string // replaces the placeholders
 
 	mu       sync.Mutex
-	played   int      // how many answers of the script were given
+	played   int      // how many responses of the script were sent
 	wires    []string // the path of each request, as received
-	problems []string // what was wrong with the requests
+	problems []string // what is wrong with the requests
 }
 
-// newScriptedServer starts the server for c, whose requests the verifier has to
-// accept. It ends with the test.
+// newScriptedServer starts the server for c. Its verifier checks the requests. The server
+// runs until the test ends.
 func newScriptedServer(t *testing.T, c *testCase, verifier cognitosynctest.Verifier) *scriptedServer {
 	t.Helper()
 	s := &scriptedServer{script: c.Responses, clock: c.Clock, verifier: verifier}
@@ -624,7 +621,7 @@ func startServer(t *testing.T, listener net.Listener, handler http.HandlerFunc) 
 	running.Add(1)
 	go func() {
 		defer running.Done()
-		_ = server.Serve(listener) // it ends with ErrServerClosed
+		_ = server.Serve(listener) // returns ErrServerClosed
 	}()
 	t.Cleanup(func() {
 		assert.NoError(t, server.Close())
@@ -635,7 +632,7 @@ func startServer(t *testing.T, listener net.Listener, handler http.HandlerFunc) 
 
 type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
 
-// A pipeListener accepts connections in memory, which can be in a synctest bubble.
+// A pipeListener accepts connections in memory. They work in a synctest bubble.
 type pipeListener struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -668,7 +665,7 @@ func (*pipeListener) Network() string { return "pipe" }
 
 func (*pipeListener) String() string { return "service.test" }
 
-// dial connects to the listener, whatever the address.
+// dial connects to the listener. It ignores the address.
 func (l *pipeListener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	near, far := net.Pipe()
 	select {
@@ -679,7 +676,7 @@ func (l *pipeListener) dial(ctx context.Context, _, _ string) (net.Conn, error) 
 	}
 }
 
-// requests returns the paths of the requests so far, and what was wrong with them.
+// requests returns the paths of the requests so far, and what is wrong with them.
 func (s *scriptedServer) requests() (wires []string, problems []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -699,9 +696,9 @@ func (s *scriptedServer) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// record notes the request and returns the answer that it gets.
+// record records the request and returns its response.
 func (s *scriptedServer) record(r *http.Request) answer {
-	// A date that is missing or malformed is the verifier's to complain about.
+	// The verifier reports a missing or malformed date.
 	signed, _ := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
 	verifier := s.verifier
 	if s.clock.OffsetS != 0 {
@@ -719,7 +716,7 @@ func (s *scriptedServer) record(r *http.Request) answer {
 		return *s.clock.Refuse
 	}
 	if len(s.script) == 0 {
-		s.problems = append(s.problems, "a request in a case without answers")
+		s.problems = append(s.problems, "a request in a case without responses")
 		return answer{Status: http.StatusTeapot}
 	}
 	next := s.script[min(s.played, len(s.script)-1)]
@@ -737,7 +734,7 @@ func (s *scriptedServer) now() time.Time {
 	return time.Now().Add(time.Duration(s.clock.OffsetS) * time.Second)
 }
 
-// play sends the answer to r, or as much of it as the case wants to be sent.
+// play sends the response to r, or a part of it if the case requires that.
 func (s *scriptedServer) play(conn net.Conn, a answer, r *http.Request) error {
 	if a.Reset {
 		return reset(conn)
@@ -755,7 +752,7 @@ func (s *scriptedServer) play(conn net.Conn, a answer, r *http.Request) error {
 	if !clientStays(conn, milliseconds(a.DelayMS)) {
 		return nil
 	}
-	_, _ = conn.Write(head) // may fail, for the client may go whenever it likes
+	_, _ = conn.Write(head) // may fail, because the client may close the connection
 	if !clientStays(conn, milliseconds(a.BodyDelayMS)) {
 		return nil
 	}
@@ -766,14 +763,14 @@ func (s *scriptedServer) play(conn net.Conn, a answer, r *http.Request) error {
 	return nil
 }
 
-// render returns the bytes of the answer to r, up to and after the blank line.
+// render returns the bytes of the response to r, before and after the blank line.
 func (s *scriptedServer) render(a answer, r *http.Request) (head, body []byte, err error) {
 	header := http.Header{}
 	if !a.NoDate {
 		header.Set("Date", s.now().UTC().Format(http.TimeFormat))
 	}
 	for name, value := range a.Headers {
-		header[name] = []string{s.fill(value)} // not Set: the name's case is part of the case
+		header[name] = []string{s.fill(value)} // not Set, which would change the letter case
 	}
 	content := a.content()
 	if a.Gzip == "always" || a.Gzip == "if-accepted" && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
@@ -808,7 +805,7 @@ func (s *scriptedServer) render(a answer, r *http.Request) (head, body []byte, e
 	return wire.Bytes()[:end], wire.Bytes()[end:], nil
 }
 
-// content returns the body before it is compressed.
+// content returns the uncompressed body.
 func (a answer) content() []byte {
 	switch {
 	case a.BodyBase64 != nil:
@@ -829,9 +826,9 @@ func gzipped(content []byte) ([]byte, error) {
 	return buf.Bytes(), err
 }
 
-// clientStays waits, and reports whether the client was there until the end. A
-// client that waits for its answer sends nothing, so the read ends in time only
-// if the client goes away.
+// clientStays waits, and reports whether the client kept the connection open. A client that
+// waits for its response sends nothing, so the read only returns early if the client closes
+// the connection.
 func clientStays(conn net.Conn, d time.Duration) bool {
 	if d == 0 {
 		return true
@@ -844,7 +841,7 @@ func clientStays(conn net.Conn, d time.Duration) bool {
 	return errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-// TestScriptedServer shows what the answers look like on the wire.
+// TestScriptedServer checks the bytes of the responses.
 func TestScriptedServer(t *testing.T) {
 	t.Parallel()
 	const start = "HTTP/1.1 200 OK\r\nConnection: close\r\n"
@@ -886,7 +883,7 @@ func TestScriptedServer(t *testing.T) {
 
 				wire, err := io.ReadAll(conn)
 				if test.reset {
-					// What was sent before a reset may or may not arrive.
+					// Data before a reset may be lost.
 					assert.ErrorIs(t, err, clienttest.ConnectionReset)
 					assert.True(t, strings.HasPrefix(test.want, string(wire)), "%q", wire)
 				} else {
@@ -905,17 +902,17 @@ func TestScriptedServer(t *testing.T) {
 // httpDate matches the value of a Date header.
 var httpDate = regexp.MustCompile(`\w{3}, \d{2} \w{3} \d{4} \d{2}:\d{2}:\d{2} GMT`)
 
-// emptyGzip is nothing, compressed.
+// emptyGzip is an empty body with gzip compression.
 const emptyGzip = "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff\x01\x00\x00\xff\xff\x00\x00\x00\x00\x00\x00\x00\x00"
 
-// How many rows there are: none may get lost unseen.
+// The numbers of rows. They ensure that none is lost.
 const (
 	endpointCount = 194
 	configCount   = 42
 )
 
-// A destination is where a client must send its requests, and how. What is not
-// given is not compared.
+// A destination is where, and how, a client must send its requests. Only the fields that are
+// given are compared.
 type destination struct {
 	URL           string    `json:"url"`
 	SigningRegion string    `json:"signing_region"`
@@ -939,7 +936,7 @@ func (w *wantError) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, &w.text)
 }
 
-// A trip is what a client did with its configuration: what it sent, or how it failed.
+// A trip is what a client did with a configuration: the requests it sent, or its error.
 type trip struct {
 	URL           string // up to the operation's own path
 	SigningRegion string
@@ -948,7 +945,7 @@ type trip struct {
 	Err           string
 }
 
-// assertReached checks a trip against what a row wants.
+// assertReached compares a trip with a row.
 func (want destination) assertReached(t *testing.T, got trip) {
 	t.Helper()
 	if want.Error.wanted || want.Any && got.Attempts == 0 {
@@ -967,8 +964,7 @@ func (want destination) assertReached(t *testing.T, got trip) {
 	assert.Equal(t, want.AppID, got.AppID)
 }
 
-// follow makes one call of the client that sends through the tap, and returns where it
-// went.
+// follow makes one call with a client that uses the tap, and returns where it was sent.
 func follow(t *testing.T, tap *clienttest.Tap, client *cognitosync.Client) trip {
 	t.Helper()
 	_, err := describe(t.Context(), t, client, anyPool)
@@ -986,7 +982,7 @@ func follow(t *testing.T, tap *clienttest.Tap, client *cognitosync.Client) trip 
 	return got
 }
 
-// endpointRow says where a client of this region and these options sends to.
+// endpointRow is the destination for a region and options.
 type endpointRow struct {
 	Name         string      `json:"name"`
 	Region       string      `json:"region"` // null: none
@@ -1028,8 +1024,8 @@ func TestConformanceEndpoints(t *testing.T) {
 	}
 }
 
-// configRow says where a client ends in a process with just this environment and
-// this shared configuration file.
+// configRow is the destination of a process with only this environment and this shared
+// configuration file.
 type configRow struct {
 	Name   string            `json:"name"`
 	Env    map[string]string `json:"env"`
@@ -1055,11 +1051,11 @@ func TestConformanceConfig(t *testing.T) {
 	}
 }
 
-// tripFileEnv names the file for the outcome of TestConformanceConfigProcess.
+// tripFileEnv is the variable for the output file of TestConformanceConfigProcess.
 const tripFileEnv = "COGNITOSYNC_TEST_TRIP_FILE"
 
-// tripOfProcess runs TestConformanceConfigProcess in a process of its own, with the
-// row's environment and nothing else of this process's.
+// tripOfProcess runs TestConformanceConfigProcess in another process that only has the row's
+// environment.
 func tripOfProcess(t *testing.T, row configRow) trip {
 	t.Helper()
 	dir := t.TempDir()
@@ -1078,7 +1074,7 @@ func tripOfProcess(t *testing.T, row configRow) trip {
 	binary, err := os.Executable()
 	require.NoError(t, err)
 	process := exec.CommandContext(t.Context(), binary, "-test.run=^TestConformanceConfigProcess$")
-	process.Env = []string{} // nil would be this process's own
+	process.Env = []string{} // nil would inherit the environment
 	for _, variables := range []map[string]string{env, row.Env} {
 		for name, value := range variables {
 			process.Env = append(process.Env, name+"="+value)
@@ -1094,8 +1090,8 @@ func tripOfProcess(t *testing.T, row configRow) trip {
 	return got
 }
 
-// TestConformanceConfigProcess is no test of its own: it is what TestConformanceConfig
-// runs. It makes a client from the environment, and one call of it that never succeeds.
+// TestConformanceConfigProcess is the process that TestConformanceConfig runs. It creates a
+// client from the environment and makes one call, which always fails.
 func TestConformanceConfigProcess(t *testing.T) {
 	file := os.Getenv(tripFileEnv)
 	if file == "" {

@@ -23,42 +23,45 @@ import (
 )
 
 // DescribeIdentityPoolUsage returns how many sync sessions and how much data an
-// identity pool holds and when it was last changed. The output is non-nil if and
+// identity pool holds, and when it was last modified. The output is non-nil if and
 // only if the error is nil.
 //
-// It takes developer credentials with the IAM action
-// cognito-sync:DescribeIdentityPoolUsage. An option function changes the settings
-// of this call alone.
+// The call needs developer credentials that allow the IAM action
+// cognito-sync:DescribeIdentityPoolUsage. Option functions change the settings of this
+// call only.
 //
-// Every error is a *smithy.OperationError. Inside, errors.As finds
+// Every error is a [*smithy.OperationError]. [errors.As] finds one of these in it:
 //
-//   - smithy.InvalidParamsError: no pool id, or one that could not be sent as one;
-//   - [*ConfigurationError], [*RegionMismatchError]: the client's settings do not
-//     allow the call;
+//   - [smithy.InvalidParamsError]: the pool ID is missing, or cannot be sent as a
+//     single path segment.
+//   - [*ConfigurationError]: a setting is missing or invalid.
+//   - [*RegionMismatchError]: the pool is in another region than the client's.
 //   - [*NotAuthorizedException], [*InvalidParameterException],
-//     [*ResourceNotFoundException], [*InternalErrorException],
-//     [*TooManyRequestsException], or *smithy.GenericAPIError for any other answer
-//     that is no success: each a smithy.APIError inside a *awshttp.ResponseError,
-//     which has the HTTP status and the request id;
-//   - *smithy.DeserializationError: a success that could not be understood;
-//   - *smithyhttp.RequestSendError: no whole answer came, [*AttemptTimeoutError]
-//     if for lack of time;
-//   - *v4.SigningError: the credentials provider failed, or took too long;
-//   - *smithy.CanceledError or *aws.RequestCanceledError: the context ended the
-//     call; the last attempt's error stands beside it;
-//   - *retry.MaxAttemptsError around the last error, when attempts were used up.
+//     [*ResourceNotFoundException], [*InternalErrorException] or
+//     [*TooManyRequestsException], or [*smithy.GenericAPIError] for every other
+//     unsuccessful response. Each is a [smithy.APIError] inside an
+//     [*awshttp.ResponseError], which has the HTTP status and the request ID.
+//   - [*smithy.DeserializationError]: the response was successful, but malformed.
+//   - [*smithyhttp.RequestSendError]: no complete response was received. It wraps an
+//     [*AttemptTimeoutError] if the attempt timed out.
+//   - [*v4.SigningError]: the credentials provider failed or took too long, or the
+//     request could not be signed.
+//   - [*smithy.CanceledError] or [*aws.RequestCanceledError]: the context ended the
+//     call. The error of the last attempt is in the same chain.
 //
-// For the first three nothing has been sent, with one exception: the provider can
-// give unusable credentials when an attempt has been made with others, and that is a
-// ConfigurationError, too. [InspectError] tells what is known of any error in one step;
-// its Attempts are 0 if nothing has been sent because of the settings.
+// A [*retry.MaxAttemptsError] wraps the last error when no attempts are left.
 //
-// Unless settings say otherwise there are at most 3 attempts of at most 15 s each,
-// with delays of at most 1 s and 2 s between them, which a Retry-After of the
-// service can lengthen by 5 s each. To get credentials is no part of that: it takes as
-// long as the context of the call allows, or at most 5 minutes if that has no deadline.
-// The context bounds the whole call, whatever the service, the network, the HTTP client
-// or the credentials provider do.
+// With a smithy.InvalidParamsError, a ConfigurationError or a RegionMismatchError,
+// nothing has been sent. There is one exception: the credentials provider may return
+// unusable credentials for a later attempt, which is a ConfigurationError too.
+// [InspectError] returns the details of any error; its Attempts is 0 if nothing has
+// been sent because of the input or the settings.
+//
+// By default a call makes up to 3 attempts of up to 15 s each. The delays between them
+// are at most 1 s and 2 s, and a Retry-After header can add up to 5 s to each. The time
+// to retrieve credentials is not included: it is limited by the deadline of ctx, or to 5
+// minutes if ctx has none. ctx bounds the whole call, even if the HTTP client or the
+// credentials provider ignores it.
 //
 // See https://docs.aws.amazon.com/cognitosync/latest/APIReference/API_DescribeIdentityPoolUsage.html.
 func (c *Client) DescribeIdentityPoolUsage(
@@ -82,38 +85,40 @@ func (c *Client) DescribeIdentityPoolUsage(
 	return output, nil
 }
 
-// DescribeIdentityPoolUsageInput names the pool.
+// DescribeIdentityPoolUsageInput identifies the pool.
 type DescribeIdentityPoolUsageInput struct {
-	// IdentityPoolId is the pool's id, such as
-	// "us-east-1:23EC4050-6AEA-7089-A2DD-08002EXAMPLE": its region, a colon, a GUID.
-	// It is required. AWS documents 1 to 55 characters of a certain form; only what
-	// could not be sent as one segment of a path is refused here.
+	// IdentityPoolId is the pool's ID: its region, a colon and a GUID, such as
+	// "us-east-1:23EC4050-6AEA-7089-A2DD-08002EXAMPLE". It is required. AWS documents
+	// 1 to 55 characters and a pattern. The client only rejects IDs that cannot be sent
+	// as a single path segment, and leaves the rest to the service.
 	IdentityPoolId *string
 }
 
-// DescribeIdentityPoolUsageOutput is the service's answer.
+// DescribeIdentityPoolUsageOutput is the service's response.
 type DescribeIdentityPoolUsageOutput struct {
-	// IdentityPoolUsage is the pool's usage; nil if the answer has none.
+	// IdentityPoolUsage is the pool's usage. It is nil if the response contains none.
 	IdentityPoolUsage *IdentityPoolUsage
 
-	// ResultMetadata has what the SDK's functions look for in it: the request id
-	// (awsmiddleware.GetRequestIDMetadata), the attempts with their errors
-	// (retry.GetAttemptResults), the HTTP response (awsmiddleware.GetRawResponse), and
-	// when it came (awsmiddleware.GetResponseAt, GetServerTime). The result of an attempt
-	// that succeeded at once is the same for all such calls, not to be changed: what is
-	// known of it stands here.
+	// ResultMetadata works with the SDK's functions:
+	//
+	//   - [awsmiddleware.GetRequestIDMetadata] returns the request ID.
+	//   - [retry.GetAttemptResults] returns the attempts and their errors. If the
+	//     first attempt succeeded, the result is shared by calls and must not be
+	//     modified, and its ResponseMetadata is empty: use ResultMetadata itself.
+	//   - [awsmiddleware.GetRawResponse] returns the HTTP response.
+	//   - [awsmiddleware.GetResponseAt] and [awsmiddleware.GetServerTime] return when
+	//     it was received, and its Date.
 	ResultMetadata middleware.Metadata
 }
 
-// DescribeIdentityPoolUsageAPIClient is the operation as an interface: what code
-// that makes the call should ask for, so that it can be tested with something else
-// than a [Client].
+// DescribeIdentityPoolUsageAPIClient is the interface of the operation. Code that calls
+// it should accept this interface, so that tests can replace the [Client].
 type DescribeIdentityPoolUsageAPIClient interface {
 	DescribeIdentityPoolUsage(context.Context, *DescribeIdentityPoolUsageInput, ...func(*Options)) (*DescribeIdentityPoolUsageOutput, error)
 }
 
-// DescribeIdentityPoolUsageFunc is a function as a
-// [DescribeIdentityPoolUsageAPIClient]: the shortest mock.
+// DescribeIdentityPoolUsageFunc is an adapter that lets a function be a
+// [DescribeIdentityPoolUsageAPIClient], for example in a test.
 type DescribeIdentityPoolUsageFunc func(context.Context, *DescribeIdentityPoolUsageInput, ...func(*Options)) (*DescribeIdentityPoolUsageOutput, error)
 
 // DescribeIdentityPoolUsage calls f.
@@ -128,7 +133,7 @@ var (
 	_ DescribeIdentityPoolUsageAPIClient = DescribeIdentityPoolUsageFunc(nil)
 )
 
-// call is one invocation of the operation. It belongs to one goroutine.
+// call is one invocation of the operation. It is used by one goroutine.
 type call struct {
 	client       *Client
 	settings     *settings
@@ -136,34 +141,34 @@ type call struct {
 	journal      journal
 	region       string           // to call and to sign for; "" until chosen
 	endpoint     *endpoint        // nil until resolved
-	invocationID string           // all attempts have it
+	invocationID string           // shared by all attempts
 	maxAttempts  int              // 0: unlimited
 	try          tryFunc          // makes each attempt
-	clock        signingClock     // of the next attempt
-	renewed      *aws.Credentials // of the next attempt, in place of the provider's
+	clock        signingClock     // for the next attempt
+	renewed      *aws.Credentials // for the next attempt, instead of the provider's
 	hasRenewed   bool             // the credentials have been renewed in this call
-	last         *attempt         // nil before the first
-	first        attempt          // which most calls have no other than
-	unnumbered   []*attempt       // made without the Retry step, which middleware has replaced
-	checked      bool             // the endpoint has been resolved, or the call refused
-	refusal      error            // why nothing may be sent, though middleware may have a result
+	last         *attempt         // nil before the first attempt
+	first        attempt          // saves an allocation: most calls make only one attempt
+	unnumbered   []*attempt       // made without the Retry step, because middleware replaced it
+	checked      bool             // the endpoint has been resolved, or refusal is set
+	refusal      error            // why nothing may be sent; middleware may still return a result
 }
 
-// attempt is one attempt of a call: it begins empty and ends with an output or an error.
+// attempt is one attempt of a call. Its fields are filled in as it proceeds.
 type attempt struct {
 	number      int // counted from 1
 	previous    *attempt
 	limit       timeLimit
-	clock       signingClock // that it is signed by
+	clock       signingClock // the request is signed by it
 	credentials aws.Credentials
-	request     *http.Request  // as sent; nil until then
-	response    *http.Response // nil until there is one
+	request     *http.Request  // as sent; nil before
+	response    *http.Response // nil until it is received
 	metadata    middleware.Metadata
 	output      *DescribeIdentityPoolUsageOutput // non-nil if and only if err is nil
 	err         error
 	elapsed     time.Duration
-	decision    decision // what followed it
-	ownHeaders  [3]string
+	decision    decision  // what followed the attempt
+	ownHeaders  [3]string // backs the values of the headers that the client sets
 }
 
 func (c *Client) newCall(input *DescribeIdentityPoolUsageInput, optFns []func(*Options)) *call {
@@ -185,7 +190,7 @@ func (c *Client) newCall(input *DescribeIdentityPoolUsageInput, optFns []func(*O
 	return call
 }
 
-// run makes the call in a straight line of steps.
+// run makes the call.
 func (c *call) run(ctx context.Context) (*DescribeIdentityPoolUsageOutput, middleware.Metadata, error) {
 	if err := validateInput(c.input); err != nil {
 		return nil, middleware.Metadata{}, err
@@ -203,7 +208,7 @@ func (c *call) run(ctx context.Context) (*DescribeIdentityPoolUsageOutput, middl
 	return last.output, last.metadata, nil
 }
 
-// tryDirectly makes an attempt in a straight line of steps.
+// tryDirectly makes an attempt without a middleware stack.
 func (c *call) tryDirectly(ctx context.Context, a *attempt) (*DescribeIdentityPoolUsageOutput, error) {
 	if err := c.retrieveCredentials(ctx, a); err != nil {
 		return nil, err
@@ -230,7 +235,7 @@ func (c *call) tryDirectly(ctx context.Context, a *attempt) (*DescribeIdentityPo
 // poolID returns the pool's ID, or "".
 func (c *call) poolID() string { return aws.ToString(c.input.IdentityPoolId) }
 
-// validateInput refuses what could not be sent.
+// validateInput returns an error if the input cannot be sent.
 func validateInput(input *DescribeIdentityPoolUsageInput) error {
 	invalid := smithy.InvalidParamsError{Context: operationName + "Input"}
 	if input == nil || input.IdentityPoolId == nil {
@@ -244,9 +249,9 @@ func validateInput(input *DescribeIdentityPoolUsageInput) error {
 	return nil
 }
 
-// unsafeID returns why an id cannot be sent as one segment of a path, or "". Dots,
-// slashes and control characters could become another path on the way, even
-// escaped. All else is for the service to judge.
+// unsafeID returns why an ID cannot be sent as a single path segment, or "". Proxies may
+// resolve dots, slashes and control characters to another path, even if they are escaped.
+// Everything else is left to the service.
 func unsafeID(id string) string {
 	switch {
 	case strings.TrimSpace(id) == "":
@@ -261,7 +266,7 @@ func unsafeID(id string) string {
 	return ""
 }
 
-// invalidIDError is the smithy.InvalidParamError of an id that could not be sent.
+// invalidIDError is the smithy.InvalidParamError of an ID that cannot be sent.
 type invalidIDError struct {
 	context string
 	reason  string
@@ -275,8 +280,8 @@ func (e *invalidIDError) SetContext(context string) { e.context = context }
 
 func (e *invalidIDError) AddNestedContext(nested string) { e.context += "." + nested }
 
-// resolveEndpoint chooses the region and finds its endpoint. It refuses settings that no
-// call can be made with, and pools that the client would look for in the wrong region.
+// resolveEndpoint chooses the region and resolves its endpoint. It returns an error if
+// the settings are invalid or the pool is in a region that the client must not call.
 func (c *call) resolveEndpoint(ctx context.Context) (err error) {
 	defer startTimer(ctx, c.journal.instruments.resolveEndpoint)()
 	if c.settings.err != nil {
@@ -289,19 +294,19 @@ func (c *call) resolveEndpoint(ctx context.Context) (err error) {
 	return err
 }
 
-// newInvocationID makes the ID that all attempts share.
+// newInvocationID generates the ID that all attempts share.
 func (c *call) newInvocationID() (err error) {
 	if c.invocationID, err = smithyrand.NewUUID(rand.Reader).GetUUID(); err != nil {
-		return fmt.Errorf("make an invocation ID: %w", err)
+		return fmt.Errorf("generate invocation ID: %w", err)
 	}
 	return nil
 }
 
-// tryFunc makes an attempt: a method of call.
+// tryFunc makes one attempt of a call.
 type tryFunc func(*call, context.Context, *attempt) (*DescribeIdentityPoolUsageOutput, error)
 
-// runAttempts makes attempts with try until one is final, and returns the last; nil if
-// there was none.
+// runAttempts makes attempts with try until one is final. It returns the last attempt, or
+// nil if there was none.
 func (c *call) runAttempts(ctx context.Context, try tryFunc) (*attempt, error) {
 	retryer := c.settings.retryers.of(c.region)
 	if c.refusal != nil {
@@ -328,9 +333,9 @@ func (c *call) newAttempt(number int) *attempt {
 	return a
 }
 
-// runAttempt makes one attempt in the time it has, and corrects what its failure shows to
-// be wrong with the clock or the credentials.
-func (c *call) runAttempt(ctx context.Context, number int) attempted {
+// runAttempt makes one attempt within its time limit. If the attempt failed because of the
+// clock or the credentials, it corrects them for the next one.
+func (c *call) runAttempt(ctx context.Context, number int) attemptResult {
 	a := c.newAttempt(number)
 	started := time.Now()
 	attemptCtx, span := ctx, tracing.Span(nil)
@@ -346,19 +351,19 @@ func (c *call) runAttempt(ctx context.Context, number int) attempted {
 
 	err := c.correctClock(a)
 	if err == nil {
-		return attempted{}
+		return attemptResult{}
 	}
 	err = c.renewCredentials(ctx, a, err)
 	if errors.Is(err, a.err) {
-		a.err = err // marked as corrected, or with the provider's error
+		a.err = err // now also contains the correction or the provider's error
 	}
 	if a.response == nil {
-		return attempted{err: err}
+		return attemptResult{err: err}
 	}
-	return attempted{err: err, header: a.response.Header}
+	return attemptResult{err: err, header: a.response.Header}
 }
 
-// retrieveCredentials gets the credentials of an attempt, then begins its time to send.
+// retrieveCredentials gets the credentials for an attempt, then starts its timeout.
 func (c *call) retrieveCredentials(ctx context.Context, a *attempt) (err error) {
 	defer startTimer(ctx, c.journal.instruments.resolveIdentity)()
 	if c.renewed != nil {
@@ -371,14 +376,14 @@ func (c *call) retrieveCredentials(ctx context.Context, a *attempt) (err error) 
 	return err
 }
 
-// buildRequest returns the request of an attempt. Each attempt has one of its own:
-// the transport may still be reading the last one's.
+// buildRequest returns a new request for each attempt, because the transport may still be
+// reading the previous one.
 func (c *call) buildRequest(ctx context.Context, a *attempt) *http.Request {
 	if a.number == 1 {
 		defer startTimer(ctx, c.journal.instruments.serialization)()
 	}
 	a.ownHeaders = [...]string{c.settings.userAgent, c.invocationID, attemptOfMax(a.number, c.maxAttempts)}
-	header := make(http.Header, 8) // three are still to come from the signer
+	header := make(http.Header, 8) // the signer adds three more
 	header["User-Agent"] = a.ownHeaders[0:1:1]
 	header[invocationHeader] = a.ownHeaders[1:2:2]
 	header[attemptHeader] = a.ownHeaders[2:3:3]
@@ -397,10 +402,10 @@ func (c *call) buildRequest(ctx context.Context, a *attempt) *http.Request {
 	return req
 }
 
-// operationURL returns the path of a pool's usage, with the id as one segment.
+// operationURL returns the path of a pool's usage, with the ID as a single segment.
 func operationURL(identityPoolID string) *url.URL {
-	// All but letters, digits and "-._~" is escaped, as the protocol wants it. Of
-	// what QueryEscape does, only the space is another matter.
+	// The protocol escapes everything but letters, digits and "-._~". QueryEscape does
+	// too, except that it turns a space into "+".
 	escaped := strings.ReplaceAll(url.QueryEscape(identityPoolID), "+", "%20")
 	const directory = "/identitypools/"
 	both := directory + identityPoolID + directory + escaped // one allocation
@@ -408,25 +413,23 @@ func operationURL(identityPoolID string) *url.URL {
 	return &url.URL{Path: both[:end], RawPath: both[end:]}
 }
 
-// attemptOfMax returns which of how many attempts this is, as the service expects it.
+// attemptOfMax returns the value of the header that numbers the attempts.
 func attemptOfMax(attempt, maxAttempts int) string {
 	switch {
 	case attempt == 1 && maxAttempts == retry.DefaultMaxAttempts:
-		return "attempt=1; max=3" // nearly always so
+		return "attempt=1; max=3" // the usual case, without an allocation
 	case maxAttempts <= 0:
 		return "attempt=" + strconv.Itoa(attempt)
 	}
 	return "attempt=" + strconv.Itoa(attempt) + "; max=" + strconv.Itoa(maxAttempts)
 }
 
-// sign signs the request of an attempt.
 func (c *call) sign(ctx context.Context, a *attempt, req *http.Request, payloadHash string, scope scope) error {
 	defer startTimer(ctx, c.journal.instruments.signing)()
 	return signRequest(ctx, c.settings.options.HTTPSignerV4, req, a.credentials,
 		payloadHash, scope, time.Now().Add(a.clock.offset), c.journal.signerOptions()...)
 }
 
-// send sends the request of an attempt.
 func (c *call) send(a *attempt, req *http.Request) (resp *http.Response, err error) {
 	a.request = req
 	if meter := c.journal.instruments.http; meter != nil {
@@ -439,8 +442,9 @@ func (c *call) send(a *attempt, req *http.Request) (resp *http.Response, err err
 	return a.response, err
 }
 
-// correctClock compares the time that an attempt was signed at with the time of its
-// response, and returns the attempt's error as it counts then.
+// correctClock compares the clock that signed the attempt with the Date of the response,
+// and sets the clock for the next attempt. It returns the attempt's error, marked as a
+// clock skew if the next attempt corrects it.
 func (c *call) correctClock(a *attempt) (err error) {
 	if c.settings.options.DisableClockSkewCorrection {
 		return a.err
@@ -450,9 +454,9 @@ func (c *call) correctClock(a *attempt) (err error) {
 	return err
 }
 
-// renewCredentials has the next attempt signed with other credentials, if failure is that
-// those of this one have expired. It returns failure, marked if there are others now, and
-// with the provider's error if it has one.
+// renewCredentials renews the credentials for the next attempt if failure reports that they
+// have expired. It returns failure, marked as corrected if there are new credentials, or
+// joined with the provider's error.
 func (c *call) renewCredentials(ctx context.Context, a *attempt, failure error) error {
 	isLast := c.maxAttempts > 0 && a.number >= c.maxAttempts
 	if isLast || c.hasRenewed || !expiredTokenCodes[apiErrorCode(failure)] {
@@ -476,16 +480,16 @@ func (c *call) renewCredentials(ctx context.Context, a *attempt, failure error) 
 	return &renewedCredentialsError{failure}
 }
 
-// decided keeps and reports what follows the last attempt.
-func (c *call) decided(ctx context.Context, d decision) {
+// onDecision records and logs what follows the last attempt.
+func (c *call) onDecision(ctx context.Context, d decision) {
 	last := c.last
 	last.decision = d
 	if c.refusal != nil && errors.Is(last.err, c.refusal) {
-		return // that was no attempt
+		return // nothing was attempted
 	}
 	c.journal.attemptEnded(ctx, c.record(last))
 	if last.number == 1 && last.err == nil {
-		return // its metadata is that of any call whose first attempt succeeded
+		return // the metadata already contains the one result
 	}
 	results := make([]retry.AttemptResult, last.number)
 	for a := last; a != nil; a = a.previous {
@@ -499,7 +503,7 @@ func (c *call) decided(ctx context.Context, d decision) {
 	noteAttempts(&last.metadata, results)
 }
 
-// record returns what is known of an attempt.
+// record returns what the logs and spans contain about an attempt.
 func (c *call) record(a *attempt) record {
 	r := record{
 		poolID:      c.poolID(),
@@ -512,7 +516,7 @@ func (c *call) record(a *attempt) record {
 		err:         a.err,
 	}
 	switch {
-	case a.request != nil: // whose target middleware may have changed
+	case a.request != nil: // middleware may have changed its host
 		r.host = a.request.URL.Host
 	case c.endpoint != nil:
 		r.host = c.endpoint.url.Host
@@ -523,7 +527,7 @@ func (c *call) record(a *attempt) record {
 	return r
 }
 
-// finalRecord returns what is known of the call when it ends, with err or without.
+// finalRecord returns the record of the whole call, which ended with err.
 func (c *call) finalRecord(err error) record {
 	last := c.last
 	if last == nil {
@@ -540,14 +544,15 @@ func (c *call) wrap(err error) error {
 	if c.last != nil {
 		attempts, retryable = c.last.number, c.last.decision.retryable
 	}
-	if attempts == 1 && c.last.request == nil && isOfSettings(err) {
-		attempts = 0 // nothing was sent in it
+	if attempts == 1 && c.last.request == nil && isSettingsError(err) {
+		attempts = 0 // nothing was sent
 	}
 	text := c.journal.errorText(err) + c.journal.secrets.Line(c.target(), maxTarget)
 	return newCallError(err, text, attempts, retryable)
 }
 
-// target returns which pool was queried where, in parentheses; "" before that is known.
+// target returns the pool, region and host for an error's text, or "" if the host is not
+// known yet.
 func (c *call) target() string {
 	r := c.finalRecord(nil)
 	if r.host == "" {
@@ -556,8 +561,8 @@ func (c *call) target() string {
 	return fmt.Sprintf(" (pool %s, region %s, host %s)", c.journal.secrets.Line(r.poolID, maxCode), cmp.Or(r.region, "none"), r.host)
 }
 
-// isOfSettings reports whether err was certain before anything could be sent.
-func isOfSettings(err error) bool {
+// isSettingsError reports whether err was caused by the settings.
+func isSettingsError(err error) bool {
 	var (
 		setting *ConfigurationError
 		region  *RegionMismatchError

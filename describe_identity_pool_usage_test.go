@@ -22,13 +22,13 @@ import (
 	"github.com/cognitosync/cognitosync-go/internal/clienttest"
 )
 
-// TestUserAgent compares all that the header says of this package.
+// TestUserAgent compares the parts of the header that this package adds.
 func TestUserAgent(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
 		tr := setup(t, path, func(o *cognitosync.Options) {
 			o.AppID = "inventory"
-			o.Retryer = nil // the client's own has a mode
+			o.Retryer = nil // only the default retryer has a mode
 			o.Credentials = sourcedCredentials{o.Credentials}
 		})
 		_, err := tr.call(t.Context())
@@ -39,8 +39,8 @@ func TestUserAgent(t *testing.T) {
 	})
 }
 
-// TestRequestHeaders shows that a request has no other headers than those that a recording
-// must not tell requests apart by.
+// TestRequestHeaders checks that a request only has headers that a recorder must not match
+// requests by.
 func TestRequestHeaders(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -54,7 +54,7 @@ func TestRequestHeaders(t *testing.T) {
 	})
 }
 
-// sourcedCredentials tell where they come from.
+// sourcedCredentials is a provider that reports its sources.
 type sourcedCredentials struct{ aws.CredentialsProvider }
 
 func (sourcedCredentials) ProviderSources() []aws.CredentialSource {
@@ -112,7 +112,7 @@ func TestCancelDuringAttempt(t *testing.T) {
 	})
 }
 
-// TestCancelDuringAnswer ends the call between the headers of a response and its body.
+// TestCancelDuringAnswer cancels the call between the headers and the body of a response.
 func TestCancelDuringAnswer(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -129,7 +129,7 @@ func TestCancelDuringAnswer(t *testing.T) {
 				tr := setup(t, path, func(o *cognitosync.Options) {
 					o.HTTPClient = clienttest.Doer(func(req *http.Request) (*http.Response, error) {
 						resp, err := http.DefaultTransport.RoundTrip(req)
-						cancel(errOwnCause) // the head is there
+						cancel(errOwnCause) // the headers have been received
 						return resp, err
 					})
 				})
@@ -145,7 +145,7 @@ func TestCancelDuringAnswer(t *testing.T) {
 	}
 }
 
-// TestContextDoneBefore makes calls that are over before they begin.
+// TestContextDoneBefore makes calls whose context is already done.
 func TestContextDoneBefore(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -169,7 +169,7 @@ func TestContextDoneBefore(t *testing.T) {
 	})
 }
 
-// TestResultMetadata shows what the SDK's functions find in the metadata of an output.
+// TestResultMetadata reads the metadata of an output with the SDK's functions.
 func TestResultMetadata(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -215,7 +215,7 @@ func TestResultMetadata(t *testing.T) {
 	})
 }
 
-// TestMetadataOfOneAttempt shows that a call that succeeds at once has one attempt.
+// TestMetadataOfOneAttempt checks the result of an attempt that succeeds immediately.
 func TestMetadataOfOneAttempt(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -229,14 +229,14 @@ func TestMetadataOfOneAttempt(t *testing.T) {
 			require.NoError(t, attempts.Results[0].Err)
 			assert.False(t, attempts.Results[0].Retryable)
 			assert.False(t, attempts.Results[0].Retried)
-			id, _ := awsmiddleware.GetRequestIDMetadata(output.ResultMetadata) // and not in the attempt's
+			id, _ := awsmiddleware.GetRequestIDMetadata(output.ResultMetadata) // the attempt's metadata is empty
 			assert.Equal(t, tr.server.Requests().Last().RequestID, id)
 		}
 	})
 }
 
-// TestMetadataWithoutClock shows that there is no measured skew where its correction
-// is switched off.
+// TestMetadataWithoutClock checks that no clock skew is measured if its correction is
+// disabled.
 func TestMetadataWithoutClock(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -250,8 +250,9 @@ func TestMetadataWithoutClock(t *testing.T) {
 	})
 }
 
-// TestTraceID shows that a Lambda function tells which invocation it is, so that one
-// that calls itself is noticed. It is not parallel: it is about the environment.
+// TestTraceID checks that requests contain the trace ID of a Lambda invocation, which AWS
+// uses to detect functions that call themselves. It is not parallel, because it sets
+// environment variables.
 func TestTraceID(t *testing.T) {
 	const trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8"
 	for _, test := range []struct{ name, function, want string }{
@@ -274,7 +275,7 @@ func TestTraceID(t *testing.T) {
 	}
 }
 
-// TestUnsendableIDs shows that no id becomes another path: what could is refused.
+// TestUnsendableIDs checks that an ID that could change the path is rejected.
 func TestUnsendableIDs(t *testing.T) {
 	t.Parallel()
 	for _, id := range []string{

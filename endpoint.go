@@ -17,77 +17,75 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/cognitosync/cognitosync-go/internal/endpoints"
-	"github.com/cognitosync/cognitosync-go/internal/redact"
 )
 
-// defaultSigningName is the service's name in a signature's scope.
+// defaultSigningName is the service's name in the scope of a signature.
 const defaultSigningName = "cognito-sync"
 
-// EndpointResolverOptions select among the endpoints of a region.
+// EndpointResolverOptions select one of the endpoints of a region.
 type EndpointResolverOptions struct {
-	// Logger is for an [EndpointResolver] to log to. nil means Options.Logger.
+	// Logger is the log of an [EndpointResolver]. nil means [Options.Logger].
 	Logger logging.Logger
 
-	// LogDeprecated asks an [EndpointResolver] to log that an endpoint is deprecated;
-	// of the service's own endpoints none is. The client sets it where
-	// Options.ClientLogMode has aws.LogDeprecatedUsage.
+	// LogDeprecated makes an [EndpointResolver] log that an endpoint is deprecated. None of
+	// AWS's endpoints for the service is. The client sets LogDeprecated if
+	// [Options.ClientLogMode] contains [aws.LogDeprecatedUsage].
 	LogDeprecated bool
 
 	// DisableHTTPS sends requests over plain HTTP.
 	DisableHTTPS bool
 
 	// UseFIPSEndpoint selects the endpoint with FIPS 140 validated cryptography.
-	// LoadDefaultConfig takes it from AWS_USE_FIPS_ENDPOINT.
+	// LoadDefaultConfig sets it from AWS_USE_FIPS_ENDPOINT.
 	UseFIPSEndpoint aws.FIPSEndpointState
 
-	// UseDualStackEndpoint selects the endpoint that speaks IPv6 and IPv4.
-	// LoadDefaultConfig takes it from AWS_USE_DUALSTACK_ENDPOINT.
+	// UseDualStackEndpoint selects the endpoint that supports IPv6 and IPv4.
+	// LoadDefaultConfig sets it from AWS_USE_DUALSTACK_ENDPOINT.
 	UseDualStackEndpoint aws.DualStackEndpointState
 
-	// ResolvedRegion is the real region where Options.Region is a pseudo region such
-	// as "fips-us-west-2". The client fills it for an [EndpointResolver].
+	// ResolvedRegion is the actual region if [Options.Region] is a pseudo region such as
+	// "fips-us-west-2". The client sets it for an [EndpointResolver].
 	ResolvedRegion string
 }
 
-// GetDisableHTTPS returns DisableHTTPS. It serves aws.GetDisableHTTPS.
+// GetDisableHTTPS returns DisableHTTPS, for [aws.GetDisableHTTPS].
 func (o EndpointResolverOptions) GetDisableHTTPS() bool { return o.DisableHTTPS }
 
-// GetUseFIPSEndpoint returns UseFIPSEndpoint. It serves aws.GetUseFIPSEndpoint.
+// GetUseFIPSEndpoint returns UseFIPSEndpoint, for [aws.GetUseFIPSEndpoint].
 func (o EndpointResolverOptions) GetUseFIPSEndpoint() aws.FIPSEndpointState {
 	return o.UseFIPSEndpoint
 }
 
-// GetUseDualStackEndpoint returns UseDualStackEndpoint. It serves
-// aws.GetUseDualStackEndpoint.
+// GetUseDualStackEndpoint returns UseDualStackEndpoint, for [aws.GetUseDualStackEndpoint].
 func (o EndpointResolverOptions) GetUseDualStackEndpoint() aws.DualStackEndpointState {
 	return o.UseDualStackEndpoint
 }
 
-// GetResolvedRegion returns ResolvedRegion. It serves aws.GetResolvedRegion.
+// GetResolvedRegion returns ResolvedRegion, for [aws.GetResolvedRegion].
 func (o EndpointResolverOptions) GetResolvedRegion() string { return o.ResolvedRegion }
 
-// selectsLike reports whether both select the same endpoints, and are logged to the same.
+// selectsLike reports whether o and other are equal.
 func (o EndpointResolverOptions) selectsLike(other EndpointResolverOptions) bool {
 	sameLogger := same(o.Logger, other.Logger)
-	o.Logger, other.Logger = nil, nil // there may be a function in it, which == panics of
+	o.Logger, other.Logger = nil, nil // == panics if a logger is not comparable
 	return sameLogger && o == other
 }
 
-// EndpointResolverV2 finds the URL that a request is sent to. The answer's
-// properties may carry another signing name or region, as smithy auth options.
+// EndpointResolverV2 resolves the URL that requests are sent to. The auth options in the
+// endpoint's properties may set the service name and the region to sign for.
 type EndpointResolverV2 interface {
 	ResolveEndpoint(ctx context.Context, params EndpointParameters) (smithyendpoints.Endpoint, error)
 }
 
-// EndpointParameters are what a call says about the endpoint it wants.
+// EndpointParameters are the parameters for resolving an endpoint.
 type EndpointParameters struct {
-	Region       *string // nil when the client has none
+	Region       *string // nil if there is none
 	UseDualStack *bool   // nil means false
 	UseFIPS      *bool   // nil means false
-	Endpoint     *string // Options.BaseEndpoint; nil when there is none
+	Endpoint     *string // Options.BaseEndpoint; nil if there is none
 }
 
-// WithDefaults returns a copy whose nil switches are false.
+// WithDefaults returns a copy in which UseDualStack and UseFIPS are false if they were nil.
 func (p EndpointParameters) WithDefaults() EndpointParameters {
 	if p.UseDualStack == nil {
 		p.UseDualStack = aws.Bool(false)
@@ -98,7 +96,7 @@ func (p EndpointParameters) WithDefaults() EndpointParameters {
 	return p
 }
 
-// ValidateRequired returns an error if a switch is nil.
+// ValidateRequired returns an error if UseDualStack or UseFIPS is nil.
 func (p EndpointParameters) ValidateRequired() error {
 	if p.UseDualStack == nil {
 		return errors.New("parameter UseDualStack is required")
@@ -109,13 +107,13 @@ func (p EndpointParameters) ValidateRequired() error {
 	return nil
 }
 
-// NewDefaultEndpointResolverV2 returns the resolver that follows the rules AWS
-// publishes for the service's endpoints, for every partition.
+// NewDefaultEndpointResolverV2 returns a resolver that follows the rules that AWS publishes
+// for the service's endpoints, in all partitions.
 func NewDefaultEndpointResolverV2() EndpointResolverV2 { return defaultResolver{} }
 
 type defaultResolver struct{}
 
-// ResolveEndpoint applies the rules. Its errors contain the rules' own reasons.
+// ResolveEndpoint applies the rules. Its errors contain the texts of the rules.
 func (defaultResolver) ResolveEndpoint(_ context.Context, params EndpointParameters) (smithyendpoints.Endpoint, error) {
 	params = params.WithDefaults()
 	uri, err := endpoints.Resolve(endpoints.Params{
@@ -130,8 +128,7 @@ func (defaultResolver) ResolveEndpoint(_ context.Context, params EndpointParamet
 	return smithyendpoints.Endpoint{URI: uri, Headers: http.Header{}}, nil
 }
 
-// routing is what decides about region and endpoint: the fields of [Options] of these
-// names.
+// routing has the options that determine the region and the endpoint.
 type routing struct {
 	region        string
 	baseEndpoint  *string
@@ -143,44 +140,42 @@ type routing struct {
 	usePoolRegion bool
 }
 
-// router finds the region and the endpoint of a call.
+// router chooses the region and resolves the endpoint of a call.
 type router struct {
 	routing
-	home string    // region, or what it stands for if it is a pseudo region
-	fips bool      // region is a pseudo region that asks for FIPS
-	near *endpoint // of home; nil if that is for a resolver to say, or wrong
+	home         string    // the region of the client, not a pseudo region
+	fips         bool      // region is a pseudo region that selects FIPS
+	homeEndpoint *endpoint // nil if a resolver of the caller's decides, or home is invalid
 }
 
 func newRouter(routing routing) *router {
 	r := &router{routing: routing}
 	r.home, r.fips = endpoints.RealRegion(r.region)
 	if r.followsRules() && endpoints.IsHostLabel(r.home) {
-		r.near, _ = r.resolve(context.Background(), r.home) // an error is found again by the call
+		r.homeEndpoint, _ = r.resolve(context.Background(), r.home) // the call reports an error
 	}
 	return r
 }
 
-// followsRules reports whether AWS's rules, and no code of the caller's, decide
-// about endpoints.
+// followsRules reports whether AWS's rules, not a resolver of the caller's, resolve
+// endpoints.
 func (r *router) followsRules() bool {
 	_, ok := r.resolver.(defaultResolver)
 	return ok && r.legacy == nil
 }
 
-// regionOf returns the region that a pool is in and requests are signed for. A pool id
-// that names another one than the client's decides, where the caller wants that, or is
-// refused.
+// regionOf returns the region to call for a pool. If the region in the pool's ID is not the
+// client's, regionOf returns it or rejects the pool, depending on the options.
 func (r *router) regionOf(identityPoolID string) (string, error) {
 	if r.home != "" && !endpoints.IsHostLabel(r.home) {
-		return "", &ConfigurationError{Setting: "Region", Err: fmt.Errorf(
-			"invalid input region %q: not a host label", redact.Printable(r.region, maxCode))}
+		return "", &ConfigurationError{Setting: "Region", Err: endpoints.InvalidRegion(r.region)}
 	}
 	region := endpoints.PoolRegion(identityPoolID)
 	custom := r.baseEndpoint != nil || !r.followsRules()
 	switch {
 	case region == "" || region == r.home:
 		return r.home, nil
-	// The credentials are of no use in another partition, so they must not travel there.
+	// The credentials are not valid in another partition, so they must not be sent there.
 	case r.usePoolRegion && (custom || r.home == "" || endpoints.SamePartition(region, r.home)):
 		return region, nil
 	case custom || r.home == "":
@@ -189,19 +184,19 @@ func (r *router) regionOf(identityPoolID string) (string, error) {
 	return "", &RegionMismatchError{IdentityPoolId: identityPoolID, PoolRegion: region, ClientRegion: r.home}
 }
 
-// endpointOf returns the endpoint for a region; "" is none. Every failure is found here,
-// before anything is sent.
+// endpointOf returns the endpoint of a region, which may be "". It rejects every endpoint
+// that requests cannot be sent to or signed for.
 func (r *router) endpointOf(ctx context.Context, region string) (*endpoint, error) {
-	if r.near != nil && region == r.home {
-		return r.near, nil
+	if r.homeEndpoint != nil && region == r.home {
+		return r.homeEndpoint, nil
 	}
 	return r.resolve(ctx, region)
 }
 
-// scope is the service and the region that a request is signed for.
+// scope has the names of the service and the region that a request is signed for.
 type scope struct{ name, region string }
 
-// endpoint is where a request goes and what it is signed for.
+// endpoint is the target of a request.
 type endpoint struct {
 	url     url.URL
 	headers http.Header
@@ -209,7 +204,7 @@ type endpoint struct {
 	setting string // the field of Options that it comes from
 }
 
-// apply directs a request that has the operation's path to the endpoint.
+// apply sends req to the endpoint. req.URL has the operation's path.
 func (e *endpoint) apply(req *http.Request) {
 	if e.url.EscapedPath() != "" {
 		req.URL.RawPath = e.url.EscapedPath() + req.URL.EscapedPath()
@@ -221,7 +216,7 @@ func (e *endpoint) apply(req *http.Request) {
 	}
 }
 
-// resolve asks the resolvers for the endpoint of a region, and checks what they say.
+// resolve resolves the endpoint of a region and checks it.
 func (r *router) resolve(ctx context.Context, region string) (*endpoint, error) {
 	found, err := r.legacyEndpoint(region)
 	var notFound *aws.EndpointNotFoundError
@@ -234,35 +229,52 @@ func (r *router) resolve(ctx context.Context, region string) (*endpoint, error) 
 	if reason := endpoints.Unusable(&found.url); reason != "" {
 		return nil, &ConfigurationError{Setting: found.setting, Err: fmt.Errorf("endpoint %q: %s", endpoints.Origin(&found.url), reason)}
 	}
-	found.url.Path = strings.TrimRight(found.url.Path, "/")
-	found.url.RawPath = strings.TrimRight(found.url.RawPath, "/")
+	found.url = normalized(&found.url)
 	found.scope.name = cmp.Or(r.signingName, found.scope.name, defaultSigningName)
 	found.scope.region = cmp.Or(r.signingRegion, found.scope.region, region)
 	switch {
 	case found.scope.region == "":
-		return nil, &ConfigurationError{Setting: "Region", Err: errors.New("missing: requests are signed for a region")}
+		return nil, &ConfigurationError{Setting: "Region", Err: errors.New("missing: " + regionAdvice)}
 	case !canBeSignedFor(found.scope.region), !canBeSignedFor(found.scope.name):
 		return nil, &ConfigurationError{Setting: found.setting, Err: fmt.Errorf(
-			"cannot sign for service %q in region %q", found.scope.name, found.scope.region)}
+			"cannot sign for service %q in region %q: both must be printable ASCII without spaces, slashes and commas",
+			found.scope.name, found.scope.region)}
 	}
 	return found, nil
 }
 
-// resolvedEndpoint asks EndpointResolverV2.
+// regionAdvice is what to do if there is no region.
+const regionAdvice = "set AWS_REGION or Options.Region, or use pool IDs with a region and Options.UseIdentityPoolRegion"
+
+// normalized returns the scheme, the host and the path of u. Because AWS normalizes the path
+// before it checks the signature, the path has no ".", ".." or empty segments. It does not
+// end with a slash.
+func normalized(u *url.URL) url.URL {
+	root := url.URL{Scheme: u.Scheme, Host: u.Host, Path: "/"}
+	n := *root.JoinPath(u.EscapedPath())
+	n.Path, n.RawPath = strings.TrimSuffix(n.Path, "/"), strings.TrimSuffix(n.RawPath, "/")
+	return n
+}
+
+// resolvedEndpoint calls EndpointResolverV2.
 func (r *router) resolvedEndpoint(ctx context.Context, region string) (*endpoint, error) {
 	params := EndpointParameters{
 		UseFIPS:      aws.Bool(r.fips || r.options.UseFIPSEndpoint == aws.FIPSEndpointStateEnabled),
 		UseDualStack: aws.Bool(r.options.UseDualStackEndpoint == aws.DualStackEndpointStateEnabled),
 	}
 	if r.baseEndpoint != nil {
-		params.Endpoint = aws.String(*r.baseEndpoint) // the client's own is not the resolver's to change
+		params.Endpoint = aws.String(*r.baseEndpoint) // a copy, because the resolver may change it
 	}
 	if region != "" {
 		params.Region = aws.String(region)
 	}
 	resolved, err := r.resolver.ResolveEndpoint(ctx, params)
 	if err != nil {
-		return nil, &ConfigurationError{Setting: r.endpointSetting(), Err: &resolverError{err}}
+		err = &resolverError{err}
+		if region == "" && r.endpointSetting() == "Region" {
+			err = fmt.Errorf("%w: %s", err, regionAdvice)
+		}
+		return nil, &ConfigurationError{Setting: r.endpointSetting(), Err: err}
 	}
 
 	found := &endpoint{url: resolved.URI, headers: resolved.Headers, setting: r.endpointSetting()}
@@ -280,8 +292,8 @@ func (r *router) resolvedEndpoint(ctx context.Context, region string) (*endpoint
 	return found, nil
 }
 
-// resolverError is an error of a resolver. Its text repeats no more of a URL than scheme
-// and host.
+// resolverError is an error of a resolver. Its text contains only the scheme and the host
+// of a URL, because the rest may contain secrets.
 type resolverError struct{ err error }
 
 func (e *resolverError) Error() string {
@@ -289,10 +301,10 @@ func (e *resolverError) Error() string {
 }
 func (e *resolverError) Unwrap() error { return e.err }
 
-// schemeSigV4 is smithy's name for the only way this service is signed for.
+// schemeSigV4 is the ID of the service's only auth scheme.
 const schemeSigV4 = "aws.auth#sigv4"
 
-// endpointSetting names the field that decides about a resolver's answer.
+// endpointSetting returns the option that determines what EndpointResolverV2 returns.
 func (r *router) endpointSetting() string {
 	_, rules := r.resolver.(defaultResolver)
 	switch {
@@ -304,8 +316,8 @@ func (r *router) endpointSetting() string {
 	return "Region"
 }
 
-// legacyEndpoint asks the deprecated resolver, which comes first where there is
-// one. Its EndpointNotFoundError leaves the choice to EndpointResolverV2.
+// legacyEndpoint calls the deprecated resolver, if there is one. EndpointResolverV2 is used
+// if it returns an EndpointNotFoundError.
 func (r *router) legacyEndpoint(region string) (*endpoint, error) {
 	if r.legacy == nil {
 		return nil, nil
@@ -322,7 +334,7 @@ func (r *router) legacyEndpoint(region string) (*endpoint, error) {
 		return nil, &ConfigurationError{Setting: "EndpointResolver", Err: &resolverError{err}}
 	}
 	uri, err := url.Parse(resolved.URL)
-	if err != nil { // whose text is the whole URL, with what may be secret in it
+	if err != nil { // its text contains the whole URL, which may contain secrets
 		return nil, &ConfigurationError{Setting: "EndpointResolver", Err: errors.New("the endpoint is not a valid URL")}
 	}
 	if r.options.DisableHTTPS && !resolved.HostnameImmutable && uri.Scheme == "https" {
@@ -331,23 +343,23 @@ func (r *router) legacyEndpoint(region string) (*endpoint, error) {
 	return &endpoint{setting: "EndpointResolver", url: *uri, scope: scope{name: resolved.SigningName, region: resolved.SigningRegion}}, nil
 }
 
-// canBeSignedFor reports whether a service's or region's name can stand in a
-// signature's scope: anything else would break the Authorization header.
+// canBeSignedFor reports whether the scope of a signature can contain the name of a service
+// or a region. Any other name would break the Authorization header.
 func canBeSignedFor(name string) bool {
 	return name != "" && !strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' || r == '/' || r == ',' })
 }
 
-// EndpointResolver finds the URL for a region. It is asked before [EndpointResolverV2],
-// which has the choice where the error is an *aws.EndpointNotFoundError.
+// EndpointResolver resolves the URL for a region. It takes precedence over
+// [EndpointResolverV2], unless its error is an [*aws.EndpointNotFoundError].
 //
-// Deprecated: set [Options.BaseEndpoint], or implement [EndpointResolverV2].
+// Deprecated: Set [Options.BaseEndpoint] or implement [EndpointResolverV2].
 type EndpointResolver interface {
 	ResolveEndpoint(region string, options EndpointResolverOptions) (aws.Endpoint, error)
 }
 
-// EndpointResolverFunc is a function as an [EndpointResolver].
+// EndpointResolverFunc is an adapter that lets a function be an [EndpointResolver].
 //
-// Deprecated: set [Options.BaseEndpoint], or implement [EndpointResolverV2].
+// Deprecated: Set [Options.BaseEndpoint] or implement [EndpointResolverV2].
 type EndpointResolverFunc func(region string, options EndpointResolverOptions) (aws.Endpoint, error)
 
 // ResolveEndpoint calls fn.
@@ -355,11 +367,11 @@ func (fn EndpointResolverFunc) ResolveEndpoint(region string, options EndpointRe
 	return fn(region, options)
 }
 
-// EndpointResolverFromURL returns a resolver that gives the URL for every region, with what
-// the option functions make of it. Requests are signed for the region, unless one of them
-// sets another.
+// EndpointResolverFromURL returns a resolver that returns the same URL for every region. The
+// option functions can change the endpoint. Requests are signed for the region that is
+// resolved, unless an option function sets another.
 //
-// Deprecated: set [Options.BaseEndpoint].
+// Deprecated: Set [Options.BaseEndpoint].
 func EndpointResolverFromURL(url string, optFns ...func(*aws.Endpoint)) EndpointResolver {
 	endpoint := aws.Endpoint{URL: url, Source: aws.EndpointSourceCustom}
 	for _, fn := range optFns {
@@ -372,10 +384,10 @@ func EndpointResolverFromURL(url string, optFns ...func(*aws.Endpoint)) Endpoint
 	})
 }
 
-// NewDefaultEndpointResolver returns a resolver that follows the rules AWS publishes for
-// the service's endpoints. Without a region its error is an *aws.MissingRegionError.
+// NewDefaultEndpointResolver returns a resolver that follows the rules that AWS publishes
+// for the service's endpoints. Without a region it returns an [*aws.MissingRegionError].
 //
-// Deprecated: use [NewDefaultEndpointResolverV2].
+// Deprecated: Use [NewDefaultEndpointResolverV2].
 func NewDefaultEndpointResolver() EndpointResolver { return EndpointResolverFunc(resolveByRules) }
 
 func resolveByRules(region string, options EndpointResolverOptions) (aws.Endpoint, error) {

@@ -42,7 +42,7 @@ func TestEndpointResolverV2(t *testing.T) {
 		properties smithy.Properties
 		params     cognitosync.EndpointParameters
 		url        string
-		scope      string // of the signature, without key and date
+		scope      string // of the signature, without the key and the date
 	}{
 		{
 			name:    "plain",
@@ -106,7 +106,7 @@ func TestEndpointResolverV2(t *testing.T) {
 							Properties: test.properties,
 						}, nil
 					})), test.options)
-				_, _ = describe(t.Context(), t, client, anyPool) // refused: the fake is not at this path
+				_, _ = describe(t.Context(), t, client, anyPool) // fails: the fake is not at this path
 				require.Equal(t, []cognitosync.EndpointParameters{test.params}, params)
 				s.sent = s.wire.Take()
 				require.Len(t, s.sent, 1)
@@ -135,8 +135,8 @@ func TestEndpointParameters(t *testing.T) {
 	assert.True(t, *set.WithDefaults().UseDualStack)
 }
 
-// TestLegacyEndpointResolver is about the deprecated resolvers of an aws.Config, with
-// which many tests point at a server of their own.
+// TestLegacyEndpointResolver uses the deprecated resolvers of an aws.Config. Users' tests
+// often use them to call their own server.
 func TestLegacyEndpointResolver(t *testing.T) {
 	t.Parallel()
 	type options = cognitosync.EndpointResolverOptions
@@ -146,7 +146,7 @@ func TestLegacyEndpointResolver(t *testing.T) {
 		options  func(*cognitosync.Options)
 		endpoint aws.Endpoint
 		err      error
-		asked    string // the region the resolver is asked for
+		asked    string // the region that the resolver is called with
 		with     options
 		url      string
 		scope    string
@@ -237,7 +237,7 @@ func TestLegacyEndpointResolver(t *testing.T) {
 					assert.Equal(t, firstOf(test.asked, cfg.Region), region)
 					if assert.Len(t, opts, 1) {
 						want := test.with
-						want.Logger = logging.Nop{} // the client's
+						want.Logger = logging.Nop{} // the client's default
 						assert.Equal(t, want, opts[0])
 					}
 					return test.endpoint, test.err
@@ -261,7 +261,7 @@ func TestLegacyEndpointResolver(t *testing.T) {
 	}
 }
 
-// TestEndpointResolverFromURL shows that a resolver keeps nothing from one region to the next.
+// TestEndpointResolverFromURL checks that a resolver has no state.
 func TestEndpointResolverFromURL(t *testing.T) {
 	t.Parallel()
 	resolver := cognitosync.EndpointResolverFromURL("http://local.test")
@@ -278,7 +278,7 @@ func TestDefaultEndpointResolver(t *testing.T) {
 		name    string
 		region  string
 		options cognitosync.EndpointResolverOptions
-		want    aws.Endpoint // but for what is always the same
+		want    aws.Endpoint // without the fields that are always the same
 		err     string
 	}{
 		{name: "a region", region: "us-east-1",
@@ -292,7 +292,7 @@ func TestDefaultEndpointResolver(t *testing.T) {
 			want: aws.Endpoint{URL: "https://cognito-sync-fips.us-west-2.amazonaws.com", PartitionID: "aws", SigningRegion: "us-west-2"}},
 		{name: "a resolved region", region: "us-east-1", options: cognitosync.EndpointResolverOptions{ResolvedRegion: "us-west-2"},
 			want: aws.Endpoint{URL: "https://cognito-sync.us-west-2.amazonaws.com", PartitionID: "aws", SigningRegion: "us-west-2"}},
-		{name: "no host label", region: "us east 1", err: `invalid input region "us east 1"`},
+		{name: "no host label", region: "us east 1", err: `invalid region "us east 1"`},
 		{name: "no region", err: new(aws.MissingRegionError).Error()},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -314,7 +314,8 @@ func TestDefaultEndpointResolver(t *testing.T) {
 	assert.ErrorAs(t, err, &missing)
 }
 
-// TestDefaultEndpointResolverOfAClient has every call go where it goes without the resolver.
+// TestDefaultEndpointResolverOfAClient checks that setting the default resolver does not
+// change the endpoint.
 func TestDefaultEndpointResolverOfAClient(t *testing.T) {
 	t.Parallel()
 	for _, region := range []string{"us-east-1", "fips-us-west-2", "cn-north-1"} {
@@ -345,7 +346,8 @@ func TestDefaultEndpointResolverOfAClient(t *testing.T) {
 	}
 }
 
-// TestDefaultEndpointResolverV2Headers shows that callers can add headers to its endpoints.
+// TestDefaultEndpointResolverV2Headers checks that callers can add headers to an endpoint of
+// the default resolver.
 func TestDefaultEndpointResolverV2Headers(t *testing.T) {
 	t.Parallel()
 	for _, endpoint := range []*string{nil, aws.String("http://local.test")} {
@@ -358,8 +360,8 @@ func TestDefaultEndpointResolverV2Headers(t *testing.T) {
 	}
 }
 
-// TestResolverOptions shows that a legacy resolver can read its options with the SDK's
-// own functions.
+// TestResolverOptions checks that a legacy resolver can read its options with the SDK's
+// functions.
 func TestResolverOptions(t *testing.T) {
 	t.Parallel()
 	options := cognitosync.EndpointResolverOptions{
@@ -381,7 +383,7 @@ func TestResolverOptions(t *testing.T) {
 	assert.Equal(t, "us-west-2", region)
 }
 
-// TestUseIdentityPoolRegion queries each pool in the region that its ID names.
+// TestUseIdentityPoolRegion queries each pool in the region of its ID.
 func TestUseIdentityPoolRegion(t *testing.T) {
 	t.Parallel()
 	fips := func(o *cognitosync.Options) { o.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateEnabled }
@@ -430,15 +432,15 @@ func TestUseIdentityPoolRegion(t *testing.T) {
 	}
 }
 
-// TestUseIdentityPoolRegionOfAnotherPartition refuses a pool for which the client's
-// credentials are of no use, so that the session token does not travel there.
+// TestUseIdentityPoolRegionOfAnotherPartition checks that a pool in another partition is
+// rejected, so that the session token is not sent there.
 func TestUseIdentityPoolRegionOfAnotherPartition(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct{ region, id string }{
-		{"us-east-1", "cn-north-1:1"},
-		{"us-east-1", "us-gov-west-1:1"},
-		{"fips-us-east-1", "us-iso-east-1:1"},
-		{"cn-north-1", "us-east-1:1"},
+	for _, test := range []struct{ region, id, partition string }{
+		{"us-east-1", "cn-north-1:1", "aws-cn"},
+		{"us-east-1", "us-gov-west-1:1", "aws-us-gov"},
+		{"fips-us-east-1", "us-iso-east-1:1", "aws-iso"},
+		{"cn-north-1", "us-east-1:1", "aws"},
 	} {
 		t.Run(test.region+" "+test.id, func(t *testing.T) {
 			t.Parallel()
@@ -447,14 +449,14 @@ func TestUseIdentityPoolRegionOfAnotherPartition(t *testing.T) {
 				output, err := tr.callPool(t.Context(), test.id)
 				requireFailure(t, output, err)
 				requireAs[*cognitosync.RegionMismatchError](t, err)
-				assert.ErrorContains(t, err, "credentials of that partition")
+				assert.Regexp(t, "use a client with a region and credentials of partition "+test.partition+"$", err.Error())
 				assert.Zero(t, tr.server.Requests().Count())
 			})
 		})
 	}
 }
 
-// TestUseIdentityPoolRegionOfACall sets the option for one call alone.
+// TestUseIdentityPoolRegionOfACall sets the option for one call only.
 func TestUseIdentityPoolRegionOfACall(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -469,8 +471,8 @@ func TestUseIdentityPoolRegionOfACall(t *testing.T) {
 	})
 }
 
-// TestUseIdentityPoolRegionWithEndpoint signs for the pool's region, and sends where
-// the caller says.
+// TestUseIdentityPoolRegionWithEndpoint checks that requests to a custom endpoint are signed
+// for the pool's region.
 func TestUseIdentityPoolRegionWithEndpoint(t *testing.T) {
 	t.Parallel()
 	for _, region := range []string{"us-east-1", ""} {
@@ -491,8 +493,8 @@ func TestUseIdentityPoolRegionWithEndpoint(t *testing.T) {
 	}
 }
 
-// TestRegionMismatch notices a pool of another region before it dials, asks for
-// credentials, or waits.
+// TestRegionMismatch checks that a pool in another region is rejected before the client
+// dials, retrieves credentials or waits.
 func TestRegionMismatch(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -536,11 +538,11 @@ func TestRegionMismatch(t *testing.T) {
 					return
 				}
 				assert.Zero(t, dials.Load())
-				assert.Zero(t, retrieved.Load(), "credentials asked for in vain")
+				assert.Zero(t, retrieved.Load(), "credentials retrieved")
 				assert.Equal(t, test.want, requireAs[*cognitosync.RegionMismatchError](t, err))
 				advice := "UseIdentityPoolRegion"
 				if strings.HasPrefix(test.id, "cn-") {
-					advice = "credentials of that partition"
+					advice = "credentials of partition aws-cn"
 				}
 				for _, word := range []string{test.want.PoolRegion, test.want.ClientRegion, advice} {
 					assert.Contains(t, err.Error(), word)
@@ -550,8 +552,8 @@ func TestRegionMismatch(t *testing.T) {
 	}
 }
 
-// TestNoMismatchWithACustomEndpoint leaves it to an endpoint of the caller's which
-// pools it knows.
+// TestNoMismatchWithACustomEndpoint checks that pools of any region are sent to a custom
+// endpoint.
 func TestNoMismatchWithACustomEndpoint(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -578,8 +580,8 @@ func TestNoMismatchWithACustomEndpoint(t *testing.T) {
 	}
 }
 
-// hostileRegions are what somebody might put before an id's colon, or in a
-// configuration, to have requests go elsewhere.
+// hostileRegions are texts in an ID or a configuration that could send requests to another
+// host.
 var hostileRegions = []string{
 	"evil.example", "evil.example#", "evil.example?", "evil.example%23", "@evil.example", "user@evil.example",
 	"us-east-1.evil.example", "us-east-1.amazonaws.com.evil.example", "evil.us-east-1",
@@ -589,7 +591,7 @@ var hostileRegions = []string{
 	"[::1]", "127.0.0.1", "localhost", "169.254.169.254", strings.Repeat("a", 64), "us-" + strings.Repeat("a", 64) + "-1",
 }
 
-// TestHostileIDs shows that no id makes a client ask another host than one of AWS's.
+// TestHostileIDs checks that no ID makes a client call a host that is not AWS's.
 func TestHostileIDs(t *testing.T) {
 	t.Parallel()
 	for _, hostile := range hostileRegions {
@@ -617,8 +619,7 @@ func TestHostileIDs(t *testing.T) {
 	}
 }
 
-// TestHostileRegions shows the same of a region in the client's configuration, which
-// may be any host label.
+// TestHostileRegions checks the same for the client's region, which may be any host label.
 func TestHostileRegions(t *testing.T) {
 	t.Parallel()
 	for _, hostile := range hostileRegions {
@@ -627,14 +628,14 @@ func TestHostileRegions(t *testing.T) {
 			bothPaths(t, func(t *testing.T, path string) {
 				tr := setupWorld(t, path, hostile)
 				_, err := tr.callPool(t.Context(), "1")
-				require.Error(t, err) // no such pool, at best
+				require.Error(t, err) // at best, there is no such pool
 				for _, request := range tr.server.Requests() {
 					assert.Equal(t, "cognito-sync."+hostile+".amazonaws.com", request.Host)
 					assert.Regexp(t, `^[0-9A-Za-z-]{1,63}$`, hostile)
 				}
 				var unreachable *url.Error
 				switch {
-				case errors.As(err, &unreachable): // a region that AWS could have, but not this server
+				case errors.As(err, &unreachable): // a possible region of AWS, which this server does not have
 					assert.Contains(t, unreachable.URL, "://cognito-sync."+hostile+".amazonaws.com/")
 					assert.Regexp(t, `^[0-9A-Za-z-]{1,63}$`, hostile)
 				case tr.server.Requests().Count() == 0:
@@ -645,8 +646,8 @@ func TestHostileRegions(t *testing.T) {
 	}
 }
 
-// secretEndpoints are endpoints to which nothing may be sent, because what is secret in
-// them would be sent along, or was not meant to be part of them. All contain "hunter2".
+// secretEndpoints are endpoints that contain a secret, "hunter2". Nothing may be sent to
+// them, because that could send the secret too.
 var secretEndpoints = []struct{ name, url string }{
 	{"password", "https://user:hunter2@host.test"},
 	{"user", "https://hunter2@host.test/path"},
@@ -662,8 +663,8 @@ var secretEndpoints = []struct{ name, url string }{
 	{"unknown scheme", "ftp://user:hunter2@host.test/hunter2"},
 }
 
-// TestEndpointSecrets gives such endpoints in all ways that there are: nothing is sent,
-// and no error, log or span repeats more of them than scheme and host.
+// TestEndpointSecrets sets such endpoints with every option. Nothing is sent, and errors,
+// logs and spans contain only the scheme and the host.
 func TestEndpointSecrets(t *testing.T) {
 	t.Parallel()
 	deprecated := func(s string) (aws.Endpoint, error) {
@@ -740,7 +741,8 @@ func TestEndpointSecrets(t *testing.T) {
 	}
 }
 
-// TestBaseEndpointIsTheClients writes through every pointer to it that a client hands out.
+// TestBaseEndpointIsTheClients checks that no pointer that a client returns or passes on
+// allows changing its BaseEndpoint.
 func TestBaseEndpointIsTheClients(t *testing.T) {
 	t.Parallel()
 	const elsewhere = "http://elsewhere.test"
@@ -769,7 +771,7 @@ func TestBaseEndpointIsTheClients(t *testing.T) {
 	})
 }
 
-// A writingResolver resolves, and then writes to the parameters.
+// A writingResolver resolves the endpoint and then modifies its parameters.
 type writingResolver struct {
 	cognitosync.EndpointResolverV2
 	text string
@@ -778,4 +780,57 @@ type writingResolver struct {
 func (r writingResolver) ResolveEndpoint(ctx context.Context, params cognitosync.EndpointParameters) (smithyendpoints.Endpoint, error) {
 	defer func() { *params.Endpoint = r.text }()
 	return r.EndpointResolverV2.ResolveEndpoint(ctx, params)
+}
+
+// TestPathOfAnEndpoint uses endpoints with paths that AWS normalizes before it checks the
+// signature.
+func TestPathOfAnEndpoint(t *testing.T) {
+	t.Parallel()
+	verifier := cognitosynctest.Verifier{Region: "us-east-1"}
+	for _, test := range []struct{ name, path, want string }{
+		{"none", "", ""},
+		{"root", "/", ""},
+		{"prefix", "/a/b", "/a/b"},
+		{"trailing slash", "/a/b/", "/a/b"},
+		{"dot", "/.", ""},
+		{"dots within", "/a/./b/../c/", "/a/c"},
+		{"dots above the root", "/../..", ""},
+		{"empty segments", "//a///b//", "/a/b"},
+		{"escaped", "/a%2Fb/./c%20d/", "/a%2Fb/c%20d"},
+		{"an escaped dot is no dot", "/a/%2e%2e/b", "/a/%2e%2e/b"},
+		{"name with dots", "/.well-known/...", "/.well-known/..."},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			parsed, err := url.Parse("https://service.test" + test.path)
+			require.NoError(t, err)
+			for kind, setEndpoint := range map[string]func(*cognitosync.Options){
+				"BaseEndpoint":     func(o *cognitosync.Options) { o.BaseEndpoint = aws.String("https://service.test" + test.path) },
+				"EndpointResolver": cognitosync.WithEndpointResolver(cognitosync.EndpointResolverFromURL("https://service.test" + test.path)),
+				"EndpointResolverV2": cognitosync.WithEndpointResolverV2(resolverFunc(
+					func(cognitosync.EndpointParameters) (smithyendpoints.Endpoint, error) {
+						uri := *parsed
+						uri.Path, uri.RawPath = strings.TrimPrefix(uri.Path, "/"), strings.TrimPrefix(uri.RawPath, "/")
+						return smithyendpoints.Endpoint{URI: uri}, nil
+					})),
+			} {
+				t.Run(kind, func(t *testing.T) {
+					t.Parallel()
+					bothPaths(t, func(t *testing.T, path string) {
+						var sent *http.Request
+						client := fuzzClient(path, func(req *http.Request) (*http.Response, error) {
+							sent = req
+							return clienttest.Response(req, http.StatusOK, nil, `{"IdentityPoolUsage":{}}`), nil
+						}, setEndpoint)
+
+						_, err := describe(t.Context(), t, client, poolID)
+
+						require.NoError(t, err)
+						assert.Equal(t, test.want+"/identitypools/"+escapedID(poolID), sent.URL.EscapedPath())
+						assert.Nil(t, verifier.Verify(sent))
+					})
+				})
+			}
+		})
+	}
 }

@@ -17,51 +17,52 @@ import (
 	"github.com/cognitosync/cognitosync-go/internal/redact"
 )
 
-// NotAuthorizedException says that the caller may not ask about this pool: HTTP
-// status 403, the client's fault, not retried.
+// NotAuthorizedException is "Thrown when a user is not authorized to access the requested
+// resource" (AWS). Its HTTP status is 403, and it is not retried.
 //
-// AWS sends it when the request is signed with credentials that Amazon Cognito
-// Identity gave to an end user: this operation takes developer credentials only.
-// Sign with credentials of an IAM user or role. A denial by an IAM policy comes
-// as the unmodelled AccessDeniedException; [IsDenied] reports both.
+// Use the credentials of an IAM user or role. AWS says about this operation: "You cannot
+// call this API with the temporary user credentials provided by Cognito Identity." An IAM
+// policy that denies the call results in an AccessDeniedException, which is a
+// [*smithy.GenericAPIError]. [IsDenied] reports both.
 type NotAuthorizedException struct {
-	Message *string // what the service said; nil when it said nothing
+	Message *string // the service's message; nil if there is none
 
-	ErrorCodeOverride *string // the code as sent, if it differs from the type's name
+	ErrorCodeOverride *string // replaces the code that ErrorCode returns, if not nil
 }
 
-// InvalidParameterException says that the service does not take the pool id:
-// HTTP status 400, the client's fault, not retried. Correct the id.
+// InvalidParameterException is "Thrown when a request parameter does not comply with the
+// associated constraints" (AWS). Its HTTP status is 400, and it is not retried. Check the
+// pool ID, the only parameter.
 type InvalidParameterException struct {
-	Message *string // what the service said; nil when it said nothing
+	Message *string // the service's message; nil if there is none
 
-	ErrorCodeOverride *string // the code as sent, if it differs from the type's name
+	ErrorCodeOverride *string // replaces the code that ErrorCode returns, if not nil
 }
 
-// ResourceNotFoundException says that there is no such pool in this account and
-// region: HTTP status 404, the client's fault, not retried. Check that the
-// credentials belong to the pool's account and the client's region is the pool's.
+// ResourceNotFoundException is "Thrown if the resource doesn't exist" (AWS). Its HTTP
+// status is 404, and it is not retried. Check the pool ID, and that the credentials and
+// the client's region are those of the pool.
 type ResourceNotFoundException struct {
-	Message *string // what the service said; nil when it said nothing
+	Message *string // the service's message; nil if there is none
 
-	ErrorCodeOverride *string // the code as sent, if it differs from the type's name
+	ErrorCodeOverride *string // replaces the code that ErrorCode returns, if not nil
 }
 
-// InternalErrorException says that the service failed: HTTP status 500, the
-// server's fault. The client has already tried again; try later.
+// InternalErrorException "Indicates an internal service error" (AWS). Its HTTP status is
+// 500. By the time the call returns it, the client has already retried.
 type InternalErrorException struct {
-	Message *string // what the service said; nil when it said nothing
+	Message *string // the service's message; nil if there is none
 
-	ErrorCodeOverride *string // the code as sent, if it differs from the type's name
+	ErrorCodeOverride *string // replaces the code that ErrorCode returns, if not nil
 }
 
-// TooManyRequestsException says that the account asks too often: HTTP status
-// 429, the client's fault. The client has already backed off and tried again;
-// ask fewer pools at a time, or choose aws.RetryModeAdaptive.
+// TooManyRequestsException is "Thrown if the request is throttled" (AWS). Its HTTP status
+// is 429. By the time the call returns it, the client has already backed off and retried.
+// Make fewer calls at a time, or set [Options.RetryMode] to [aws.RetryModeAdaptive].
 type TooManyRequestsException struct {
-	Message *string // what the service said; nil when it said nothing
+	Message *string // the service's message; nil if there is none
 
-	ErrorCodeOverride *string // the code as sent, if it differs from the type's name
+	ErrorCodeOverride *string // replaces the code that ErrorCode returns, if not nil
 }
 
 var (
@@ -75,7 +76,7 @@ var (
 // Error returns the code and the message.
 func (e *NotAuthorizedException) Error() string { return exceptionText(e) }
 
-// ErrorCode returns "NotAuthorizedException", or the override.
+// ErrorCode returns "NotAuthorizedException", or ErrorCodeOverride if it is not nil.
 func (e *NotAuthorizedException) ErrorCode() string { return (*exception)(e).code(codeNotAuthorized) }
 
 // ErrorMessage returns the service's message, or "".
@@ -87,7 +88,7 @@ func (*NotAuthorizedException) ErrorFault() smithy.ErrorFault { return smithy.Fa
 // Error returns the code and the message.
 func (e *InvalidParameterException) Error() string { return exceptionText(e) }
 
-// ErrorCode returns "InvalidParameterException", or the override.
+// ErrorCode returns "InvalidParameterException", or ErrorCodeOverride if it is not nil.
 func (e *InvalidParameterException) ErrorCode() string {
 	return (*exception)(e).code(codeInvalidParameter)
 }
@@ -101,7 +102,7 @@ func (*InvalidParameterException) ErrorFault() smithy.ErrorFault { return smithy
 // Error returns the code and the message.
 func (e *ResourceNotFoundException) Error() string { return exceptionText(e) }
 
-// ErrorCode returns "ResourceNotFoundException", or the override.
+// ErrorCode returns "ResourceNotFoundException", or ErrorCodeOverride if it is not nil.
 func (e *ResourceNotFoundException) ErrorCode() string {
 	return (*exception)(e).code(codeResourceNotFound)
 }
@@ -115,7 +116,7 @@ func (*ResourceNotFoundException) ErrorFault() smithy.ErrorFault { return smithy
 // Error returns the code and the message.
 func (e *InternalErrorException) Error() string { return exceptionText(e) }
 
-// ErrorCode returns "InternalErrorException", or the override.
+// ErrorCode returns "InternalErrorException", or ErrorCodeOverride if it is not nil.
 func (e *InternalErrorException) ErrorCode() string { return (*exception)(e).code(codeInternalError) }
 
 // ErrorMessage returns the service's message, or "".
@@ -127,7 +128,7 @@ func (*InternalErrorException) ErrorFault() smithy.ErrorFault { return smithy.Fa
 // Error returns the code and the message.
 func (e *TooManyRequestsException) Error() string { return exceptionText(e) }
 
-// ErrorCode returns "TooManyRequestsException", or the override.
+// ErrorCode returns "TooManyRequestsException", or ErrorCodeOverride if it is not nil.
 func (e *TooManyRequestsException) ErrorCode() string {
 	return (*exception)(e).code(codeTooManyRequests)
 }
@@ -138,7 +139,7 @@ func (e *TooManyRequestsException) ErrorMessage() string { return (*exception)(e
 // ErrorFault returns smithy.FaultClient.
 func (*TooManyRequestsException) ErrorFault() smithy.ErrorFault { return smithy.FaultClient }
 
-// exception is what the five exceptions have in common. A nil one has no message.
+// exception has the fields and methods that the five exceptions share.
 type exception struct {
 	Message *string
 
@@ -163,15 +164,15 @@ func exceptionText(e smithy.APIError) string {
 	return e.ErrorCode() + ": " + redact.Printable(e.ErrorMessage(), maxErrorText)
 }
 
-// ConfigurationError says that a request cannot be made with the client's settings, or with
-// the credentials that its provider gives. It has not been sent. Where [InspectError]
-// reports Attempts, others have been sent before.
+// ConfigurationError reports that a request could not be sent because a setting is missing
+// or invalid, or because the provider's credentials cannot sign a request. Earlier attempts
+// may have been sent only if [InspectError] reports Attempts.
 type ConfigurationError struct {
-	Setting string // the field of [Options] that is wrong, such as "Region"
+	Setting string // the field of [Options], such as "Region"
 	Err     error  // what is wrong with it
 }
 
-// Error names the setting and what is wrong with it.
+// Error returns the setting and what is wrong with it.
 func (e *ConfigurationError) Error() string {
 	if e == nil {
 		return "configuration error"
@@ -187,53 +188,54 @@ func (e *ConfigurationError) Unwrap() error {
 	return e.Err
 }
 
-// RegionMismatchError says that a pool's ID names another region than the one
-// the client would call, where the pool cannot be found. Nothing has been sent.
-// Set [Options.UseIdentityPoolRegion] to have each pool queried in its region. A pool in
-// another partition, such as China's, takes a client with Region and credentials of that
-// partition.
+// RegionMismatchError reports that the pool's ID contains another region than the one that
+// the client calls. Nothing has been sent.
+//
+// Set [Options.UseIdentityPoolRegion] to call the region of each pool. A pool in another
+// partition, such as aws-cn, needs a client with a Region and credentials of that partition.
 type RegionMismatchError struct {
-	IdentityPoolId string // the ID as it was given
+	IdentityPoolId string // as in the input
 	PoolRegion     string // the region in the ID
-	ClientRegion   string // the region the client is set to
+	ClientRegion   string // the region that the client calls
 }
 
-// Error names both regions and the option that helps.
+// Error returns both regions and how to call the pool's.
 func (e *RegionMismatchError) Error() string {
 	if e == nil {
 		return "region mismatch"
 	}
 	advice := "set Options.UseIdentityPoolRegion, or Options.Region to " + e.PoolRegion
 	if !endpoints.SamePartition(e.PoolRegion, e.ClientRegion) {
-		advice = "use a client with Region and credentials of that partition"
+		advice = "use a client with a region and credentials of partition " + endpoints.PartitionID(e.PoolRegion)
 	}
 	return fmt.Sprintf("identity pool %s is in region %s, but the client calls %s: %s",
 		redact.Printable(e.IdentityPoolId, 128), e.PoolRegion, e.ClientRegion, advice)
 }
 
-// AttemptTimeoutError says that one attempt took longer than
-// [Options.AttemptTimeout]. It is retried while the caller's context lives.
+// AttemptTimeoutError reports that an attempt took longer than [Options.AttemptTimeout].
+// It is retried.
 type AttemptTimeoutError struct {
-	AttemptTimeout time.Duration // how long the attempt was given
+	AttemptTimeout time.Duration // the timeout of the attempt
 }
 
-// Error says how long the attempt was given.
+// Error returns a text that contains the timeout.
 func (e *AttemptTimeoutError) Error() string {
 	if e == nil {
 		return "attempt timeout"
 	}
-	return fmt.Sprintf("no whole answer within the attempt timeout of %v", e.AttemptTimeout)
+	return fmt.Sprintf("no complete response within the attempt timeout of %v", e.AttemptTimeout)
 }
 
 // Timeout returns true.
 func (*AttemptTimeoutError) Timeout() bool { return true }
 
-// ResponseTooLargeError says that an answer was longer than the client reads.
+// ResponseTooLargeError reports that the body of a response is larger than the client
+// accepts.
 type ResponseTooLargeError struct {
-	Limit int64 // the most bytes that are read of a body, after decompression
+	Limit int64 // in bytes, after decompression
 }
 
-// Error names the limit.
+// Error returns a text that contains the limit.
 func (e *ResponseTooLargeError) Error() string {
 	if e == nil {
 		return "response too large"
@@ -241,25 +243,23 @@ func (e *ResponseTooLargeError) Error() string {
 	return fmt.Sprintf("response body exceeds %d bytes", e.Limit)
 }
 
-// ErrorDetails is what is known of a failed call. A member that the error does
-// not tell is the zero value: an error that arose before anything was sent has
-// no Code, StatusCode or RequestID, and 0 Attempts.
+// ErrorDetails are the details of a failed call. Unknown details have the zero value: if
+// nothing was sent, there is no Code, StatusCode or RequestID, and Attempts is 0.
 type ErrorDetails struct {
 	Code       string            // the service's error code, such as "TooManyRequestsException"
-	Message    string            // the service's words; for other errors the error's text
-	StatusCode int               // the HTTP status of the last answer
-	RequestID  string            // the id AWS support asks for
+	Message    string            // the service's message; for other errors, the error's text
+	StatusCode int               // the HTTP status of the last response
+	RequestID  string            // identifies the request to AWS Support
 	Attempts   int               // how many attempts were made
-	Retryable  bool              // whether the same call may succeed later, by the client's retryer
-	Fault      smithy.ErrorFault // whose fault it was, as far as the service says
+	Retryable  bool              // whether the client's retryer considers the error retryable
+	Fault      smithy.ErrorFault // client, server or unknown
 }
 
-// InspectError returns all that is known of an error of this package in one
-// step. It takes any error; nil gives the zero value.
+// InspectError returns the details of an error of this package. It accepts any error, and
+// returns the zero value for nil.
 //
-// An exception that no call returned, as a mock makes one, is Retryable if the client
-// would try it again by default, and of the Fault that AWS's model gives it; also inside
-// other errors.
+// An exception that does not come from a call, such as a mock's, has the Fault of AWS's
+// model. It is Retryable if the default retryer would retry it.
 func InspectError(err error) ErrorDetails {
 	if err == nil {
 		return ErrorDetails{}
@@ -281,24 +281,23 @@ func InspectError(err error) ErrorDetails {
 	return details
 }
 
-// retryableByDefault reports whether the SDK's retryers would have an error of the service
-// tried again. An InternalErrorException they only know by the status 500, which it always
-// has.
+// retryableByDefault reports whether the SDK's retryers would retry an error of the service.
+// They recognize an InternalErrorException only by its status, which a mock's does not have.
 func retryableByDefault(err error) bool {
 	_, internal := ofService[*InternalErrorException](err)
-	_, tooMany := ofService[*TooManyRequestsException](err) // whatever its code is overridden with
+	_, tooMany := ofService[*TooManyRequestsException](err) // even if its code is overridden
 	return internal || tooMany || retry.IsErrorRetryables(retry.DefaultRetryables).IsErrorRetryable(err) == aws.TrueTernary
 }
 
-// IsDenied reports whether the service refused the caller: with a
-// [NotAuthorizedException], or with the AccessDeniedException of an IAM policy.
+// IsDenied reports whether the service denied the call: with a [NotAuthorizedException],
+// or with the AccessDeniedException of an IAM policy.
 func IsDenied(err error) bool {
 	_, notAuthorized := ofService[*NotAuthorizedException](err)
 	return notAuthorized || apiErrorCode(err) == codeAccessDenied
 }
 
-// apiErrorCode returns the service's code for err, or "" if err is no answer of
-// the service.
+// apiErrorCode returns the service's error code, or "" if err is not a response of the
+// service.
 func apiErrorCode(err error) string {
 	if api, ok := ofService[smithy.APIError](err); ok {
 		return api.ErrorCode()
@@ -306,18 +305,18 @@ func apiErrorCode(err error) string {
 	return ""
 }
 
-// ofService finds an error of type T in err as errors.As does, but not what a
-// credentials provider has put there: a provider asks services of its own, whose
-// answers look just the same.
+// ofService finds an error of type T in err, as errors.As does. It ignores the errors of a
+// credentials provider, because the services that a provider calls return errors of the
+// same types.
 func ofService[T error](err error) (found T, ok bool) {
 	if found, ok = err.(T); ok {
 		return found, true
 	}
 	switch err := err.(type) {
-	case *v4.SigningError: // of the provider
-	case *renewalError: // partly of the provider
+	case *v4.SigningError: // wraps the provider's error
+	case *renewalError: // also contains the provider's error
 		return ofService[T](err.failure)
-	case *causeError: // the cause may be of another call
+	case *causeError: // the cause may come from another call
 		return ofService[T](err.err)
 	case interface{ Unwrap() error }:
 		return ofService[T](err.Unwrap())
@@ -331,7 +330,7 @@ func ofService[T error](err error) (found T, ok bool) {
 	return found, false
 }
 
-// The error codes that mean something to this package.
+// The error codes that this package handles.
 const (
 	codeNotAuthorized    = "NotAuthorizedException"
 	codeInvalidParameter = "InvalidParameterException"
@@ -340,24 +339,23 @@ const (
 	codeTooManyRequests  = "TooManyRequestsException"
 	codeAccessDenied     = "AccessDeniedException"
 
-	// Given to an answer that names no code: the SDK's own word for it, and ours
-	// for a redirect.
+	// Codes for responses without one. The first is the SDK's.
 	codeUnknown  = "UnknownError"
 	codeRedirect = "RedirectNotFollowed"
 )
 
-// Bounds of what an error keeps and prints of an answer.
+// Limits in bytes for what an error keeps of a response.
 const (
 	maxQuote     = 512     // of a body that could not be parsed
-	maxCode      = 256     // of an error code or request id
-	maxMessage   = 2 << 10 // of a service's message
-	maxErrorText = 3 << 10 // of an error's text
+	maxCode      = 256     // of an error code or a request ID
+	maxMessage   = 2 << 10 // of the service's message
+	maxErrorText = 3 << 10 // of the text of an error
 	maxTarget    = 3 * maxCode
 )
 
-// callError stands below the smithy.OperationError of every failed call and
-// carries what the rest of the chain does not say. Its text is the one place that
-// keeps errors short and clean, whatever the service or a proxy sent.
+// callError is inside the smithy.OperationError of every failed call, and adds what the
+// rest of the chain does not contain. Its text is short, printable and free of secrets,
+// whatever the service or a proxy sent.
 type callError struct {
 	err       error
 	text      string
@@ -379,21 +377,21 @@ func newCallError(err error, text string, attempts int, retryable bool) error {
 	}}
 }
 
-// renewalError is an expired-token response after which the provider had nothing to
-// give. Signing with the old credentials again would not help.
+// renewalError is the response that the credentials have expired, and the error of the
+// provider that should have renewed them. Signing with the old ones again would not help.
 type renewalError struct {
 	failure error // the response
 	err     error // the provider's
 }
 
 func (e *renewalError) Error() string {
-	return fmt.Sprintf("%v; retrieve other credentials: %v", e.failure, e.err)
+	return fmt.Sprintf("%v; renew expired credentials: %v", e.failure, e.err)
 }
 func (e *renewalError) Unwrap() []error      { return []error{e.failure, e.err} }
 func (e *renewalError) RetryableError() bool { return false }
 
-// interruptedError is a call that the caller's context ended although another
-// attempt was due: both the interruption and what went wrong before it count.
+// interruptedError reports that the caller's context ended a call before its next attempt.
+// It wraps both the interruption and the error of the last attempt.
 type interruptedError struct {
 	interruption error
 	last         error // the last attempt's error
@@ -405,8 +403,8 @@ func (e *interruptedError) Error() string {
 
 func (e *interruptedError) Unwrap() []error { return []error{e.interruption, e.last} }
 
-// withLast returns err, which ended a call, beside the error of the attempt
-// before it, if there was one.
+// withLast joins err, which ended a call, with the error of the last attempt, if there was
+// one.
 func withLast(err, last error) error {
 	if last == nil {
 		return err
@@ -414,8 +412,7 @@ func withLast(err, last error) error {
 	return &interruptedError{interruption: err, last: last}
 }
 
-// contextError returns why ctx is done: its error, and its cause where the
-// caller gave one.
+// contextError returns the error of ctx, with its cause if the caller set one.
 func contextError(ctx context.Context) error {
 	err, cause := ctx.Err(), context.Cause(ctx)
 	if cause == nil || errors.Is(err, cause) {
@@ -424,9 +421,9 @@ func contextError(ctx context.Context) error {
 	return &causeError{err: err, cause: cause}
 }
 
-// ownError returns the error of a step that ctx may have ended, with the cause of ctx. Some
-// code returns the cause in place of ctx.Err(). It may be the error of another call, which
-// must not pass for this one's.
+// ownError returns err with the error and the cause of ctx, if ctx caused it. Some code
+// returns the cause instead of ctx.Err(). The cause may be the error of another call, which
+// must not be mistaken for an error of this one.
 func ownError(ctx context.Context, err error) error {
 	cause := context.Cause(ctx)
 	if err == nil || cause == nil {
@@ -441,9 +438,8 @@ func ownError(ctx context.Context, err error) error {
 	return err
 }
 
-// causeError is the error of a context with its cause. The cause may be the error of
-// another call, as with errgroup: errors.As must not take that call's timeout or response
-// for this one's.
+// causeError is the error of a context with its cause. With errgroup, the cause may be the
+// error of another call. Its timeout or response must not be found by errors.As.
 type causeError struct{ err, cause error }
 
 func (e *causeError) Error() string { return fmt.Sprintf("%v: %v", e.err, e.cause) }
@@ -462,7 +458,8 @@ func (e *causeError) Unwrap() []error {
 // Is reports whether target is the cause.
 func (e *causeError) Is(target error) bool { return same(e.cause, target) }
 
-// same reports whether a and b are one value, of whatever type.
+// same reports whether a and b are equal. Unlike ==, it does not panic if they are not
+// comparable.
 func same(a, b any) bool {
 	switch t := reflect.TypeOf(a); {
 	case t != reflect.TypeOf(b):

@@ -22,7 +22,7 @@ import (
 	"github.com/cognitosync/cognitosync-go/internal/clienttest"
 )
 
-// exceptions are the modelled errors, each made anew with a message and an override.
+// exceptions are the modelled errors, with a function that creates each.
 var exceptions = []struct {
 	name   string
 	status int
@@ -72,8 +72,8 @@ func TestException(t *testing.T) {
 	}
 }
 
-// TestInspectLocalError has calls fail before anything is sent, or with no response:
-// what only a response can tell is zero.
+// TestInspectLocalError inspects errors without a response. The details that only a response
+// contains are zero.
 func TestInspectLocalError(t *testing.T) {
 	t.Parallel()
 	boom := errors.New("boom")
@@ -81,7 +81,7 @@ func TestInspectLocalError(t *testing.T) {
 		name  string
 		id    string
 		alter func(*cognitosync.Options)
-		want  cognitosync.ErrorDetails // but for Message
+		want  cognitosync.ErrorDetails // without Message
 	}{
 		{name: "no id"},
 		{name: "mismatch", id: "eu-west-1:1", alter: func(o *cognitosync.Options) { o.BaseEndpoint = nil }},
@@ -120,7 +120,7 @@ func TestInspectLocalError(t *testing.T) {
 	}
 }
 
-// TestInspectAnyError takes errors that are not of this package.
+// TestInspectAnyError inspects errors of other packages.
 func TestInspectAnyError(t *testing.T) {
 	t.Parallel()
 	assert.Zero(t, cognitosync.InspectError(nil))
@@ -131,8 +131,8 @@ func TestInspectAnyError(t *testing.T) {
 		cognitosync.InspectError(&smithy.GenericAPIError{Code: "ThrottlingException"}), "by the SDK's own rules")
 }
 
-// TestInspectBareException shows that an exception tells as much without a response as its
-// model says: a mock that returns it plays the service.
+// TestInspectBareException inspects exceptions without a response, as a mock returns them.
+// The details are those of AWS's model.
 func TestInspectBareException(t *testing.T) {
 	t.Parallel()
 	retried := map[string]bool{"TooManyRequestsException": true, "InternalErrorException": true}
@@ -156,7 +156,7 @@ func TestInspectBareException(t *testing.T) {
 	}
 }
 
-// TestInspectMockedThrottle has a function mock play a throttle for code that looks at errors.
+// TestInspectMockedThrottle inspects the throttling error of a mock function.
 func TestInspectMockedThrottle(t *testing.T) {
 	t.Parallel()
 	mock := cognitosync.DescribeIdentityPoolUsageFunc(func(context.Context, *cognitosync.DescribeIdentityPoolUsageInput, ...func(*cognitosync.Options)) (
@@ -169,8 +169,8 @@ func TestInspectMockedThrottle(t *testing.T) {
 	assert.True(t, cognitosync.InspectError(err).Retryable)
 }
 
-// TestInspectProvidersException shows that what a credentials provider was told by services of
-// its own is still not taken for an answer of this one.
+// TestInspectProvidersException checks that the response of a service that a credentials
+// provider called is not mistaken for one of this service.
 func TestInspectProvidersException(t *testing.T) {
 	t.Parallel()
 	err := &v4.SigningError{Err: &smithy.GenericAPIError{Code: "ThrottlingException"}}
@@ -225,7 +225,7 @@ func TestIsDeniedByTheService(t *testing.T) {
 	}
 }
 
-// TestErrorTypesOfTheirOwn looks at the errors that have no counterpart in the SDK.
+// TestErrorTypesOfTheirOwn checks the error types that the SDK does not have.
 func TestErrorTypesOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	boom := errors.New("boom")
@@ -247,8 +247,7 @@ func TestErrorTypesOfTheirOwn(t *testing.T) {
 	assert.Contains(t, tooLarge.Error(), "1234")
 }
 
-// TestNilErrors calls the methods of nil pointers: an error that is logged must not
-// bring a program down.
+// TestNilErrors calls the methods of nil pointers. Logging a nil error must not panic.
 func TestNilErrors(t *testing.T) {
 	t.Parallel()
 	for _, err := range []error{
@@ -272,9 +271,9 @@ func TestNilErrors(t *testing.T) {
 	}
 }
 
-// TestCauseIsAnotherCalls has a group cancel its other calls with the error of the first,
-// as errgroup does. The others are canceled: they have not timed out, been throttled or
-// denied.
+// TestCauseIsAnotherCalls cancels calls with the error of another call as the cause, as
+// errgroup does. Their errors report that they were canceled, and not that they timed out or
+// were throttled or denied.
 func TestCauseIsAnotherCalls(t *testing.T) {
 	t.Parallel()
 	timeout := newSibling(t, func(o *cognitosync.Options) { o.AttemptTimeout = shortTimeout }, cognitosynctest.Forever(cognitosynctest.Stall()))
@@ -312,7 +311,7 @@ func TestCauseIsAnotherCalls(t *testing.T) {
 	}
 }
 
-// newSibling returns how another call failed.
+// newSibling returns the error of another call.
 func newSibling(t *testing.T, option func(*cognitosync.Options), step cognitosynctest.Step) error {
 	tr := setup(t, direct)
 	tr.script(step)
@@ -322,8 +321,8 @@ func newSibling(t *testing.T, option func(*cognitosync.Options), step cognitosyn
 	return tr.fails(t, t.Context(), option)
 }
 
-// causePlaces are where a call may be when its context ends. Some code there returns the
-// cause of the context in place of its error.
+// causePlaces are the points of a call at which its context may end. The code at some of
+// them returns the cause of the context instead of its error.
 var causePlaces = []struct {
 	name string
 	set  func(o *cognitosync.Options, cancel func())
@@ -358,7 +357,7 @@ var causePlaces = []struct {
 		})
 	}},
 	{"in the cached provider", func(o *cognitosync.Options, cancel func()) {
-		left := make(chan struct{}) // the cache is done with the call before its provider is
+		left := make(chan struct{}) // closed when the cache has returned, before its provider does
 		cache := aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			cancel()
 			<-left
@@ -396,7 +395,7 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-// A causeSigner fails with the cause of its context.
+// A causeSigner returns the cause of its context.
 type causeSigner struct{ cancel func() }
 
 func (s causeSigner) SignHTTP(ctx context.Context, _ aws.Credentials, _ *http.Request, _, _, _ string, _ time.Time, _ ...func(*v4.SignerOptions)) error {

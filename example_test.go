@@ -20,7 +20,7 @@ import (
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
 )
 
-// The pool that most examples ask for, as in AWS's own documentation.
+// examplePool is the ID that AWS's documentation uses.
 const examplePool = "us-east-1:23EC4050-6AEA-7089-A2DD-08002EXAMPLE"
 
 // startExampleServer starts a fake service that has examplePool.
@@ -38,8 +38,8 @@ func startExampleServer() *cognitosynctest.Server {
 	return server
 }
 
-// A call against the fake service of package cognitosynctest. Against AWS only
-// the configuration differs: cfg, err := config.LoadDefaultConfig(ctx).
+// A call to the fake service of package cognitosynctest. To call AWS, load the
+// configuration with config.LoadDefaultConfig(ctx) instead.
 func Example() {
 	server, err := cognitosynctest.Start()
 	if err != nil {
@@ -73,7 +73,7 @@ func Example() {
 	// modified: 2014-10-13 20:12:14.115 +0000 UTC
 }
 
-// What aws.Config says holds; option functions build on it.
+// The client takes its settings from an aws.Config. Option functions change them.
 func ExampleNewFromConfig() {
 	cfg := aws.Config{ // as config.LoadDefaultConfig(ctx) returns it
 		Region:           "eu-west-1",
@@ -109,7 +109,7 @@ func ExampleNew() {
 	// Output: us-east-1:23EC4050-6AEA-7089-A2DD-08002EXAMPLE
 }
 
-// The service may leave any member out, and that is not zero.
+// The service may omit any member of the usage, which is not the same as zero.
 func ExampleClient_DescribeIdentityPoolUsage() {
 	server := startExampleServer()
 	defer server.Close()
@@ -137,7 +137,7 @@ func ExampleClient_DescribeIdentityPoolUsage() {
 	// sessions: unknown
 }
 
-// Errors are told apart as with any client of the SDK.
+// Use errors.As to distinguish errors, as with any client of the SDK.
 func Example_errors() {
 	server := startExampleServer()
 	defer server.Close()
@@ -151,25 +151,25 @@ func Example_errors() {
 		})
 		var (
 			notFound *cognitosync.ResourceNotFoundException
-			answer   smithy.APIError
+			response smithy.APIError
 			sending  *smithyhttp.RequestSendError
 			invalid  smithy.InvalidParamsError
 		)
 		switch {
 		case errors.As(err, &notFound):
 			fmt.Println("no such pool:", notFound.ErrorMessage())
-		case errors.As(err, &answer):
-			fmt.Println("the service said no:", answer.ErrorCode())
+		case errors.As(err, &response):
+			fmt.Println("the service returned", response.ErrorCode())
 		case errors.As(err, &sending):
-			fmt.Println("no whole answer came, after attempts:", cognitosync.InspectError(err).Attempts)
+			fmt.Println("no complete response; attempts:", cognitosync.InspectError(err).Attempts)
 		case errors.As(err, &invalid):
 			fmt.Println("nothing was sent")
 		}
 	}
 	// Output:
 	// no such pool: IdentityPool 'us-east-1:0000' not found.
-	// the service said no: OddException
-	// no whole answer came, after attempts: 3
+	// the service returned OddException
+	// no complete response; attempts: 3
 	// nothing was sent
 }
 
@@ -186,18 +186,18 @@ func ExampleInspectError() {
 	details := cognitosync.InspectError(err)
 	fmt.Println(details.Code, details.StatusCode, details.Fault)
 	fmt.Println("message:", details.Message)
-	fmt.Println("request id:", details.RequestID)
+	fmt.Println("request ID:", details.RequestID)
 	fmt.Println("attempts:", details.Attempts)
-	fmt.Println("may succeed later:", details.Retryable)
+	fmt.Println("retryable:", details.Retryable)
 	// Output:
 	// TooManyRequestsException 429 client
 	// message: Rate exceeded
-	// request id: 00000000-0000-4000-8000-000000000003
+	// request ID: 00000000-0000-4000-8000-000000000003
 	// attempts: 3
-	// may succeed later: true
+	// retryable: true
 }
 
-// A denial by an IAM policy has another code than the service's own.
+// IsDenied reports the service's own code for a denial and that of an IAM policy.
 func ExampleIsDenied() {
 	server := startExampleServer()
 	defer server.Close()
@@ -216,8 +216,8 @@ func ExampleIsDenied() {
 	// InvalidParameterException false
 }
 
-// An option function of a call holds for that call alone. Here it is one that is
-// worth more attempts.
+// An option function that is passed to a call changes only that call. This one allows
+// more attempts.
 func Example_callOptions() {
 	server := startExampleServer()
 	defer server.Close()
@@ -239,7 +239,7 @@ func Example_callOptions() {
 	// attempts of other calls: 3
 }
 
-// One client goes over the pools of all regions.
+// One client can query pools in many regions.
 func ExampleOptions_useIdentityPoolRegion() {
 	server, err := cognitosynctest.Start(func(o *cognitosynctest.Options) {
 		o.AnyRegion = true
@@ -269,9 +269,9 @@ func ExampleOptions_useIdentityPoolRegion() {
 	// found ap-south-1:3d4c
 }
 
-// Without UseIdentityPoolRegion a pool of another region is refused before anything is sent.
-// That is tested without BaseEndpoint, behind which there may be pools of all regions, and
-// with a client that fails if it is used.
+// Without UseIdentityPoolRegion, a call for a pool in another region fails before anything
+// is sent. To test that, set no BaseEndpoint, because a custom endpoint may serve pools of
+// all regions.
 func ExampleRegionMismatchError() {
 	client := cognitosync.New(cognitosync.Options{
 		Region:      "us-east-1",
@@ -286,17 +286,18 @@ func ExampleRegionMismatchError() {
 
 	var mismatch *cognitosync.RegionMismatchError
 	if errors.As(err, &mismatch) {
-		fmt.Println("called", mismatch.ClientRegion, "for a pool of", mismatch.PoolRegion)
+		fmt.Println("client:", mismatch.ClientRegion, "pool:", mismatch.PoolRegion)
 	}
-	// Output: called us-east-1 for a pool of eu-west-1
+	// Output: client: us-east-1 pool: eu-west-1
 }
 
-// ownCredentials are fixed keys for a test, without the SDK's module credentials.
+// ownCredentials are static keys for a test, without a dependency on the SDK's credentials
+// module.
 var ownCredentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 	return aws.Credentials{AccessKeyID: "AKID", SecretAccessKey: "secret"}, nil
 })
 
-// ownClient returns a client of a test's own server. Its retryer does not wait.
+// ownClient returns a client that calls url. Its retryer does not wait.
 func ownClient(url string) *cognitosync.Client {
 	return cognitosync.New(cognitosync.Options{
 		Region:       "us-east-1",
@@ -308,8 +309,8 @@ func ownClient(url string) *cognitosync.Client {
 	})
 }
 
-// A service tested through a server of its own: no AWS, no fake, and no module but this one
-// and the SDK's core.
+// A test can also run its own httptest server. It needs only this module and the SDK's
+// core.
 func Example_ownServer() {
 	attempts := 0
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -349,11 +350,11 @@ func Example_ownServer() {
 	// not found: true
 }
 
-// recorder is an http.RoundTripper as go-vcr has one: it keeps the responses of a server and
-// later gives them again. What it tells requests apart by is method and URL, for the headers
-// of a request vary: Authorization, X-Amz-Date and X-Amz-Security-Token with time and
-// credentials, Amz-Sdk-Invocation-Id with each call, Amz-Sdk-Request with each attempt, and
-// User-Agent with versions.
+// recorder is an http.RoundTripper that records the responses of a server and replays them,
+// like go-vcr. It matches requests by method and URL, because these headers vary:
+// Authorization, X-Amz-Date and X-Amz-Security-Token with the time and the credentials,
+// Amz-Sdk-Invocation-Id with each call, Amz-Sdk-Request with each attempt, and User-Agent
+// with versions.
 type recorder struct {
 	recording bool
 	responses map[string][]string // bodies, in order
@@ -383,7 +384,7 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: req}, nil
 }
 
-// A recording is made and played through the HTTP client.
+// Responses can be recorded and replayed with an HTTP client's transport.
 func Example_recording() {
 	server := startExampleServer()
 	tape := &recorder{recording: true, responses: map[string][]string{}}
@@ -407,7 +408,7 @@ func Example_recording() {
 	// Output: 2014-10-13 20:12:14.115 +0000 UTC
 }
 
-// An attempt that hangs is given up, and made again while there are attempts left.
+// An attempt that takes too long is canceled and retried.
 func ExampleOptions_attemptTimeout() {
 	server := startExampleServer()
 	defer server.Close()
@@ -424,10 +425,10 @@ func ExampleOptions_attemptTimeout() {
 	if errors.As(err, &timeout) {
 		fmt.Println(cognitosync.InspectError(err).Attempts, "attempts,", timeout)
 	}
-	// Output: 3 attempts, no whole answer within the attempt timeout of 10ms
+	// Output: 3 attempts, no complete response within the attempt timeout of 10ms
 }
 
-// Middleware of smithy works here, as in every client of the SDK.
+// The client runs smithy middleware, like every client of the SDK.
 func ExampleWithAPIOptions() {
 	server := startExampleServer()
 	defer server.Close()
@@ -446,7 +447,7 @@ func ExampleWithAPIOptions() {
 	// Output: X-Team: inventory
 }
 
-// Code that asks for the interface can be tested with a function.
+// Code that accepts the interface can be tested with a function.
 func ExampleDescribeIdentityPoolUsageFunc() {
 	isEmpty := func(ctx context.Context, client cognitosync.DescribeIdentityPoolUsageAPIClient, id string) (bool, error) {
 		out, err := client.DescribeIdentityPoolUsage(ctx, &cognitosync.DescribeIdentityPoolUsageInput{IdentityPoolId: &id})

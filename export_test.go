@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Outcome is what Decide goes by.
+// Outcome is the input of Decide.
 type Outcome struct {
 	Err         error
 	Attempt     int
@@ -16,7 +16,7 @@ type Outcome struct {
 	Interrupted bool
 }
 
-// Decide says what follows an attempt.
+// Decide returns what follows an attempt.
 func Decide(o Outcome) string {
 	return string(decide(outcome{
 		err:         o.Err,
@@ -28,18 +28,18 @@ func Decide(o Outcome) string {
 	}))
 }
 
-// ClockCorrected and CredentialsRenewed mark err as one whose cause has been put right.
+// ClockCorrected and CredentialsRenewed mark err as one whose cause has been corrected.
 func ClockCorrected(err error) error { return &clockSkewError{err} }
 
 func CredentialsRenewed(err error) error { return &renewedCredentialsError{err} }
 
-// ServerDelay returns delay as raised by the header of an answer.
+// ServerDelay returns delay, or the longer one that the headers of a response request.
 func ServerDelay(delay time.Duration, header http.Header, now time.Time) time.Duration {
 	return serverDelay(delay, header, now)
 }
 
-// SetSleep has a client wait between attempts by calling sleep. It must be called
-// before the client is used.
+// SetSleep makes a client call sleep to wait between attempts. It must be called before the
+// client is used.
 func SetSleep(client *Client, sleep func(context.Context, time.Duration) error) {
 	client.sleep = sleep
 }

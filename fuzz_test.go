@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	pathpkg "path"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -28,8 +29,7 @@ import (
 	"github.com/cognitosync/cognitosync-go/internal/clienttest"
 )
 
-// seedCases returns the recorded cases, whose answers and ids are what fuzzing
-// starts from.
+// seedCases returns the recorded cases. Their responses and IDs are the seeds for fuzzing.
 func seedCases(f *testing.F) []testCase {
 	f.Helper()
 	files, err := filepath.Glob(filepath.Join(conformanceDir, "cases", "*.json"))
@@ -46,18 +46,18 @@ func seedCases(f *testing.F) []testCase {
 	return cases
 }
 
-// fuzzClient returns a client that makes one attempt, and sends through do.
+// fuzzClient returns a client that makes one attempt and sends it with do.
 func fuzzClient(path string, do clienttest.Doer, optFns ...func(*cognitosync.Options)) *cognitosync.Client {
 	cfg := configOf(do)
 	cfg.RetryMaxAttempts = 1
 	return newClient(cfg, path, optFns...)
 }
 
-// maxFuzzed is the longest body that fuzzing looks at: longer ones only take longer.
+// maxFuzzed is the maximum length of a fuzzed body. Longer ones only take more time.
 const maxFuzzed = 64 << 10
 
-// FuzzDecodeUsage compares what the client makes of a success with what a slow and
-// plain reading of the same JSON comes to.
+// FuzzDecodeUsage compares the output for a successful response with that of a simple, slow
+// decoder.
 func FuzzDecodeUsage(f *testing.F) {
 	for _, c := range seedCases(f) {
 		for _, a := range c.Responses {
@@ -76,7 +76,7 @@ func FuzzDecodeUsage(f *testing.F) {
 	}
 	f.Add([]byte(`{"IdentityPoolUsage":{"DataStorage":1},"identitypoolusage":{"DataStorage":2},"IdentityPoolUsage":{"SyncSessionsCount":3,"syncsessionscount":4}}`))
 
-	var sent []byte // one client does for all bodies, which come one after the other
+	var sent []byte // shared by all calls of the client, which are sequential
 	client := fuzzClient(direct, func(req *http.Request) (*http.Response, error) {
 		return clienttest.Response(req, http.StatusOK, nil, string(sent)), nil
 	})
@@ -92,7 +92,7 @@ func FuzzDecodeUsage(f *testing.F) {
 		case reading == nil:
 			require.NoError(t, err)
 			require.Equal(t, want, usageTextOf(output.IdentityPoolUsage))
-		case errors.Is(reading, errExtreme) && err == nil: // as good as nothing
+		case errors.Is(reading, errExtreme) && err == nil: // too close to zero to compare
 		default:
 			requireFailure(t, output, err)
 			requireAs[*smithy.DeserializationError](t, err)
@@ -100,11 +100,11 @@ func FuzzDecodeUsage(f *testing.F) {
 	})
 }
 
-// errExtreme says that a number is too close to zero to tell.
+// errExtreme reports that the exponent of a number is too extreme for the simple decoder.
 var errExtreme = errors.New("extreme exponent")
 
-// readUsage reads the body of a success, member by member, as encoding/json would: names
-// in any letter case, and of a repeated member what the later one says.
+// readUsage decodes a successful response like encoding/json: names match in any letter case,
+// and the last of several equal members wins.
 func readUsage(body []byte) (*usageText, error) {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return nil, nil
@@ -129,11 +129,11 @@ func readUsage(body []byte) (*usageText, error) {
 	return usage, err
 }
 
-// sameName reports whether encoding/json takes a member's name for that of a field.
+// sameName reports whether encoding/json decodes a member into the field with this name.
 func sameName(name, field string) bool { return strings.EqualFold(name, field) }
 
-// eachMember calls read with each member of an object, or of none for null. It goes
-// on after an error, and returns the last.
+// eachMember calls read with each member of an object. null has none. After an error it
+// continues, and returns the last error.
 func eachMember(object json.RawMessage, read func(string, json.RawMessage) error) (err error) {
 	object = bytes.TrimSpace(object)
 	if string(object) == "null" {
@@ -143,7 +143,7 @@ func eachMember(object json.RawMessage, read func(string, json.RawMessage) error
 		return errors.New("no object")
 	}
 	decoder := json.NewDecoder(bytes.NewReader(object))
-	_, _ = decoder.Token() // it is valid JSON, here and below
+	_, _ = decoder.Token() // no error here and below: the JSON is valid
 	for decoder.More() {
 		name, _ := decoder.Token()
 		var value json.RawMessage
@@ -180,8 +180,8 @@ func readUsageMembers(object json.RawMessage, usage *usageText) error {
 
 var jsonNumber = regexp.MustCompile(`^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$`)
 
-// readWhole returns the number times scale. If it has a fraction then, it is rounded
-// half away from zero, or refused if the scale is 1.
+// readWhole returns the number times scale. A fraction is an error if scale is 1. Otherwise
+// it is rounded, halves away from zero.
 func readWhole(value json.RawMessage, scale int64) (*int64, error) {
 	if string(value) == "null" {
 		return nil, nil
@@ -209,15 +209,15 @@ func readWhole(value json.RawMessage, scale int64) (*int64, error) {
 	}
 	half := big.NewRat(int64(number.Sign()), 2)
 	number.Add(number, half)
-	whole := new(big.Int).Quo(number.Num(), number.Denom()) // towards zero
+	whole := new(big.Int).Quo(number.Num(), number.Denom()) // rounds towards zero
 	if !whole.IsInt64() {
 		return nil, errors.New("out of range")
 	}
 	return aws.Int64(whole.Int64()), nil
 }
 
-// FuzzDecodeError makes sure that whatever comes with a status other than 2xx is an
-// error of the service, with all that an error needs.
+// FuzzDecodeError checks that every response with a status other than 2xx results in an error
+// of the service with a code, a status and a fault.
 func FuzzDecodeError(f *testing.F) {
 	for _, c := range seedCases(f) {
 		for _, a := range c.Responses {
@@ -234,7 +234,7 @@ func FuzzDecodeError(f *testing.F) {
 	f.Add(302, "", "", "", "http://[", []byte("<p>"))
 	f.Add(307, "\u202e", "\x00", "\n", "https://user:password@host:1/?q#f", []byte(`{"message":"\u0000\ud800"}`))
 
-	var answer func(*http.Request) *http.Response // one client does for all, as above
+	var answer func(*http.Request) *http.Response // shared by all calls of the client
 	client := fuzzClient(direct, func(req *http.Request) (*http.Response, error) { return answer(req), nil })
 	f.Fuzz(func(t *testing.T, status int, code, message, id, location string, body []byte) {
 		if len(body) > maxFuzzed || status/100 == 2 {
@@ -267,8 +267,8 @@ func FuzzDecodeError(f *testing.F) {
 
 func isUnprintable(r rune) bool { return !unicode.IsPrint(r) }
 
-// FuzzIdentityPoolID sends every id as one segment of a path that reads back to it,
-// signed as the service wants it, or not at all.
+// FuzzIdentityPoolID checks that every ID is either rejected, or sent as a single path segment
+// that decodes to the ID, with a valid signature.
 func FuzzIdentityPoolID(f *testing.F) {
 	for _, c := range seedCases(f) {
 		if c.PoolID != nil {
@@ -277,10 +277,15 @@ func FuzzIdentityPoolID(f *testing.F) {
 	}
 	for _, id := range []string{" a ", "%2F", "%", "+", "a b", "?", "#", ";", "..%2f", "...", "\u2028", "\xff\xfe", "é", "~", "*", "'", "\u200b"} {
 		f.Add(id, "/prefix")
+		f.Add(id, "/./a//../b/")
 	}
 	verifier := cognitosynctest.Verifier{Region: "us-east-1"}
 	f.Fuzz(func(t *testing.T, id, prefix string) {
-		if prefix != "" && !regexp.MustCompile(`^(/[0-9A-Za-z%._~-]+)+$`).MatchString(prefix) {
+		var normal string // the prefix, as AWS checks a signature over it
+		if prefix != "" {
+			normal = strings.TrimSuffix(pathpkg.Clean(prefix), "/")
+		}
+		if prefix != "" && !regexp.MustCompile(`^/[0-9A-Za-z%._~/-]+$`).MatchString(prefix) {
 			t.Skip()
 		}
 		for _, path := range paths {
@@ -311,8 +316,8 @@ func FuzzIdentityPoolID(f *testing.F) {
 			}
 			require.NoError(t, err)
 			require.NotNil(t, sent)
-			segment, ok := strings.CutPrefix(sent.RequestURI, prefix+"/identitypools/")
-			require.True(t, ok, "%s in front of %s", prefix, sent.RequestURI)
+			segment, ok := strings.CutPrefix(sent.RequestURI, normal+"/identitypools/")
+			require.True(t, ok, "%s in front of %s", normal, sent.RequestURI)
 			require.Regexp(t, `^([0-9A-Za-z._~-]|%[0-9A-F]{2})+$`, segment)
 			unescaped, err := url.PathUnescape(segment)
 			require.NoError(t, err)
@@ -324,13 +329,13 @@ func FuzzIdentityPoolID(f *testing.F) {
 	})
 }
 
-// unsendable reports whether an id has to be refused.
+// unsendable reports whether an ID must be rejected.
 func unsendable(id string) bool {
 	return strings.TrimSpace(id) == "" || id == "." || id == ".." ||
 		strings.ContainsAny(id, `/\`) || strings.ContainsFunc(id, unicode.IsControl)
 }
 
-// FuzzRetryAfter keeps what the service asks for within bounds.
+// FuzzRetryAfter checks the limits of a delay that the service requests.
 func FuzzRetryAfter(f *testing.F) {
 	for _, c := range seedCases(f) {
 		for _, a := range c.Responses {
@@ -369,12 +374,12 @@ func FuzzRetryAfter(f *testing.F) {
 	})
 }
 
-// awsHost is a host of the service, with the region in it.
+// awsHost matches the service's hosts. Its group is the region.
 var awsHost = regexp.MustCompile(`^cognito-sync(?:-fips)?\.([0-9A-Za-z-]{1,63})\.(?:amazonaws\.com(?:\.cn)?|amazonaws\.eu|` +
 	`c2s\.ic\.gov|sc2s\.sgov\.gov|cloud\.adc-e\.uk|csp\.hci\.ic\.gov)$`)
 
-// FuzzRegion asks AWS's hosts or none, whatever the client's region and the pool's id
-// are.
+// FuzzRegion checks that a client only calls AWS's hosts, whatever its region and the pool's
+// ID are.
 func FuzzRegion(f *testing.F) {
 	var rows []endpointRow
 	text, err := os.ReadFile(filepath.Join(conformanceDir, "endpoints.json"))

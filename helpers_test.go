@@ -39,11 +39,11 @@ import (
 // poolID is the pool that tests query: AWS's own example.
 const poolID = "us-east-1:23EC4050-6AEA-7089-A2DD-08002EXAMPLE"
 
-// anyPool is a pool whose ID names no region, so that it fits all.
+// anyPool is a pool whose ID contains no region, so it may be in any.
 const anyPool = "pool-of-no-region"
 
-// poolUsage is what every fake service knows of poolID, and stubBody a response that
-// says the same.
+// poolUsage is the usage of poolID in every fake service. stubBody is a response with the
+// same usage.
 var poolUsage = cognitosynctest.Pool{
 	IdentityPoolId:    poolID,
 	SyncSessionsCount: aws.Int64(17),
@@ -53,7 +53,7 @@ var poolUsage = cognitosynctest.Pool{
 
 const stubBody = `{"IdentityPoolUsage":{"DataStorage":40960,"IdentityPoolId":"us-east-1:23EC4050-6AEA-7089-A2DD-08002EXAMPLE","LastModifiedDate":1.413231134115E9,"SyncSessionsCount":17}}`
 
-// The two paths that a call can take: straight on, and as the steps of a smithy stack.
+// The two paths that a call can take: directly, and as the steps of a smithy stack.
 const (
 	direct = "direct"
 	stack  = "stack"
@@ -72,8 +72,8 @@ func bothPaths(t *testing.T, test func(t *testing.T, path string)) {
 	}
 }
 
-// takePath makes a client with these options take the path. For the smithy stack one
-// middleware is enough, which only counts the calls that come through it.
+// takePath makes a client with these options take the path. For the stack path it adds a
+// middleware that only counts the calls.
 func takePath(path string, options *cognitosync.Options) (stackRuns *atomic.Int64) {
 	stackRuns = new(atomic.Int64)
 	if path == direct {
@@ -92,9 +92,8 @@ func takePath(path string, options *cognitosync.Options) (stackRuns *atomic.Int6
 	return stackRuns
 }
 
-// A trial is a client in front of a fake service that does what its script says. The
-// client has its own retryer, but does not wait: how long it would have waited is
-// recorded.
+// A trial is a client of a fake service with a script. The client uses its default retryer.
+// It records the delays between attempts, but does not wait.
 type trial struct {
 	t      *testing.T
 	server *cognitosynctest.Server
@@ -102,25 +101,24 @@ type trial struct {
 	naps   *naps
 }
 
-// setup returns a trial over HTTP whose calls take the path. The service knows poolID.
+// setup returns a trial over HTTP whose calls take the path. The service has poolID.
 func setup(t *testing.T, path string, optFns ...func(*cognitosync.Options)) *trial {
 	t.Helper()
 	return setupServer(t, path, cognitosynctest.NewServer(t), optFns...)
 }
 
-// setupServer is setup with a server of the test's own.
+// setupServer is setup with the given server.
 func setupServer(t *testing.T, path string, server *cognitosynctest.Server, optFns ...func(*cognitosync.Options)) *trial {
 	t.Helper()
 	server.SetPool(poolUsage)
 	cfg := server.Config()
-	cfg.Retryer = nil // the client's own
+	cfg.Retryer = nil // use the client's default
 	tr := &trial{t: t, server: server, client: newClient(cfg, path, optFns...), naps: &naps{}}
 	cognitosync.SetSleep(tr.client, tr.naps.sleep)
 	return tr
 }
 
-// setupWorld is setup in memory, with a server that is the service of all regions under
-// their real names.
+// setupWorld is setup in memory, with a server for the real host names of all regions.
 func setupWorld(t *testing.T, path, region string, optFns ...func(*cognitosync.Options)) *trial {
 	t.Helper()
 	server := cognitosynctest.NewServer(t, func(o *cognitosynctest.Options) {
@@ -130,11 +128,11 @@ func setupWorld(t *testing.T, path, region string, optFns ...func(*cognitosync.O
 	return setupServer(t, path, server, append([]func(*cognitosync.Options){world}, optFns...)...)
 }
 
-// patience is how long an attempt may take: long enough for the busiest machine.
+// patience is the timeout of attempts that should not time out, even on a busy machine.
 const patience = 10 * time.Minute
 
-// newClient returns a client whose calls take the path, do not wait between attempts,
-// and have patience.
+// newClient returns a client whose calls take the path and do not wait between attempts.
+// Its attempt timeout is patience.
 func newClient(cfg aws.Config, path string, optFns ...func(*cognitosync.Options)) *cognitosync.Client {
 	first := func(o *cognitosync.Options) {
 		takePath(path, o)
@@ -155,10 +153,10 @@ func configOf(httpClient cognitosync.HTTPClient) aws.Config {
 	}
 }
 
-// script adds to what the service does.
+// script adds steps to the script of the service.
 func (tr *trial) script(steps ...cognitosynctest.Step) { tr.server.Script(poolID, steps...) }
 
-// call queries poolID, whatever comes of it.
+// call queries poolID. It may fail.
 func (tr *trial) call(ctx context.Context, optFns ...func(*cognitosync.Options)) (
 	*cognitosync.DescribeIdentityPoolUsageOutput, error,
 ) {
@@ -166,7 +164,7 @@ func (tr *trial) call(ctx context.Context, optFns ...func(*cognitosync.Options))
 	return describe(ctx, tr.t, tr.client, poolID, optFns...)
 }
 
-// callPool queries any pool.
+// callPool queries the pool with this ID. It may fail.
 func (tr *trial) callPool(ctx context.Context, id string, optFns ...func(*cognitosync.Options)) (
 	*cognitosync.DescribeIdentityPoolUsageOutput, error,
 ) {
@@ -184,7 +182,7 @@ func (tr *trial) succeeds(t *testing.T, optFns ...func(*cognitosync.Options)) {
 	require.Equal(t, poolUsage.DataStorage, output.IdentityPoolUsage.DataStorage)
 }
 
-// fails makes a call that must fail, and returns how.
+// fails makes a call that must fail, and returns its error.
 func (tr *trial) fails(t *testing.T, ctx context.Context, optFns ...func(*cognitosync.Options)) error {
 	t.Helper()
 	output, err := tr.call(ctx, optFns...)
@@ -195,7 +193,7 @@ func (tr *trial) fails(t *testing.T, ctx context.Context, optFns ...func(*cognit
 // requests returns how many requests the server has received.
 func (tr *trial) requests() int { return tr.server.Requests().Count() }
 
-// describe queries a pool, and checks what holds for every call.
+// describe queries a pool and checks the invariants of every call.
 func describe(ctx context.Context, t *testing.T, client *cognitosync.Client, id string, optFns ...func(*cognitosync.Options)) (
 	*cognitosync.DescribeIdentityPoolUsageOutput, error,
 ) {
@@ -205,14 +203,14 @@ func describe(ctx context.Context, t *testing.T, client *cognitosync.Client, id 
 	return output, err
 }
 
-// poolInput names a pool.
+// poolInput returns the input for a pool.
 func poolInput(id string) *cognitosync.DescribeIdentityPoolUsageInput {
 	return &cognitosync.DescribeIdentityPoolUsageInput{IdentityPoolId: &id}
 }
 
-// assertSound checks what holds for every call, whatever the server does: no half
-// results, errors that say where they come from, and an API error for every response
-// that is not a success.
+// assertSound checks the invariants of every call, whatever the server does: there is either
+// an output or an error, an error contains the operation, and an unsuccessful response
+// results in an API error.
 func assertSound(t *testing.T, output *cognitosync.DescribeIdentityPoolUsageOutput, err error) {
 	t.Helper()
 	assert.NotEqual(t, output == nil, err == nil, "output and error, or neither")
@@ -233,8 +231,8 @@ func assertSound(t *testing.T, output *cognitosync.DescribeIdentityPoolUsageOutp
 	}
 }
 
-// requireFailure checks what holds for every call that fails: no output, and an error
-// that says which operation it comes from, in one line of decent length.
+// requireFailure checks the invariants of every call that fails: there is no output, and the
+// error contains the operation and is one line of limited length.
 func requireFailure(t *testing.T, output *cognitosync.DescribeIdentityPoolUsageOutput, err error) {
 	t.Helper()
 	require.Error(t, err)
@@ -258,13 +256,13 @@ func isA[T error](err error) bool {
 	return errors.As(err, &target)
 }
 
-// naps record how long a client would have waited.
+// naps records the delays of a client that does not wait.
 type naps struct {
 	mu   sync.Mutex
 	list []time.Duration
 }
 
-// sleep takes the place of the sleep between two attempts.
+// sleep replaces the sleep between two attempts.
 func (n *naps) sleep(ctx context.Context, d time.Duration) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -272,35 +270,33 @@ func (n *naps) sleep(ctx context.Context, d time.Duration) error {
 	return ctx.Err()
 }
 
-// all returns the waits so far.
+// all returns the delays so far.
 func (n *naps) all() []time.Duration {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return slices.Clone(n.list)
 }
 
-// doNotSleep takes the place of the sleep between two attempts. What remains is the
-// pacing of the adaptive mode, which is the SDK's: a second or two in the one case
-// that has it.
+// doNotSleep replaces the sleep between two attempts. It does not affect the SDK's adaptive
+// mode, which waits a second or two in the one case that uses it.
 func doNotSleep(ctx context.Context, _ time.Duration) error { return ctx.Err() }
 
-// inBubble runs a test where time passes only when all goroutines wait, if there is
-// package testing/synctest.
+// inBubble runs a test in a bubble of testing/synctest, if Go has that package.
 var inBubble = func(t *testing.T, test func(t *testing.T)) { test(t) }
 
 var (
-	// errBroken is an error that only the test can have made.
+	// errBroken is an error that only a test returns.
 	errBroken = errors.New("broken on purpose")
 
-	// errOwnCause is a caller's reason to end a call.
+	// errOwnCause is the cause of a context that a caller ends.
 	errOwnCause = errors.New("the caller's own cause")
 
-	// alwaysFailing is a service that is out of order.
+	// alwaysFailing makes the service fail every request.
 	alwaysFailing = cognitosynctest.Forever(cognitosynctest.InternalError())
 )
 
-// assertClosed checks that so many responses had bodies, and that all are closed: at the
-// latest when a read that the call did not wait for has returned.
+// assertClosed checks the number of responses with bodies, and that all bodies are closed
+// eventually. A call does not wait for a read that blocks.
 func assertClosed(t *testing.T, client *clienttest.Tap, count int) {
 	t.Helper()
 	assert.Len(t, client.Bodies(), count)
@@ -309,8 +305,8 @@ func assertClosed(t *testing.T, client *clienttest.Tap, count int) {
 	}
 }
 
-// assertThrottled checks that a call that the caller ended still tells of the 429
-// that came before: what it was, and that it was the service's.
+// assertThrottled checks that the error of a call that the caller ended contains the details
+// of the 429 before it.
 func assertThrottled(t *testing.T, err error, last cognitosynctest.Request, attempts int) {
 	t.Helper()
 	exception := requireAs[*cognitosync.TooManyRequestsException](t, err)
@@ -332,12 +328,12 @@ func assertThrottled(t *testing.T, err error, last cognitosynctest.Request, atte
 
 const mib = 1 << 20
 
-// A rawServer answers each request with the same bytes, however wrong they are, and
-// allocates next to nothing.
+// A rawServer responds to each request with the same bytes, which need not be valid HTTP. It
+// allocates very little.
 type rawServer struct {
 	net.Listener
 	head, body []byte
-	times      int // that the body is sent; negative: until the client goes
+	times      int // how often the body is sent; negative: until the client closes the connection
 	requests   atomic.Int32
 }
 
@@ -390,18 +386,18 @@ func (s *rawServer) serve(conn net.Conn) {
 	}
 	for i := 0; i != s.times; i++ {
 		if _, err := conn.Write(s.body); err != nil {
-			return // it was enough for the client
+			return // the client has closed the connection
 		}
 	}
-	// Closing with the client still sending, or its data unread, would be a reset.
+	// Closing a connection with unread data would reset it.
 	_ = conn.(*net.TCPConn).CloseWrite()
 	_, _ = io.Copy(io.Discard, conn)
 }
 
 func milliseconds(ms int) time.Duration { return time.Duration(ms) * time.Millisecond }
 
-// escapedID returns id as one path segment: all but RFC 3986's unreserved
-// characters as %XX.
+// escapedID returns id as one path segment. All characters but the unreserved ones of RFC
+// 3986 are escaped.
 func escapedID(id string) string {
 	const unreserved = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 	var b strings.Builder
@@ -415,7 +411,7 @@ func escapedID(id string) string {
 	return b.String()
 }
 
-// reset closes the connection so that the client sees a reset, not an end.
+// reset closes the connection with a reset.
 func reset(conn net.Conn) error {
 	return errors.Join(conn.(*net.TCPConn).SetLinger(0), conn.Close())
 }
@@ -425,7 +421,7 @@ var (
 	userAgentAppID  = regexp.MustCompile(`(?:^| )app/(\S+)`)
 )
 
-// submatch returns what is in the expression's first parentheses, or "".
+// submatch returns what the first group of the expression matches, or "".
 func submatch(expression *regexp.Regexp, text string) string {
 	if found := expression.FindStringSubmatch(text); found != nil {
 		return found[1]
@@ -440,7 +436,7 @@ func (f resolverFunc) ResolveEndpoint(_ context.Context, params cognitosync.Endp
 	return f(params)
 }
 
-// resolveTo returns a resolver that finds the same endpoint for everything.
+// resolveTo returns a resolver that always returns the same endpoint.
 func resolveTo(host string) resolverFunc {
 	return func(cognitosync.EndpointParameters) (smithyendpoints.Endpoint, error) {
 		return smithyendpoints.Endpoint{URI: url.URL{Scheme: "https", Host: host}}, nil
@@ -449,7 +445,7 @@ func resolveTo(host string) resolverFunc {
 
 func usePoolRegion(o *cognitosync.Options) { o.UseIdentityPoolRegion = true }
 
-// dialCounter is an HTTP client that counts its dials, all of which fail.
+// dialCounter returns an HTTP client whose dials fail and are counted.
 func dialCounter() (client *http.Client, dials *atomic.Int32) {
 	dials = new(atomic.Int32)
 	return &http.Client{Transport: &http.Transport{
@@ -476,7 +472,7 @@ func firstWords(text string, n int) string {
 	return strings.Join(words[:min(n, len(words))], " ")
 }
 
-// tireless returns a retryer that neither waits nor runs out of quota.
+// tireless returns a retryer without delays and without a quota.
 func tireless() aws.Retryer {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
 		o.RateLimiter = ratelimit.None
@@ -484,10 +480,10 @@ func tireless() aws.Retryer {
 	})
 }
 
-// A contextKey is a key of the caller's.
+// A contextKey is the key of a caller's context value.
 type contextKey struct{}
 
-// A witness sees all that a client tells: logs of every kind, spans and metrics.
+// A witness records the logs, spans and metrics of a client.
 type witness struct {
 	log     clienttest.Notes
 	records clienttest.Records
@@ -497,13 +493,13 @@ type witness struct {
 
 func newWitness() *witness { return &witness{records: clienttest.Records{Level: slog.LevelDebug}} }
 
-// watch has a client tell the witness everything.
+// watch makes a client write all its telemetry to the witness.
 func (w *witness) watch(o *cognitosync.Options) {
 	o.ClientLogMode, o.Logger, o.StructuredLogger = allLogModes, &w.log, slog.New(&w.records)
 	o.TracerProvider, o.MeterProvider = &w.spans, &w.meters
 }
 
-// told returns what the witness has seen and what err says, and forgets the former.
+// told returns the texts of err and of the telemetry since the last call.
 func (w *witness) told(err error) map[string]string {
 	details := cognitosync.InspectError(err)
 	told := map[string]string{
@@ -519,8 +515,8 @@ func (w *witness) told(err error) map[string]string {
 	return told
 }
 
-// assertSilent checks that none of the secrets was told, not even with other signs between
-// its letters, and that no log has a control character.
+// assertSilent checks that neither err nor the telemetry contains any of the secrets, even
+// with other signs between its letters, and that no log contains control characters.
 func (w *witness) assertSilent(t *testing.T, err error, secrets ...string) {
 	t.Helper()
 	for where, text := range w.told(err) {

@@ -27,26 +27,24 @@ import (
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
 )
 
-// TestMain fails the suite if any test leaves a goroutine behind, such as one that
-// waits on a connection. It clears the environment of all that the SDK reads, so that
-// no test depends on where it runs.
+// TestMain fails if a test leaks a goroutine, such as one that waits for a connection. It
+// unsets the environment variables that the SDK reads, so that tests do not depend on them.
 func TestMain(m *testing.M) {
-	if os.Getenv(tripFileEnv) == "" { // a process whose environment is under test
+	if os.Getenv(tripFileEnv) == "" { // otherwise the test is about the environment
 		for _, variable := range os.Environ() {
 			name, _, _ := strings.Cut(variable, "=")
 			if strings.HasPrefix(name, "AWS_") || name == "_X_AMZN_TRACE_ID" {
-				_ = os.Unsetenv(name) // a name that was there is a valid one
+				_ = os.Unsetenv(name) // no error: the name is valid
 			}
 		}
 	}
 	goleak.VerifyTestMain(m)
 }
 
-// tooLong is a body that is more than a client reads.
+// tooLong is a body that exceeds the client's limit.
 var tooLong = make([]byte, mib+1)
 
-// A leakServer fails in the way that the id of the pool names, and counts its open
-// connections.
+// A leakServer fails as the pool ID specifies, and counts its open connections.
 type leakServer struct {
 	*httptest.Server
 	open atomic.Int64
@@ -56,7 +54,7 @@ func newLeakServer(t *testing.T) *leakServer {
 	t.Helper()
 	s := &leakServer{}
 	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
-	s.Config.ErrorLog = log.New(io.Discard, "", 0) // its handlers break off on purpose
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // its handlers panic deliberately
 	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 		switch state {
 		case http.StateNew:
@@ -100,7 +98,7 @@ func (s *leakServer) serve(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusForbidden)
 		return
 	case "malformed":
-		_, _ = io.WriteString(w, "{") // also below: a client that goes early is what it is about
+		_, _ = io.WriteString(w, "{") // here and below, the client may have closed the connection
 		return
 	case "too long":
 		_, _ = w.Write(tooLong)
@@ -126,9 +124,9 @@ func (s *leakServer) serve(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, stubBody)
 }
 
-// TestNothingLeaks makes 10,000 calls that end in every way there is, and finds the
-// goroutines and the open connections that there were before. It is not parallel, so
-// that it counts no others.
+// TestNothingLeaks makes 10,000 calls that succeed and fail in every way, and checks that
+// there are as many goroutines and open connections as before. It is not parallel, because it
+// counts those of the process.
 func TestNothingLeaks(t *testing.T) {
 	const calls, workers = 10_000, 8
 	server := newLeakServer(t)
@@ -147,7 +145,7 @@ func TestNothingLeaks(t *testing.T) {
 		name     string
 		succeeds bool
 		alter    func(*cognitosync.Options)
-		limit    time.Duration // of the caller's; negative: canceled before
+		limit    time.Duration // of the caller's context; negative: already canceled
 	}{
 		{name: "success", succeeds: true},
 		{name: "retried success", succeeds: true},
@@ -222,24 +220,23 @@ func TestNothingLeaks(t *testing.T) {
 		}()
 	}
 	done.Wait()
-	call(0) // a success, which leaves a connection for the next call
+	call(0) // succeeds, and leaves a connection for the next call
 	assert.Positive(t, server.open.Load())
 	assert.LessOrEqual(t, server.open.Load(), int64(workers))
 
 	transport.CloseIdleConnections()
 	if !assert.Eventually(t, func() bool {
-		return server.open.Load() == 0 && runtime.NumGoroutine() <= goroutines+1 // and the one that looks
+		return server.open.Load() == 0 && runtime.NumGoroutine() <= goroutines+1 // plus this one
 	}, time.Minute, time.Millisecond) {
 		t.Logf("%d open connections; all goroutines:\n%s", server.open.Load(), stacks())
 	}
 }
 
-// TestClientOfACallIsForgotten shows that an HTTP client that was brought by a call
-// can be collected after it. The call's attempt has a short timeout: the runtime may
-// keep a stopped timer, and with it what the timer refers to, until it would have
-// gone off.
+// TestClientOfACallIsForgotten checks that the HTTP client of a call can be collected after
+// the call. The attempt timeout is short, because the runtime may keep a stopped timer, and
+// what it refers to, until the timer would have fired.
 //
-// It is not parallel: it collects garbage all the time.
+// The test is not parallel, because it runs the garbage collector repeatedly.
 func TestClientOfACallIsForgotten(t *testing.T) {
 	for _, path := range paths {
 		t.Run(path, func(t *testing.T) {

@@ -16,8 +16,8 @@ import (
 	"github.com/cognitosync/cognitosync-go/internal/httpclient"
 )
 
-// runStack makes the call with the same functions as run, as steps of a smithy stack, for
-// there is middleware that expects one.
+// runStack makes the call like run, but as the steps of a smithy stack that middleware can
+// modify.
 func (c *call) runStack(ctx context.Context) (*DescribeIdentityPoolUsageOutput, middleware.Metadata, error) {
 	stack := middleware.NewStack(operationName, smithyhttp.NewStackRequest)
 	if err := errors.Join(c.addSteps(stack), c.addInterceptors(stack)); err != nil {
@@ -47,7 +47,7 @@ func (c *call) runStack(ctx context.Context) (*DescribeIdentityPoolUsageOutput, 
 	}
 	output, ok := result.(*DescribeIdentityPoolUsageOutput)
 	if !ok || output == nil {
-		return nil, metadata, fmt.Errorf("middleware returned a result of type %T", result)
+		return nil, metadata, fmt.Errorf("middleware returned a result of type %T, want *cognitosync.DescribeIdentityPoolUsageOutput", result)
 	}
 	if c.last == nil || output != c.last.output {
 		own := *output // middleware may return one output for many calls
@@ -56,8 +56,8 @@ func (c *call) runStack(ctx context.Context) (*DescribeIdentityPoolUsageOutput, 
 	return output, metadata, nil
 }
 
-// middlewareRegion returns the region that middleware sees: the one that will be called,
-// as far as that is known before middleware has run.
+// middlewareRegion returns the region that middleware finds in the context. It is the region
+// that the call uses, unless middleware changes the input.
 func (c *call) middlewareRegion() string {
 	if region, err := c.settings.router.regionOf(c.poolID()); err == nil {
 		return region
@@ -65,11 +65,10 @@ func (c *call) middlewareRegion() string {
 	return c.settings.options.Region
 }
 
-// addSteps puts the steps of a call on the stack, first to last, with the SDK's IDs. The
-// SDK's own steps are those without a function of ours.
+// addSteps adds the steps of a call to the stack in their order, with the SDK's IDs.
 func (c *call) addSteps(stack *middleware.Stack) error {
 	return errors.Join(
-		// The rest of it is in the context from the beginning.
+		// The context already contains the other metadata.
 		stack.Initialize.Add(&awsmiddleware.RegisterServiceMetadata{
 			SigningName: cmp.Or(c.settings.options.signingName, defaultSigningName),
 		}, middleware.After),
@@ -101,8 +100,8 @@ func (c *call) addSteps(stack *middleware.Stack) error {
 	)
 }
 
-// addInterceptors puts the hooks where smithy's documentation has them. All of them,
-// if any: the first hands the others what they share.
+// addInterceptors adds the hooks at the positions that smithy documents. If there are any
+// interceptors, it adds all hooks, because the first sets up the context that all share.
 func (c *call) addInterceptors(stack *middleware.Stack) error {
 	if !c.settings.options.hasInterceptors() {
 		return nil
@@ -123,7 +122,7 @@ func (c *call) addInterceptors(stack *middleware.Stack) error {
 		stack.Deserialize.Add(&smithyhttp.InterceptTransmit{
 			BeforeTransmit: in.BeforeTransmit, AfterTransmit: in.AfterTransmit,
 		}, middleware.After),
-		// A response passes the deserialize steps from the last to the first.
+		// Deserialize steps handle the response in reverse order.
 		stack.Deserialize.Insert(&smithyhttp.InterceptBeforeDeserialization{Interceptors: in.BeforeDeserialization}, "OperationDeserializer", middleware.After),
 		stack.Deserialize.Insert(&smithyhttp.InterceptAfterDeserialization{Interceptors: in.AfterDeserialization}, "OperationDeserializer", middleware.Before),
 	)
@@ -134,18 +133,18 @@ func (c *call) addInterceptors(stack *middleware.Stack) error {
 func (c *call) validateStep(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (
 	out middleware.InitializeOutput, metadata middleware.Metadata, err error,
 ) {
-	if err := c.takeInput(in.Parameters); err != nil {
+	if err := c.setInput(in.Parameters); err != nil {
 		return out, metadata, err
 	}
 	return next.HandleInitialize(ctx, in)
 }
 
-// takeInput makes the parameters of a step the call's input: middleware can change
-// them, and what it makes of them is validated too.
-func (c *call) takeInput(parameters any) error {
+// setInput sets the call's input to the parameters of a step, because middleware may have
+// changed them.
+func (c *call) setInput(parameters any) error {
 	input, ok := parameters.(*DescribeIdentityPoolUsageInput)
 	if !ok {
-		return fmt.Errorf("middleware passed an input of type %T", parameters)
+		return fmt.Errorf("middleware passed an input of type %T, want *cognitosync.DescribeIdentityPoolUsageInput", parameters)
 	}
 	if err := validateInput(input); err != nil {
 		return err
@@ -156,8 +155,8 @@ func (c *call) takeInput(parameters any) error {
 
 // Serialize
 
-// The anchors are steps of the SDK's that have nothing to do here, where there is one
-// kind of endpoint and one of signature, but that middleware may want to stand next to.
+// serializeAnchor and finalizeAnchor do nothing. They have the IDs of the SDK's steps that
+// this client does not need, because middleware may be inserted next to them.
 func serializeAnchor(ctx context.Context, in middleware.SerializeInput, next middleware.SerializeHandler) (
 	middleware.SerializeOutput, middleware.Metadata, error,
 ) {
@@ -167,7 +166,7 @@ func serializeAnchor(ctx context.Context, in middleware.SerializeInput, next mid
 func (c *call) serializeStep(ctx context.Context, in middleware.SerializeInput, next middleware.SerializeHandler) (
 	out middleware.SerializeOutput, metadata middleware.Metadata, err error,
 ) {
-	if err := c.takeInput(in.Parameters); err != nil {
+	if err := c.setInput(in.Parameters); err != nil {
 		return out, metadata, err
 	}
 	req, err := stackRequest(in.Request)
@@ -182,9 +181,9 @@ func (c *call) serializeStep(ctx context.Context, in middleware.SerializeInput, 
 
 // Finalize
 
-// refused returns why nothing may be sent, or nil once the endpoint is resolved. The steps
-// that need settings do nothing in a call that is refused, and transmit fails it: a mock
-// further on may have a result for it all the same.
+// refused returns why nothing may be sent, or nil if the endpoint is resolved. In a refused
+// call, the steps that need the endpoint do nothing, and transmit fails. Middleware such as a
+// mock may still return a result.
 func (c *call) refused(ctx context.Context) error {
 	if !c.checked {
 		c.checked, c.refusal = true, c.resolveEndpoint(ctx)
@@ -192,8 +191,7 @@ func (c *call) refused(ctx context.Context) error {
 	return c.refusal
 }
 
-// refusingRetryer never has a refused call tried again. What a mock returns is another
-// matter.
+// refusingRetryer does not retry the refusal of a call. It may retry the errors of a mock.
 type refusingRetryer struct {
 	aws.RetryerV2
 	refusal error
@@ -203,7 +201,7 @@ func (r refusingRetryer) IsErrorRetryable(err error) bool {
 	return !errors.Is(err, r.refusal) && r.RetryerV2.IsErrorRetryable(err)
 }
 
-// retryStep runs what comes after it once for each attempt.
+// retryStep runs the steps after it once for each attempt.
 func (c *call) retryStep(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
 	out middleware.FinalizeOutput, metadata middleware.Metadata, err error,
 ) {
@@ -213,13 +211,13 @@ func (c *call) retryStep(ctx context.Context, in middleware.FinalizeInput, next 
 	}
 	refusal := c.refused(ctx)
 	if refusal != nil && len(c.settings.options.APIOptions) == 0 {
-		return out, metadata, refusal // interceptors return no results
+		return out, metadata, refusal // interceptors cannot return a result
 	}
 	last, err := c.runAttempts(ctx, func(_ *call, ctx context.Context, a *attempt) (*DescribeIdentityPoolUsageOutput, error) {
 		var err error
 		request := req.Clone()
 		if c.settings.options.hasInterceptors() {
-			showInterceptors(ctx, request)
+			exposeToInterceptors(ctx, request)
 		}
 		out, a.metadata, err = next.HandleFinalize(withAttempt(ctx, a), middleware.FinalizeInput{Request: request})
 		return a.output, err
@@ -228,7 +226,7 @@ func (c *call) retryStep(ctx context.Context, in middleware.FinalizeInput, next 
 		metadata = last.metadata
 	}
 	if refusal != nil && errors.Is(err, refusal) {
-		c.last, c.maxAttempts = nil, 0 // that was no attempt
+		c.last, c.maxAttempts = nil, 0 // nothing was attempted
 	}
 	return out, metadata, err
 }
@@ -239,8 +237,8 @@ func withAttempt(ctx context.Context, a *attempt) context.Context {
 	return context.WithValue(ctx, attemptKey{}, a)
 }
 
-// attemptOf returns the attempt that ctx is of. Where middleware has taken the place of
-// the Retry step, there is none yet: then it begins here, and ends with the call.
+// attemptOf returns the attempt in ctx. If middleware replaced the Retry step, there is none
+// yet, and attemptOf starts one that ends with the call.
 func (c *call) attemptOf(ctx context.Context) (context.Context, *attempt) {
 	if a, ok := ctx.Value(attemptKey{}).(*attempt); ok {
 		return ctx, a
@@ -257,7 +255,7 @@ func (c *call) attemptHeaderStep(ctx context.Context, in middleware.FinalizeInpu
 	if err != nil {
 		return out, metadata, err
 	}
-	if a, ok := ctx.Value(attemptKey{}).(*attempt); ok { // else the attempts are middleware's
+	if a, ok := ctx.Value(attemptKey{}).(*attempt); ok { // otherwise middleware makes the attempts
 		req.Header.Set(attemptHeader, attemptOfMax(a.number, c.maxAttempts))
 	}
 	return next.HandleFinalize(ctx, in)
@@ -293,7 +291,7 @@ func (c *call) endpointStep(ctx context.Context, in middleware.FinalizeInput, ne
 		return next.HandleFinalize(ctx, in)
 	}
 	c.endpoint.apply(req.Request)
-	// Middleware that has set another name or region in the context is obeyed.
+	// A name or a region that middleware has set in the context takes precedence.
 	if name := awsmiddleware.GetSigningName(ctx); name == defaultSigningName && name != c.endpoint.scope.name {
 		ctx = awsmiddleware.SetSigningName(ctx, c.endpoint.scope.name)
 	}
@@ -309,7 +307,7 @@ func hashStep(ctx context.Context, in middleware.FinalizeInput, next middleware.
 	switch req, ok := in.Request.(*smithyhttp.Request); {
 	case v4.GetPayloadHash(ctx) != "": // middleware has computed it
 		return next.HandleFinalize(ctx, in)
-	case !ok || req.GetStream() != nil: // middleware has put a body there
+	case !ok || req.GetStream() != nil: // middleware has set a body
 		return (&v4.ComputePayloadSHA256{}).HandleFinalize(ctx, in, next)
 	}
 	return next.HandleFinalize(v4.SetPayloadHash(ctx, emptyPayloadHash), in)
@@ -326,10 +324,10 @@ func (c *call) signStep(ctx context.Context, in middleware.FinalizeInput, next m
 		return next.HandleFinalize(ctx, in)
 	}
 	ctx, a := c.attemptOf(ctx)
-	if err := checkKeys(a.credentials); err != nil { // middleware in the place of GetIdentity
+	if err := checkKeys(a.credentials); err != nil { // middleware may have replaced GetIdentity
 		return out, metadata, err
 	}
-	// Middleware in another step's place need not have set what to sign for.
+	// The context lacks the name or the region if middleware replaced the step that sets it.
 	err = c.sign(ctx, a, req.Request, cmp.Or(v4.GetPayloadHash(ctx), emptyPayloadHash), scope{
 		name:   cmp.Or(awsmiddleware.GetSigningName(ctx), defaultSigningName),
 		region: cmp.Or(awsmiddleware.GetSigningRegion(ctx), c.settings.options.signingRegion, c.settings.router.home),
@@ -371,7 +369,7 @@ func (c *call) deserializeStep(ctx context.Context, in middleware.DeserializeInp
 	}
 	resp := rawResponse(out)
 	if resp == nil {
-		return out, metadata, fmt.Errorf("middleware returned a response of type %T", out.RawResponse)
+		return out, metadata, fmt.Errorf("middleware returned a response of type %T, want *smithyhttp.Response", out.RawResponse)
 	}
 	ctx, a := c.attemptOf(ctx)
 	a.response = resp
@@ -400,7 +398,7 @@ func (c *call) logStep(ctx context.Context, in middleware.DeserializeInput, next
 	return out, metadata, err
 }
 
-// transmit is what comes after the stack's last step: it sends the request.
+// transmit is the handler after the last step. It sends the request.
 func (c *call) transmit(ctx context.Context, input any) (output any, metadata middleware.Metadata, err error) {
 	req, err := stackRequest(input)
 	if err != nil {
@@ -410,26 +408,26 @@ func (c *call) transmit(ctx context.Context, input any) (output any, metadata mi
 		return nil, metadata, err
 	}
 	ctx, a := c.attemptOf(ctx)
-	a.limit.startSending() // unless GetIdentity has done so
+	a.limit.startSending() // in case middleware replaced GetIdentity
 	resp, err := c.send(a, req.Build(ctx))
 	if err != nil {
 		return nil, metadata, err
 	}
-	// Middleware may read it before the deserializer does.
+	// Middleware may read the body before the deserializer does.
 	resp.Body = httpclient.Bound(resp.Body, maxResponseBody, errResponseTooLarge)
 	return &smithyhttp.Response{Response: resp}, oneAttempt().Clone(), nil
 }
 
-// stackRequest returns the request that a step was given.
+// stackRequest returns the request that was passed to a step.
 func stackRequest(request any) (*smithyhttp.Request, error) {
 	req, ok := request.(*smithyhttp.Request)
 	if !ok {
-		return nil, fmt.Errorf("middleware passed a request of type %T", request)
+		return nil, fmt.Errorf("middleware passed a request of type %T, want *smithyhttp.Request", request)
 	}
 	return req, nil
 }
 
-// rawResponse returns the response that a step was given, or nil.
+// rawResponse returns the response that was passed to a step, or nil if there is none.
 func rawResponse(out middleware.DeserializeOutput) *http.Response {
 	if resp, ok := out.RawResponse.(*smithyhttp.Response); ok && resp != nil {
 		return resp.Response

@@ -21,155 +21,157 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// DefaultAttemptTimeout is how long one attempt may take unless
-// [Options.AttemptTimeout] says otherwise.
+// DefaultAttemptTimeout is the default of [Options.AttemptTimeout].
 const DefaultAttemptTimeout = 15 * time.Second
 
-// Options are a client's settings, or with an option function those of one call.
-// The zero value of each field stands for its default; only Region, unless
-// UseIdentityPoolRegion is set, and Credentials have none.
+// Options are the settings of a client or, in an option function, of one call. The zero
+// value of a field selects its default. Credentials has no default, and neither has Region,
+// which is required unless UseIdentityPoolRegion is set.
 //
-// [NewFromConfig] fills them from an aws.Config. Option functions run after the
-// defaults have been filled in, so that they can build on them:
+// [NewFromConfig] copies the settings from an [aws.Config]. Option functions run after the
+// defaults have been filled in, so they can build on them:
 //
 //	func(o *cognitosync.Options) { o.Retryer = retry.AddWithMaxAttempts(o.Retryer, 5) }
 type Options struct {
-	// APIOptions change the smithy middleware stack of a call. The client runs its
-	// steps as a stack, under the SDK's step IDs, only when there are any.
+	// APIOptions modify the smithy middleware stack of a call. If there are any, the client
+	// runs the call as a stack whose steps have the SDK's IDs.
 	APIOptions []func(*middleware.Stack) error
 
-	// AppID is added to the User-Agent header as "app/AppID"; what may not stand
-	// there becomes "-". LoadDefaultConfig takes it from AWS_SDK_UA_APP_ID.
+	// AppID is added to the User-Agent header as "app/AppID". Characters that are not
+	// allowed there are replaced with "-". LoadDefaultConfig sets it from AWS_SDK_UA_APP_ID.
 	AppID string
 
-	// AttemptTimeout is how long one attempt may take to send its request and read the
-	// response to its end. That includes the wait for a free connection, where all that
-	// are allowed are in use. When it has passed, the attempt fails with an
-	// [AttemptTimeoutError] and is retried. 0 means [DefaultAttemptTimeout], a
-	// negative value no limit. The context of a call limits the call as a whole. It
-	// alone limits how long Credentials may take; without a deadline, 5 minutes do.
+	// AttemptTimeout limits the time for each attempt to send its request and read the
+	// complete response. It includes the wait for a free connection, but not the time to
+	// retrieve credentials, which is limited by the deadline of the call's context, or to 5
+	// minutes if that has none. An attempt that takes longer fails with an
+	// [*AttemptTimeoutError] and is retried. 0 means [DefaultAttemptTimeout]; a negative
+	// value means no limit.
 	AttemptTimeout time.Duration
 
-	// BaseEndpoint is the URL to send requests to in place of AWS's, for example
-	// "http://127.0.0.1:4566": http or https, a host, perhaps a port and a path that
-	// is kept in front of the operation's. A user, a query or a fragment is refused, by
-	// an error that repeats only scheme and host. Only DisableHTTPS changes it. Requests are
-	// signed for the same region as without it. LoadDefaultConfig takes it from AWS_ENDPOINT_URL_COGNITO_SYNC,
+	// BaseEndpoint is the URL to send requests to instead of AWS's, for example
+	// "http://127.0.0.1:4566". It has the scheme http or https, a host, and optionally a
+	// port and a path, which precedes the operation's path. It must not contain user
+	// information, a query or a fragment. It does not change the region that requests are
+	// signed for. LoadDefaultConfig sets it from AWS_ENDPOINT_URL_COGNITO_SYNC,
 	// AWS_ENDPOINT_URL and the shared configuration.
 	BaseEndpoint *string
 
-	// ClientLogMode selects what is written to Logger: LogSigning, LogRetries,
-	// LogRequest, LogRequestWithBody, LogResponse, LogResponseWithBody. The request
-	// has no body. Keys, tokens and signatures are redacted in every mode, and control
-	// characters other than tabs and line ends are replaced with spaces.
+	// ClientLogMode selects what is written to Logger: [aws.LogSigning], [aws.LogRetries],
+	// [aws.LogRequest], [aws.LogRequestWithBody], [aws.LogResponse] and
+	// [aws.LogResponseWithBody]. The request has no body. Keys, tokens and signatures are
+	// always redacted. Control characters other than tabs and line breaks are replaced with
+	// spaces.
 	ClientLogMode aws.ClientLogMode
 
-	// Credentials sign the requests: of an IAM user or role, not those that Amazon
-	// Cognito Identity gives to end users. There is no default, and anonymous
-	// credentials are refused. Each attempt asks once, so that a provider that is slow
-	// or asks a person belongs into an aws.CredentialsCache. Credentials that the service
-	// reports as expired are renewed, at most once a minute, for all calls that have them.
+	// Credentials provides the credentials of an IAM user or role to sign requests with.
+	// There is no default, and anonymous credentials are rejected. Every attempt calls the
+	// provider once, so wrap a slow or interactive one in an [aws.CredentialsCache]. When
+	// the service reports that credentials have expired, the client renews them once for
+	// all calls that use them, and not again within a minute.
 	Credentials aws.CredentialsProvider
 
-	// DefaultsMode chooses connect and TLS timeouts and the retry mode where
-	// nothing else does. LoadDefaultConfig takes it from AWS_DEFAULTS_MODE.
+	// DefaultsMode selects the connect and TLS timeouts, and the RetryMode, unless they are
+	// set otherwise. LoadDefaultConfig sets it from AWS_DEFAULTS_MODE.
 	DefaultsMode aws.DefaultsMode
 
-	// DisableClockSkewCorrection stops the client from signing by the service's
-	// clock once it has found its own to be wrong. It has when the service accepted a
-	// signature made by the Date of a response that refused another.
+	// DisableClockSkewCorrection disables the correction of a wrong local clock. If it is
+	// false and the service rejects a signature because of its time, the client retries
+	// with the Date of the response. It keeps the correction for later calls once the
+	// service has accepted it.
 	DisableClockSkewCorrection bool
 
 	// EndpointOptions select FIPS, dual-stack and plain HTTP endpoints.
 	EndpointOptions EndpointResolverOptions
 
-	// EndpointResolver finds the URL of a call, before BaseEndpoint and EndpointResolverV2
-	// have a say. The default is none.
+	// EndpointResolver resolves the URL of a call. It takes precedence over BaseEndpoint and
+	// EndpointResolverV2. The default is none.
 	//
-	// Deprecated: set BaseEndpoint, or EndpointResolverV2.
+	// Deprecated: Set BaseEndpoint or EndpointResolverV2.
 	EndpointResolver EndpointResolver
 
-	// EndpointResolverV2 finds the URL of a call. The default follows the rules AWS
-	// publishes for the service. The region check of UseIdentityPoolRegion is left
-	// to a resolver that is not the default one.
+	// EndpointResolverV2 resolves the URL of a call. The default follows the rules that AWS
+	// publishes for the service. With any other resolver, the client does not compare the
+	// region of a pool with its own.
 	EndpointResolverV2 EndpointResolverV2
 
-	// HTTPClient sends the requests. The default is the SDK's awshttp.BuildableClient,
-	// which LoadDefaultConfig gives where it gives one. Where its transport still has
-	// the SDK's own numbers, there are at most 256 HTTP/1.1 connections a host, and while
-	// idle all of them are kept, up to 1024 for all hosts. Over HTTP/2 calls share
-	// connections, and one that has been silent for 14 s is given up.
+	// HTTPClient sends the requests. The default is an [*awshttp.BuildableClient], which
+	// LoadDefaultConfig uses too. Unless you have changed its connection limits, the client
+	// replaces them: it opens up to 256 HTTP/1.1 connections per host, and keeps up to 1024
+	// idle connections for all hosts. HTTP/2 connections are shared by calls, and closed if
+	// nothing is received on them for 14 s, not even the response to a ping.
 	//
-	// Redirects are never followed, for they would carry credentials elsewhere: of an
-	// *http.Client or an awshttp.BuildableClient the client uses a copy that does not
-	// follow. Any other implementation must see to that itself.
+	// The client never follows redirects, because they would send credentials to another
+	// host. It uses a copy of an [*http.Client] or [*awshttp.BuildableClient] that does
+	// not follow them. Any other implementation must not follow them either.
 	HTTPClient HTTPClient
 
-	// HTTPSignerV4 signs the requests. The default is v4.NewSigner().
+	// HTTPSignerV4 signs the requests. The default is [v4.NewSigner].
 	HTTPSignerV4 HTTPSignerV4
 
-	// Interceptors are called at the 13 points of a call that smithy names. Like
-	// APIOptions they have the call run as a middleware stack.
+	// Interceptors run at the 13 hooks that smithy defines. If there are any, the call runs
+	// as a middleware stack, as with APIOptions.
 	Interceptors smithyhttp.InterceptorRegistry
 
-	// Logger receives what ClientLogMode selects. The default is silent.
+	// Logger receives what ClientLogMode selects. The default discards it.
 	Logger logging.Logger
 
 	// MeterProvider receives the SDK's client metrics. The default records nothing.
 	MeterProvider metrics.MeterProvider
 
-	// Region is the region to ask and to sign for, such as "us-east-1".
-	// LoadDefaultConfig takes it from AWS_REGION and the shared configuration.
+	// Region is the region to call and to sign for, such as "us-east-1".
+	// LoadDefaultConfig sets it from AWS_REGION and the shared configuration.
 	Region string
 
-	// RetryMaxAttempts is the most attempts of one call, the first included. 0
-	// leaves it to Retryer, whose default is 3. LoadDefaultConfig takes it from
+	// RetryMaxAttempts is the maximum number of attempts of a call, including the first. 0
+	// leaves it to Retryer, whose default is 3. LoadDefaultConfig sets it from
 	// AWS_MAX_ATTEMPTS.
 	RetryMaxAttempts int
 
-	// RetryMode chooses the default Retryer: aws.RetryModeStandard (the default), or
-	// aws.RetryModeAdaptive, which also slows the client down while it is throttled.
-	// A Retryer of your own makes it irrelevant; a call that changes it starts with a
-	// retry quota of its own. Each region has its own quota and rate. LoadDefaultConfig
-	// takes it from AWS_RETRY_MODE.
+	// RetryMode selects the default Retryer: [aws.RetryModeStandard], which is the default,
+	// or [aws.RetryModeAdaptive], which also slows the client down while it is throttled.
+	// It has no effect if you set a Retryer. A call that changes it does not share the
+	// client's retry quota. LoadDefaultConfig sets it from AWS_RETRY_MODE.
 	RetryMode aws.RetryMode
 
-	// Retryer decides what is tried again, how often and after what delay. The
-	// default is the SDK's for RetryMode, with 3 attempts, a quota of retries, and
-	// delays of at most 50 ms that double each time (1 s when throttled, never
-	// above 20 s), chosen at random up to that bound. Where UseIdentityPoolRegion has
-	// calls go to several regions, each has a quota of its own. A Retryer of your own
-	// serves them all.
+	// Retryer decides which errors are retried, how often and after which delay. The default
+	// is the SDK's retryer for RetryMode. It makes 3 attempts and has a retry quota. Its
+	// delays are random, up to a limit that starts at 50 ms, or at 1 s if the call was
+	// throttled, and doubles with each attempt up to 20 s. If UseIdentityPoolRegion is set,
+	// every region has its own default retryer. A Retryer that you set is used for all of
+	// them.
 	Retryer aws.Retryer
 
-	// RuntimeEnvironment helps DefaultsMode "auto". LoadDefaultConfig fills it.
+	// RuntimeEnvironment is used by DefaultsMode "auto". LoadDefaultConfig sets it.
 	RuntimeEnvironment aws.RuntimeEnvironment
 
-	// StructuredLogger gets one record for each attempt: number, status, error
-	// code, request id, duration, what follows. The default is silent.
+	// StructuredLogger receives a record for each attempt. It contains the pool ID, the
+	// region, the host, the attempt's number, status, error code, request ID and duration,
+	// and what follows the attempt. The default is no log.
 	StructuredLogger *slog.Logger
 
-	// TracerProvider receives a span for each call and one for each attempt. The
-	// default records nothing.
+	// TracerProvider receives a span for each call and for each attempt. The default
+	// records nothing.
 	TracerProvider tracing.TracerProvider
 
-	// UseIdentityPoolRegion asks for each pool in the region that its id names, and
-	// signs for that region; Region serves ids that name none. Where Region is set, and
-	// AWS's own endpoints are used, an id of another partition is refused with a
-	// [RegionMismatchError]: the credentials are of no use there. Without it, and
-	// without a custom endpoint, an id of another region is refused with a
-	// [RegionMismatchError] before anything is sent.
+	// UseIdentityPoolRegion makes the client call, and sign for, the region in each pool's
+	// ID. Region is used for IDs without one. If Region is set and AWS's endpoints are
+	// used, a pool in another partition is rejected with a [*RegionMismatchError], because
+	// the client's credentials are not valid there.
+	//
+	// If UseIdentityPoolRegion is false, the client always calls Region. With AWS's
+	// endpoints, it rejects a pool in another region with a [*RegionMismatchError].
 	UseIdentityPoolRegion bool
 
-	signingName      string        // WithSigV4SigningName
-	signingRegion    string        // WithSigV4SigningRegion
-	defaultRetryer   aws.Retryer   // the Retryer that is not the caller's
-	defaultRetryMode aws.RetryMode // and what it was made for
-	configErr        error         // what was wrong with an aws.Config
+	signingName      string        // set by WithSigV4SigningName
+	signingRegion    string        // set by WithSigV4SigningRegion
+	defaultRetryer   aws.Retryer   // the default that was last filled in
+	defaultRetryMode aws.RetryMode // the mode that defaultRetryer was created for
+	configErr        error         // an invalid setting of an aws.Config
 }
 
-// Copy returns a copy that shares nothing with o that an option function may change in
-// place: APIOptions, Interceptors and what BaseEndpoint points to.
+// Copy returns a copy of o. Option functions can modify its APIOptions, Interceptors and
+// *BaseEndpoint without changing o.
 func (o Options) Copy() Options {
 	o.APIOptions = slices.Clone(o.APIOptions)
 	o.Interceptors = o.Interceptors.Copy()
@@ -188,7 +190,7 @@ func WithAPIOptions(optFns ...func(*middleware.Stack) error) func(*Options) {
 
 // WithEndpointResolver returns an option function that sets [Options.EndpointResolver].
 //
-// Deprecated: set [Options.BaseEndpoint], or use [WithEndpointResolverV2].
+// Deprecated: Set [Options.BaseEndpoint] or use [WithEndpointResolverV2].
 func WithEndpointResolver(resolver EndpointResolver) func(*Options) {
 	return func(o *Options) {
 		o.EndpointResolver = resolver
@@ -203,23 +205,23 @@ func WithEndpointResolverV2(resolver EndpointResolverV2) func(*Options) {
 	}
 }
 
-// WithSigV4SigningName returns an option function that has requests signed for
-// the service of that name, whatever the endpoint says.
+// WithSigV4SigningName returns an option function that sets the service name to sign for.
+// It overrides the endpoint's.
 func WithSigV4SigningName(name string) func(*Options) {
 	return func(o *Options) {
 		o.signingName = name
 	}
 }
 
-// WithSigV4SigningRegion returns an option function that has requests signed for
-// that region, whatever the endpoint says.
+// WithSigV4SigningRegion returns an option function that sets the region to sign for. It
+// overrides the endpoint's.
 func WithSigV4SigningRegion(region string) func(*Options) {
 	return func(o *Options) {
 		o.signingRegion = region
 	}
 }
 
-// optionsFromConfig takes over what of an aws.Config matters to the operation.
+// optionsFromConfig returns the settings of an aws.Config that apply to the operation.
 func optionsFromConfig(cfg aws.Config) Options {
 	o := Options{
 		APIOptions:                 cfg.APIOptions,
@@ -260,8 +262,8 @@ func resolverFromConfig(cfg aws.Config) EndpointResolver {
 	return nil
 }
 
-// readConfigSources takes from the sources of an aws.Config the settings that the
-// Config itself has no field for. The first source that knows a setting wins.
+// readConfigSources reads the settings that aws.Config has no field for from its sources.
+// The first source that has a setting wins.
 func (o *Options) readConfigSources(sources []any) {
 	ctx := context.Background()
 
@@ -290,9 +292,9 @@ func (o *Options) readConfigSources(sources []any) {
 	o.readServiceEndpoint(ctx, sources)
 }
 
-// readServiceEndpoint looks for an endpoint meant for this service alone. The
-// variable for all services, which is in aws.Config.BaseEndpoint already, comes
-// before the shared configuration file, but after the service's own variable.
+// readServiceEndpoint sets BaseEndpoint to an endpoint that is configured for this service
+// only. The order of precedence is: the service's environment variable, the variable for
+// all services, which aws.Config.BaseEndpoint already contains, the shared configuration.
 func (o *Options) readServiceEndpoint(ctx context.Context, sources []any) {
 	type ignoreSource interface {
 		GetIgnoreConfiguredEndpoints(context.Context) (bool, bool, error)
@@ -323,8 +325,8 @@ func (o *Options) readServiceEndpoint(ctx context.Context, sources []any) {
 	}
 }
 
-// firstSetting returns what the first of the sources that has the setting says.
-// A source has it if it implements S, the method that get calls.
+// firstSetting returns the setting from the first source that has it. Only sources that
+// implement S can have it.
 func firstSetting[S, V any](sources []any, get func(S) (V, bool, error)) (value V, found bool, err error) {
 	for _, source := range sources {
 		if s, ok := source.(S); ok {
@@ -336,9 +338,9 @@ func firstSetting[S, V any](sources []any, get func(S) (V, bool, error)) (value 
 	return value, false, nil
 }
 
-// fillDefaults gives every field that has a default and is not set its default. It
-// runs before the option functions, so that they can build on the defaults, and
-// again after them, for what they cleared. A nil pointer in an interface is not set.
+// fillDefaults sets every unset field to its default. It runs before the option functions,
+// so that they can build on the defaults, and again after them, because they may have
+// cleared fields. An interface that contains a nil pointer counts as unset.
 func (o *Options) fillDefaults() {
 	if o.AttemptTimeout == 0 {
 		o.AttemptTimeout = DefaultAttemptTimeout
@@ -373,14 +375,14 @@ func (o *Options) fillDefaults() {
 			o.RetryMode = mode.RetryMode
 		}
 	}
-	// The default retryer follows a later choice of the mode; any other is the caller's.
+	// An option function may have changed the mode after the default retryer was created.
 	if isNil(o.Retryer) || o.hasDefaultRetryer() && o.defaultRetryMode != o.RetryMode {
 		o.Retryer = newRetryer(o.RetryMode)
 		o.defaultRetryer, o.defaultRetryMode = o.Retryer, o.RetryMode
 	}
 }
 
-// isNil reports whether v is nil, or holds a nil of some type.
+// isNil reports whether v is nil or contains a nil pointer, function or map.
 func isNil(v any) bool {
 	if v == nil {
 		return true
@@ -396,7 +398,7 @@ func (o *Options) hasDefaultRetryer() bool {
 	return o.defaultRetryer != nil && same(o.Retryer, o.defaultRetryer)
 }
 
-// limitAttempts has Retryer obey RetryMaxAttempts, unless base already does.
+// limitAttempts limits Retryer to RetryMaxAttempts, unless base already does.
 func (o *Options) limitAttempts(base *Options) {
 	if o.RetryMaxAttempts <= 0 || o.RetryMaxAttempts == base.RetryMaxAttempts {
 		return
@@ -408,15 +410,15 @@ func (o *Options) limitAttempts(base *Options) {
 	}
 }
 
-// limitsRetryerOf reports whether both have the default retryer of one client, and differ
-// only in the number of attempts.
+// limitsRetryerOf reports whether o and base share a default retryer and differ only in
+// RetryMaxAttempts.
 func (o *Options) limitsRetryerOf(base *Options) bool {
 	return o.hasDefaultRetryer() && base.hasDefaultRetryer() && o.defaultRetryMode == base.defaultRetryMode &&
 		o.RetryMaxAttempts > 0 && o.RetryMaxAttempts != base.RetryMaxAttempts
 }
 
-// regionalRetryer returns a function that makes another retryer like the default one, or
-// nil if the retryer is the caller's.
+// regionalRetryer returns a function that creates a retryer like the default one, or nil if
+// the caller set the retryer.
 func (o *Options) regionalRetryer() func() aws.Retryer {
 	if !o.hasDefaultRetryer() {
 		return nil
@@ -431,8 +433,8 @@ func (o *Options) regionalRetryer() func() aws.Retryer {
 	}
 }
 
-// retryModeName returns the mode of a retryer whose kind can be told, or "".
-func (o *Options) retryModeName() aws.RetryMode {
+// effectiveRetryMode returns the mode of the SDK's retryers, or "" for any other.
+func (o *Options) effectiveRetryMode() aws.RetryMode {
 	if o.hasDefaultRetryer() {
 		return o.RetryMode
 	}
@@ -445,13 +447,13 @@ func (o *Options) retryModeName() aws.RetryMode {
 	return ""
 }
 
-// identifiesLike reports whether the User-Agent of both is the same.
+// identifiesLike reports whether o and base have the same User-Agent.
 func (o *Options) identifiesLike(base *Options) bool {
-	return o.AppID == base.AppID && o.retryModeName() == base.retryModeName() &&
+	return o.AppID == base.AppID && o.effectiveRetryMode() == base.effectiveRetryMode() &&
 		(same(o.Credentials, base.Credentials) || slices.Equal(credentialSources(o.Credentials), credentialSources(base.Credentials)))
 }
 
-// hasInterceptors reports whether any of the 13 hooks has a taker.
+// hasInterceptors reports whether there is an interceptor for any of the 13 hooks.
 func (o *Options) hasInterceptors() bool {
 	in := &o.Interceptors
 	return len(in.BeforeExecution)+len(in.BeforeSerialization)+len(in.AfterSerialization)+
@@ -460,7 +462,7 @@ func (o *Options) hasInterceptors() bool {
 		len(in.AfterDeserialization)+len(in.AfterAttempt)+len(in.AfterExecution) > 0
 }
 
-// routing returns what decides about region and endpoint.
+// routing returns the options that determine the region and the endpoint.
 func (o *Options) routing() routing {
 	options := o.EndpointOptions
 	if isNil(options.Logger) {
@@ -479,7 +481,7 @@ func (o *Options) routing() routing {
 	}
 }
 
-// routesLike reports whether both are sure to find the same endpoints.
+// routesLike reports whether o and base are certain to resolve the same endpoints.
 func (o *Options) routesLike(base *Options) bool {
 	return o.Region == base.Region && o.UseIdentityPoolRegion == base.UseIdentityPoolRegion &&
 		o.signingName == base.signingName && o.signingRegion == base.signingRegion &&
@@ -488,25 +490,28 @@ func (o *Options) routesLike(base *Options) bool {
 		(o.BaseEndpoint == nil) == (base.BaseEndpoint == nil) && aws.ToString(o.BaseEndpoint) == aws.ToString(base.BaseEndpoint)
 }
 
-// check returns what is wrong with the settings, whatever the call.
+// check returns an error if a setting is invalid for every call.
 func (o *Options) check() error {
 	if o.configErr != nil {
 		return o.configErr
 	}
 	var mode aws.DefaultsMode
 	if !mode.SetFromString(string(o.DefaultsMode)) {
-		return &ConfigurationError{Setting: "DefaultsMode", Err: fmt.Errorf("unknown mode %q", o.DefaultsMode)}
+		return &ConfigurationError{Setting: "DefaultsMode", Err: fmt.Errorf(
+			"unknown mode %q: use auto, cross-region, in-region, legacy, mobile or standard", o.DefaultsMode)}
 	}
 	if _, err := aws.ParseRetryMode(string(o.RetryMode)); err != nil {
-		return &ConfigurationError{Setting: "RetryMode", Err: err}
+		return &ConfigurationError{Setting: "RetryMode", Err: fmt.Errorf(
+			"unknown mode %q: use standard or adaptive", o.RetryMode)}
 	}
 	if o.RetryMaxAttempts < 0 {
-		return &ConfigurationError{Setting: "RetryMaxAttempts", Err: fmt.Errorf("%d is negative", o.RetryMaxAttempts)}
+		return &ConfigurationError{Setting: "RetryMaxAttempts", Err: fmt.Errorf(
+			"%d is negative: use 0 for the retryer's own maximum", o.RetryMaxAttempts)}
 	}
 	return checkProvider(o.Credentials)
 }
 
-// resolvedDefaultsMode returns DefaultsMode with "auto" worked out.
+// resolvedDefaultsMode returns DefaultsMode, with "auto" resolved to the mode it selects.
 func (o *Options) resolvedDefaultsMode() aws.DefaultsMode {
 	var mode aws.DefaultsMode
 	mode.SetFromString(string(o.DefaultsMode))

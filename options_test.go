@@ -957,6 +957,7 @@ func (m brokenMeter) Float64Histogram(name string, opts ...metrics.InstrumentOpt
 // names the setting, and nothing is sent.
 func TestBadSettings(t *testing.T) {
 	t.Parallel()
+	const setRegion = ": set AWS_REGION or Options.Region, or use pool IDs with a region and Options.UseIdentityPoolRegion"
 	base := func(endpoint string) func(*cognitosync.Options) {
 		return func(o *cognitosync.Options) { o.BaseEndpoint = &endpoint }
 	}
@@ -988,30 +989,30 @@ func TestBadSettings(t *testing.T) {
 		text    string // in the error
 		cause   error  // in its chain
 	}{
-		{name: "no region", set: region(""), setting: "Region", text: "Missing Region"},
-		{name: "no region, custom endpoint", setting: "Region", text: "missing", set: func(o *cognitosync.Options) {
+		{name: "no region", set: region(""), setting: "Region", text: "Missing Region" + setRegion},
+		{name: "no region, custom endpoint", setting: "Region", text: "missing" + setRegion, set: func(o *cognitosync.Options) {
 			o.Region, o.BaseEndpoint = "", aws.String("http://base.test")
 		}},
-		{name: "no region, pool region wanted, pool without", setting: "Region", text: "Missing Region", set: func(o *cognitosync.Options) {
+		{name: "no region, pool region wanted, pool without", setting: "Region", text: "Missing Region" + setRegion, set: func(o *cognitosync.Options) {
 			o.Region, o.UseIdentityPoolRegion = "", true
 		}},
-		{name: "region with a host", set: region("evil.test/"), setting: "Region", text: "not a host label"},
-		{name: "region with a user", set: region("x@evil"), setting: "Region", text: "not a host label"},
-		{name: "region with a line break", set: region("us-east-1\r\nX-Evil: 1"), setting: "Region", text: "not a host label"},
-		{name: "region too long", set: region(strings.Repeat("a", 64)), setting: "Region", text: "not a host label"},
-		{name: "blank region", set: region(" "), setting: "Region", text: "not a host label"},
+		{name: "region with a host", set: region("evil.test/"), setting: "Region", text: "must be a single host label, such as us-east-1"},
+		{name: "region with a user", set: region("x@evil"), setting: "Region", text: "must be a single host label, such as us-east-1"},
+		{name: "region with a line break", set: region("us-east-1\r\nX-Evil: 1"), setting: "Region", text: "must be a single host label, such as us-east-1"},
+		{name: "region too long", set: region(strings.Repeat("a", 64)), setting: "Region", text: "must be a single host label, such as us-east-1"},
+		{name: "blank region", set: region(" "), setting: "Region", text: "must be a single host label, such as us-east-1"},
 
-		{name: "no credentials", set: credentials(nil), setting: "Credentials", text: "none given"},
-		{name: "anonymous credentials", set: credentials(aws.AnonymousCredentials{}), setting: "Credentials", text: "none given"},
-		{name: "pointer to anonymous credentials", set: credentials(&aws.AnonymousCredentials{}), setting: "Credentials", text: "none given"},
-		{name: "cached anonymous credentials", set: credentials(aws.NewCredentialsCache(aws.AnonymousCredentials{})), setting: "Credentials", text: "none given"},
-		{name: "credentials without keys", set: keys(aws.Credentials{SessionToken: "token"}), setting: "Credentials", text: "no access key"},
-		{name: "credentials without secret", set: keys(aws.Credentials{AccessKeyID: "AKID"}), setting: "Credentials", text: "no secret key"},
+		{name: "no credentials", set: credentials(nil), setting: "Credentials", text: "missing or anonymous: requests must be signed; use config.LoadDefaultConfig or set Options.Credentials"},
+		{name: "anonymous credentials", set: credentials(aws.AnonymousCredentials{}), setting: "Credentials", text: "missing or anonymous: requests must be signed; use config.LoadDefaultConfig or set Options.Credentials"},
+		{name: "pointer to anonymous credentials", set: credentials(&aws.AnonymousCredentials{}), setting: "Credentials", text: "missing or anonymous: requests must be signed; use config.LoadDefaultConfig or set Options.Credentials"},
+		{name: "cached anonymous credentials", set: credentials(aws.NewCredentialsCache(aws.AnonymousCredentials{})), setting: "Credentials", text: "missing or anonymous: requests must be signed; use config.LoadDefaultConfig or set Options.Credentials"},
+		{name: "credentials without keys", set: keys(aws.Credentials{SessionToken: "token"}), setting: "Credentials", text: "the provider returned no access key ID or no secret access key"},
+		{name: "credentials without secret", set: keys(aws.Credentials{AccessKeyID: "AKID"}), setting: "Credentials", text: "the provider returned no access key ID or no secret access key"},
 
 		{name: "endpoint without scheme", set: base("localhost:4566"), setting: "BaseEndpoint", text: "scheme"},
 		{name: "endpoint of another scheme", set: base("ftp://base.test"), setting: "BaseEndpoint", text: "scheme"},
-		{name: "endpoint without host", set: base("http://"), setting: "BaseEndpoint", text: "no host"},
-		{name: "endpoint with only a port", set: base("http://:4566"), setting: "BaseEndpoint", text: "no host"},
+		{name: "endpoint without host", set: base("http://"), setting: "BaseEndpoint", text: "the host is missing"},
+		{name: "endpoint with only a port", set: base("http://:4566"), setting: "BaseEndpoint", text: "the host is missing"},
 		{name: "endpoint with a user", set: base("http://user:password@base.test"), setting: "BaseEndpoint", text: "user information"},
 		{name: "endpoint with a query", set: base("http://base.test?a=b"), setting: "BaseEndpoint", text: "query"},
 		{name: "endpoint with an empty query", set: base("http://base.test?"), setting: "BaseEndpoint", text: "query"},
@@ -1027,15 +1028,15 @@ func TestBadSettings(t *testing.T) {
 			o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled
 		}},
 
-		{name: "unknown defaults mode", setting: "DefaultsMode", text: `unknown mode "fast"`, set: func(o *cognitosync.Options) { o.DefaultsMode = "fast" }},
-		{name: "unknown retry mode", setting: "RetryMode", text: "eager", set: func(o *cognitosync.Options) { o.RetryMode = "eager" }},
-		{name: "negative attempts", setting: "RetryMaxAttempts", text: "-1 is negative", set: func(o *cognitosync.Options) { o.RetryMaxAttempts = -1 }},
+		{name: "unknown defaults mode", setting: "DefaultsMode", text: `unknown mode "fast": use auto, cross-region`, set: func(o *cognitosync.Options) { o.DefaultsMode = "fast" }},
+		{name: "unknown retry mode", setting: "RetryMode", text: `unknown mode "eager": use standard or adaptive`, set: func(o *cognitosync.Options) { o.RetryMode = "eager" }},
+		{name: "negative attempts", setting: "RetryMaxAttempts", text: "-1 is negative: use 0", set: func(o *cognitosync.Options) { o.RetryMaxAttempts = -1 }},
 		{name: "broken resolver", setting: "EndpointResolverV2", cause: errBroken, set: cognitosync.WithEndpointResolverV2(resolverFunc(
 			func(cognitosync.EndpointParameters) (smithyendpoints.Endpoint, error) {
 				return smithyendpoints.Endpoint{}, errBroken
 			})),
 		},
-		{name: "resolver without a host", setting: "EndpointResolverV2", text: "no host", set: cognitosync.WithEndpointResolverV2(resolveTo(""))},
+		{name: "resolver without a host", setting: "EndpointResolverV2", text: "the host is missing", set: cognitosync.WithEndpointResolverV2(resolveTo(""))},
 		{name: "broken histogram", set: meter("client.call.duration"), setting: "MeterProvider", cause: errBroken},
 		{name: "broken attempts counter", set: meter("client.call.attempts"), setting: "MeterProvider", cause: errBroken},
 		{name: "broken errors counter", set: meter("client.call.errors"), setting: "MeterProvider", cause: errBroken},

@@ -27,8 +27,8 @@ import (
 	"github.com/cognitosync/cognitosync-go/internal/redact"
 )
 
-// The most that is read of a body, after decompression. A response of the service has
-// a few hundred bytes; of an error that has more, the beginning will do.
+// Limits for the body of a response, after decompression. The service's responses are a few
+// hundred bytes long. The body of an error is truncated, not rejected.
 const (
 	maxResponseBody = 1 << 20
 	maxErrorBody    = 64 << 10
@@ -39,7 +39,7 @@ var (
 	errErrorTooLarge    = &ResponseTooLargeError{Limit: maxErrorBody}
 )
 
-// readResponse reads a response to its end and makes an output or an error of it.
+// readResponse reads the complete response and decodes it to an output or an error.
 func (c *call) readResponse(ctx context.Context, a *attempt, resp *http.Response) (*DescribeIdentityPoolUsageOutput, error) {
 	success, limit, tooLarge := resp.StatusCode/100 == 2, int64(maxErrorBody), errErrorTooLarge
 	if success {
@@ -62,8 +62,9 @@ func (c *call) readResponse(ctx context.Context, a *attempt, resp *http.Response
 	return output, nil
 }
 
-// readError says why a success was not read to its end. One that is too long, or
-// compressed wrongly, is malformed; one that was cut off is a failure of the network.
+// readError returns the error of a successful response that could not be read completely. A
+// body that is too large, or corrupt, is a deserialization error. Any other failure is one of
+// the network.
 func (c *call) readError(a *attempt, err error, body []byte) error {
 	var (
 		tooLarge *ResponseTooLargeError
@@ -83,7 +84,7 @@ func (c *call) deserializationError(err error, body []byte) error {
 	}
 }
 
-// decodeOutput makes an output of the body of a success. An empty one has no usage.
+// decodeOutput decodes the body of a successful response. An empty body has no usage.
 func decodeOutput(body []byte) (*DescribeIdentityPoolUsageOutput, error) {
 	var decoded struct {
 		IdentityPoolUsage *usageJSON
@@ -101,7 +102,8 @@ func decodeOutput(body []byte) (*DescribeIdentityPoolUsageOutput, error) {
 	return &decoded.output, nil
 }
 
-// usageJSON is an IdentityPoolUsage on the wire, and the memory of what it points to.
+// usageJSON is an IdentityPoolUsage in JSON. It also holds the values that the result points
+// to, to save allocations.
 type usageJSON struct {
 	DataStorage       wholeNumber
 	IdentityPoolId    *string
@@ -111,7 +113,6 @@ type usageJSON struct {
 	result IdentityPoolUsage
 }
 
-// usage returns the members as the caller sees them.
 func (u *usageJSON) usage() *IdentityPoolUsage {
 	u.result.IdentityPoolId = u.IdentityPoolId
 	if u.DataStorage.present {
@@ -126,7 +127,7 @@ func (u *usageJSON) usage() *IdentityPoolUsage {
 	return &u.result
 }
 
-// wholeNumber is a JSON number without a fraction, in any spelling, or null.
+// wholeNumber is null, or a JSON number without a fraction in any notation, such as 1e3.
 type wholeNumber struct {
 	present bool
 	value   int64
@@ -140,7 +141,7 @@ func (n *wholeNumber) UnmarshalJSON(text []byte) (err error) {
 	return err
 }
 
-// epochSeconds is a JSON number of seconds since 1970, or null.
+// epochSeconds is null, or a JSON number of seconds since 1970.
 type epochSeconds struct {
 	present bool
 	value   time.Time
@@ -156,7 +157,7 @@ func (s *epochSeconds) UnmarshalJSON(text []byte) error {
 	return err
 }
 
-// wrapResponseError adds status and request ID to the error of a response.
+// wrapResponseError adds the status and the request ID of a response to its error.
 func (c *call) wrapResponseError(resp *http.Response, err error) error {
 	return &awshttp.ResponseError{
 		ResponseError: &smithyhttp.ResponseError{
@@ -167,15 +168,15 @@ func (c *call) wrapResponseError(resp *http.Response, err error) error {
 	}
 }
 
-// noteRequestID puts the request ID where GetRequestIDMetadata of the SDK looks for it.
+// noteRequestID stores the request ID in metadata, for the SDK's GetRequestIDMetadata.
 func noteRequestID(metadata *middleware.Metadata, resp *http.Response) {
 	if id := requestID(resp); id != "" {
 		awsmiddleware.SetRequestIDMetadata(metadata, redact.Printable(id, maxCode))
 	}
 }
 
-// requestID returns the ID the service gave the request as it came, or "". Which header
-// carries it depends on what stands in front of the service.
+// requestID returns the unredacted request ID in a response, or "". The header's name
+// depends on the gateway that sent the response.
 func requestID(resp *http.Response) string {
 	for _, name := range [...]string{"X-Amzn-Requestid", "X-Amz-Request-Id", "X-Amz-Requestid"} {
 		if id := resp.Header.Get(name); id != "" {
@@ -185,17 +186,17 @@ func requestID(resp *http.Response) string {
 	return ""
 }
 
-// errorBody is the JSON of an error. The members are raw so that one of
-// an odd type does not hide the others; encoding/json takes "Message" for
-// "message", as the service's older responses need.
+// errorBody is an error in JSON. Its members are raw, so that a member of an unexpected type
+// does not prevent the others from being decoded. encoding/json also decodes "Message", which
+// older responses of the service contain.
 type errorBody struct {
 	Code    json.RawMessage `json:"code"`
 	Type    json.RawMessage `json:"__type"`
 	Message json.RawMessage `json:"message"`
 }
 
-// decodeError makes a typed error of a response that is no success. It cannot
-// fail: whatever came is an error of the service, with a code.
+// decodeError returns the typed error of an unsuccessful response. The error has a code,
+// whatever the response contains.
 func decodeError(resp *http.Response, body []byte, secrets *redact.Secrets) smithy.APIError {
 	var parsed errorBody
 	isObject := json.Unmarshal(body, &parsed) == nil
@@ -210,8 +211,8 @@ func decodeError(resp *http.Response, body []byte, secrets *redact.Secrets) smit
 	}
 	if location := resp.Header.Get("Location"); location != "" && resp.StatusCode/100 == 3 {
 		notice := "redirect to " + redirectHost(location, secrets) + " not followed"
-		if said := aws.ToString(message); said != "" {
-			notice += ": " + said
+		if text := aws.ToString(message); text != "" {
+			notice += ": " + text
 		}
 		message, code = &notice, cmp.Or(code, codeRedirect)
 	}
@@ -231,7 +232,7 @@ func decodeError(resp *http.Response, body []byte, secrets *redact.Secrets) smit
 	return unmodelledError(resp, secrets.Line(code, maxCode), message)
 }
 
-// errorCode returns the first of the candidates that names a code, or "".
+// errorCode returns the first candidate that contains a code, without its namespace, or "".
 func errorCode(candidates ...string) string {
 	for _, candidate := range candidates {
 		if code := strings.TrimSpace(restjson.SanitizeErrorCode(candidate)); code != "" {
@@ -241,8 +242,8 @@ func errorCode(candidates ...string) string {
 	return ""
 }
 
-// errorMessage returns the message in the body or, failing that, in a header; nil if
-// there is none. What is not a string is quoted as it came.
+// errorMessage returns the message in the body or, if it contains none, in the header. It
+// returns nil if there is none. A message that is not a string is returned as JSON.
 func errorMessage(raw json.RawMessage, header string) *string {
 	var text string
 	switch {
@@ -266,7 +267,7 @@ func jsonString(raw json.RawMessage) (text string) {
 	return text
 }
 
-// unmodelledError is a response that is none of the five exceptions.
+// unmodelledError returns the error of a response that is none of the five exceptions.
 func unmodelledError(resp *http.Response, code string, message *string) *smithy.GenericAPIError {
 	generic := &smithy.GenericAPIError{Code: code, Message: aws.ToString(message)}
 	switch {
@@ -282,14 +283,14 @@ func unmodelledError(resp *http.Response, code string, message *string) *smithy.
 	return generic
 }
 
-// redirectHost names the host that a Location header points to.
+// redirectHost describes the target of a Location header, without its path and query.
 func redirectHost(location string, secrets *redact.Secrets) string {
 	target, err := url.Parse(location)
 	switch {
 	case err != nil:
-		return "an unreadable location"
+		return "an invalid location"
 	case target.Host == "":
-		return "another path of the same host"
+		return "another path on the same host"
 	}
 	return "host " + secrets.Line(target.Host, maxCode)
 }

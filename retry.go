@@ -15,10 +15,10 @@ import (
 	"github.com/aws/smithy-go/middleware"
 )
 
-// maxServerDelay is how far the server may raise a delay above the backoff.
+// maxServerDelay is how much the server can add to a backoff.
 const maxServerDelay = 5 * time.Second
 
-// newRetryer returns the SDK's own retryer for a mode.
+// newRetryer returns the SDK's retryer for a mode.
 func newRetryer(mode aws.RetryMode) aws.Retryer {
 	if mode == aws.RetryModeAdaptive {
 		return retry.NewAdaptiveMode()
@@ -26,28 +26,28 @@ func newRetryer(mode aws.RetryMode) aws.Retryer {
 	return retry.NewStandard()
 }
 
-// asRetryerV2 gives a retryer of the older kind the newer method.
+// asRetryerV2 adapts a retryer that does not implement aws.RetryerV2.
 func asRetryerV2(retryer aws.Retryer) aws.RetryerV2 {
-	if newer, ok := retryer.(aws.RetryerV2); ok {
-		return newer
+	if v2, ok := retryer.(aws.RetryerV2); ok {
+		return v2
 	}
-	return olderRetryer{retryer}
+	return retryerV1{retryer}
 }
 
-type olderRetryer struct{ aws.Retryer }
+type retryerV1 struct{ aws.Retryer }
 
-func (r olderRetryer) GetAttemptToken(context.Context) (func(error) error, error) {
+func (r retryerV1) GetAttemptToken(context.Context) (func(error) error, error) {
 	return r.GetInitialToken(), nil
 }
 
-// regionalRetryers gives each region a retry quota and an adaptive rate of its own, as if
-// it had a client of its own. A retryer of the caller's serves all regions.
+// regionalRetryers has a retryer for each region, so that each has its own retry quota and
+// adaptive rate. A retryer that the caller set is used for all regions.
 type regionalRetryers struct {
 	home   string
-	first  aws.RetryerV2      // of home
-	create func() aws.Retryer // nil: first serves all
+	first  aws.RetryerV2      // for home
+	create func() aws.Retryer // nil: first is used for all regions
 
-	// What a call has in place of these that changes nothing but how many attempts it makes.
+	// Set for a call that only changes the number of attempts. It uses the client's retryers.
 	client      *regionalRetryers
 	maxAttempts int
 
@@ -55,14 +55,16 @@ type regionalRetryers struct {
 	others map[string]aws.RetryerV2
 }
 
-// maxRegionalRetryers is more than AWS has regions: pool ids can name any number.
+// maxRegionalRetryers limits the memory for retryers, because pool IDs can contain any
+// number of regions. AWS has fewer.
 const maxRegionalRetryers = 128
 
 func newRegionalRetryers(home string, first aws.Retryer, create func() aws.Retryer) *regionalRetryers {
 	return &regionalRetryers{home: home, first: asRetryerV2(first), create: create}
 }
 
-// limited returns retryers with the same quotas and rates, and another limit.
+// limited returns retryers with the same quotas and rates, but with another maximum number
+// of attempts.
 func (r *regionalRetryers) limited(maxAttempts int) *regionalRetryers {
 	return &regionalRetryers{client: r, maxAttempts: maxAttempts}
 }
@@ -90,18 +92,20 @@ func (r *regionalRetryers) of(region string) aws.RetryerV2 {
 	return retryer
 }
 
-// serverDelay returns delay, raised to what the response asks for within bounds:
-// x-amz-retry-after in milliseconds, or Retry-After in seconds or as a date.
+// serverDelay returns delay or, if it is longer, the delay that the response requests, which
+// can add up to maxServerDelay.
 func serverDelay(delay time.Duration, header http.Header, now time.Time) time.Duration {
-	asked, ok := retryAfter(header, now)
-	if !ok || asked <= delay {
+	requested, ok := retryAfter(header, now)
+	if !ok || requested <= delay {
 		return delay
 	}
-	return min(asked, delay+maxServerDelay)
+	return min(requested, delay+maxServerDelay)
 }
 
+// retryAfter returns the delay in X-Amz-Retry-After, which is in milliseconds, or in
+// Retry-After, which is in seconds or a date.
 func retryAfter(header http.Header, now time.Time) (time.Duration, bool) {
-	// Far more than is granted, and far from overflowing a Duration.
+	// More than serverDelay allows, but too little to overflow a Duration.
 	const most = 1 << 31
 	if ms, err := strconv.ParseInt(header.Get("X-Amz-Retry-After"), 10, 64); err == nil && ms >= 0 {
 		return time.Duration(min(ms, most)) * time.Millisecond, true
@@ -111,7 +115,7 @@ func retryAfter(header http.Header, now time.Time) (time.Duration, bool) {
 		return time.Duration(min(seconds, most)) * time.Second, true
 	}
 	if date, err := http.ParseTime(value); err == nil {
-		// The server means its own clock, where it tells it.
+		// The date is by the server's clock.
 		if serverNow, err := http.ParseTime(header.Get("Date")); err == nil {
 			now = serverNow
 		}
@@ -120,17 +124,17 @@ func retryAfter(header http.Header, now time.Time) (time.Duration, bool) {
 	return 0, false
 }
 
-// outcome is all that the choice of what follows an attempt depends on.
+// outcome is the outcome of an attempt, as input of decide.
 type outcome struct {
 	err         error
 	attempt     int  // counted from 1
 	maxAttempts int  // 0: unlimited
-	retryable   bool // by the retryer
+	retryable   bool // according to the retryer
 	callerDone  bool // the caller's context is done
-	interrupted bool // and that is why the attempt failed
+	interrupted bool // the attempt failed because the caller's context is done
 }
 
-// verdict is what follows an attempt, as text of a log record.
+// verdict is what follows an attempt. Logs contain its text.
 type verdict string
 
 const (
@@ -147,8 +151,8 @@ const (
 	verdictRefused verdict = "refused before sending" // without an attempt
 )
 
-// decide returns what follows an attempt. It is a pure function of the outcome: no
-// clock, no chance, no quota.
+// decide returns what follows an attempt. It is a pure function and does not depend on a
+// clock, randomness or a quota.
 func decide(o outcome) verdict {
 	switch {
 	case o.err == nil:
@@ -167,20 +171,20 @@ func decide(o outcome) verdict {
 	return verdictRetry
 }
 
-// isCorrected reports whether what caused err, the clock or the credentials, is no longer
-// so: there is nothing to wait for.
+// isCorrected reports whether the cause of err, the clock or the credentials, has been
+// corrected, so that the call can be retried immediately.
 func isCorrected(err error) bool {
 	var corrected interface{ retryImmediately() }
 	return errors.As(err, &corrected)
 }
 
-// attempted is what the retry loop needs to know of an attempt.
-type attempted struct {
+// attemptResult is the result of an attempt, as the retry loop needs it.
+type attemptResult struct {
 	err    error
-	header http.Header // of the response; nil if there was none
+	header http.Header // of the response; nil if there is none
 }
 
-// decision is what follows an attempt, and why.
+// decision is what follows an attempt.
 type decision struct {
 	verdict   verdict
 	retryable bool
@@ -191,27 +195,27 @@ func (d decision) retried() bool {
 	return d.verdict == verdictRetry || d.verdict == verdictRetryImmediately
 }
 
-// retryLoop makes attempts until one of them is final. The retryer's tokens are taken and
-// returned as in the SDK's loop.
+// retryLoop makes attempts until one is final. It acquires and releases the retryer's tokens
+// like the SDK's loop.
 type retryLoop struct {
 	retryer     aws.RetryerV2
 	maxAttempts int // 0: unlimited
 	sleep       func(context.Context, time.Duration) error
 	attempts    interface {
-		runAttempt(ctx context.Context, number int) attempted
-		decided(ctx context.Context, d decision) // is told what follows each attempt
+		runAttempt(ctx context.Context, number int) attemptResult
+		onDecision(ctx context.Context, d decision) // called after each attempt
 	}
 }
 
-// run returns nil, or why there is no further attempt: the last attempt's error, in
-// whatever that needs around it.
+// run returns nil if an attempt succeeded. Otherwise its error wraps that of the last
+// attempt, if there was one, and contains why no other follows.
 func (l retryLoop) run(ctx context.Context) error {
 	releaseRetry := func(error) error { return nil }
 	retryable := false
-	var last error // of the attempt before
+	var last error // of the previous attempt
 
 	for number := 1; ; number++ {
-		releaseAttempt, err := l.takeAttemptToken(ctx, number)
+		releaseAttempt, err := l.acquireAttemptToken(ctx, number)
 		if err != nil {
 			return withLast(err, last)
 		}
@@ -234,9 +238,9 @@ func (l retryLoop) run(ctx context.Context) error {
 			interrupted: interrupted,
 		})}
 		if d.retried() {
-			releaseRetry, err = l.takeRetryToken(ctx, number, a, failure, &d)
+			releaseRetry, err = l.acquireRetryToken(ctx, number, a, failure, &d)
 		}
-		l.attempts.decided(ctx, d)
+		l.attempts.onDecision(ctx, d)
 
 		switch d.verdict {
 		case verdictDone:
@@ -247,7 +251,7 @@ func (l retryLoop) run(ctx context.Context) error {
 			return &retry.MaxAttemptsError{Attempt: number, Err: failure}
 		case verdictCanceled:
 			if !interrupted || apiErrorCode(failure) != "" {
-				return withLast(&smithy.CanceledError{Err: contextError(ctx)}, failure) // it has a response of the service
+				return withLast(&smithy.CanceledError{Err: contextError(ctx)}, failure) // failure is a response
 			}
 			return withLast(failure, last)
 		case verdictTooLate, verdictNoQuota, verdictNoDelay:
@@ -260,8 +264,8 @@ func (l retryLoop) run(ctx context.Context) error {
 	}
 }
 
-// takeAttemptToken asks the retryer for leave to send. In adaptive mode it waits.
-func (l retryLoop) takeAttemptToken(ctx context.Context, number int) (release func(error) error, err error) {
+// acquireAttemptToken acquires the token for an attempt. In adaptive mode it may wait.
+func (l retryLoop) acquireAttemptToken(ctx context.Context, number int) (release func(error) error, err error) {
 	if ctx.Err() == nil {
 		release, err = l.retryer.GetAttemptToken(withAttemptNumber(ctx, number))
 	}
@@ -274,9 +278,10 @@ func (l retryLoop) takeAttemptToken(ctx context.Context, number int) (release fu
 	return release, nil
 }
 
-// takeRetryToken asks the retryer for leave to try again after an attempt, and how long
-// to wait. Where it refuses, the verdict changes, and err is the failure with the reason.
-func (l retryLoop) takeRetryToken(ctx context.Context, number int, a attempted, failure error, d *decision) (
+// acquireRetryToken sets the delay before the next attempt, and acquires a token for it. If
+// there can be no next attempt, it changes the verdict and returns an error that wraps
+// failure.
+func (l retryLoop) acquireRetryToken(ctx context.Context, number int, a attemptResult, failure error, d *decision) (
 	release func(error) error, err error,
 ) {
 	if d.verdict == verdictRetryImmediately {
@@ -287,7 +292,7 @@ func (l retryLoop) takeRetryToken(ctx context.Context, number int, a attempted, 
 		return nil, fmt.Errorf("%w; get retry delay: %w", failure, err)
 	}
 	d.delay = serverDelay(d.delay, a.header, time.Now())
-	// Sleeping past the deadline would only hide the failure behind it.
+	// There is no time for another attempt, so return the failure now.
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < d.delay {
 		d.verdict = verdictTooLate
 		return nil, withLast(&aws.RequestCanceledError{Err: context.DeadlineExceeded}, failure)
@@ -299,34 +304,34 @@ func (l retryLoop) takeRetryToken(ctx context.Context, number int, a attempted, 
 	return release, nil
 }
 
-// withAttemptNumber tells the SDK's retryers, which refill their quota by it, whether an
-// attempt is the first.
+// withAttemptNumber returns a context that contains whether an attempt is the first. The
+// SDK's retryers refill their quota accordingly.
 func withAttemptNumber(ctx context.Context, number int) context.Context {
 	if number == 1 {
 		return ctx
 	}
-	return furtherAttempt{ctx}
+	return laterAttempt{ctx}
 }
 
-type furtherAttempt struct{ context.Context }
+type laterAttempt struct{ context.Context }
 
-func (c furtherAttempt) Value(key any) any {
+func (c laterAttempt) Value(key any) any {
 	if value := c.Context.Value(key); value != nil {
 		return value
 	}
 	return secondAttempt().Value(key)
 }
 
-// secondAttempt is the context of a second attempt of the SDK's own loop: nothing else
-// can put the number in a context.
+// secondAttempt returns the context of the second attempt of the SDK's own loop, because
+// only that loop can set the number of an attempt in a context.
 var secondAttempt = sync.OnceValue(func() context.Context {
 	script := &attemptScript{remaining: 2}
 	script.run()
 	return script.ctx
 })
 
-// attemptScript has the SDK's loop make attempts, of which all but the last fail and are
-// retried immediately.
+// attemptScript runs the SDK's loop with attempts that do nothing. All but the last fail and
+// are retried immediately.
 type attemptScript struct {
 	aws.NopRetryer
 	remaining int
@@ -340,15 +345,15 @@ func (*attemptScript) MaxAttempts() int                             { return 0 }
 func (*attemptScript) IsErrorRetryable(error) bool                  { return true }
 func (*attemptScript) RetryDelay(int, error) (time.Duration, error) { return 0, nil }
 
-// run returns the metadata that the loop leaves.
+// run returns the metadata that the loop returns.
 func (s *attemptScript) run() middleware.Metadata {
 	loop := retry.NewAttemptMiddleware(s, func(request any) any { return request })
-	// It cannot fail: the last scripted attempt succeeds.
+	// There is no error, because the last attempt succeeds.
 	_, metadata, _ := loop.HandleFinalize(context.Background(), middleware.FinalizeInput{}, s)
 	return metadata
 }
 
-// HandleFinalize is an attempt.
+// HandleFinalize makes an attempt.
 func (s *attemptScript) HandleFinalize(ctx context.Context, _ middleware.FinalizeInput) (
 	out middleware.FinalizeOutput, metadata middleware.Metadata, err error,
 ) {

@@ -12,18 +12,18 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// The SDK has some of its steps only as middleware. Each function here runs one of them
-// by itself. None of them can fail: each is given the types that it expects, and what
-// comes after it does nothing.
+// The SDK implements some steps only as middleware. The functions below run one of them
+// each. They ignore its error, because a step cannot fail: it gets the types that it expects,
+// and its next handler does nothing.
 
-// callerIdentity is what the User-Agent says of the caller.
+// callerIdentity is what the User-Agent header contains about the caller.
 type callerIdentity struct {
 	appID     string
-	retryMode aws.RetryMode // "": none of the SDK's
+	retryMode aws.RetryMode // "" if the retryer is not the SDK's
 	sources   []aws.CredentialSource
 }
 
-// userAgentStep returns the SDK's builder of the User-Agent, told who is calling.
+// userAgentStep returns the SDK's step that sets the User-Agent header.
 func userAgentStep(caller callerIdentity) *awsmiddleware.RequestUserAgent {
 	agent := awsmiddleware.NewRequestUserAgent()
 	agent.AddSDKAgentKeyValue(awsmiddleware.APIMetadata, "cognitosync", Version)
@@ -50,8 +50,8 @@ func userAgent(caller callerIdentity) string {
 	return req.Header.Get("User-Agent")
 }
 
-// addTraceID names the Lambda invocation that the call is made in, so that a function
-// that calls itself is noticed.
+// addTraceID adds the trace ID of the current Lambda invocation. Lambda uses it to detect
+// functions that call themselves.
 func addTraceID(ctx context.Context, req *http.Request) {
 	_, _, _ = (&awsmiddleware.RecursionDetection{}).HandleBuild(ctx,
 		middleware.BuildInput{Request: &smithyhttp.Request{Request: req}}, endOfBuild)
@@ -63,31 +63,31 @@ var endOfBuild = middleware.BuildHandlerFunc(func(context.Context, middleware.Bu
 	return out, metadata, nil
 })
 
-// noteResponse returns the metadata of a response that has just come: what GetRawResponse,
-// GetResponseAt, GetServerTime and GetAttemptSkew of the SDK return.
+// noteResponse returns the metadata of a response that has just been received. The SDK's
+// GetRawResponse, GetResponseAt, GetServerTime and GetAttemptSkew read it.
 func noteResponse(ctx context.Context, resp *http.Response, disableClockSkewCorrection bool) middleware.Metadata {
-	came := &arrived{response: smithyhttp.Response{Response: resp}, metadata: oneAttempt().Clone()}
+	received := &receivedResponse{response: smithyhttp.Response{Response: resp}, metadata: oneAttempt().Clone()}
 	timing := awsmiddleware.RecordResponseTiming{DisableClockSkewCorrection: disableClockSkewCorrection}
-	_, came.metadata, _ = timing.HandleDeserialize(ctx, middleware.DeserializeInput{}, came)
-	_, came.metadata, _ = awsmiddleware.AddRawResponse{}.HandleDeserialize(ctx, middleware.DeserializeInput{}, came)
-	return came.metadata
+	_, received.metadata, _ = timing.HandleDeserialize(ctx, middleware.DeserializeInput{}, received)
+	_, received.metadata, _ = awsmiddleware.AddRawResponse{}.HandleDeserialize(ctx, middleware.DeserializeInput{}, received)
+	return received.metadata
 }
 
-// arrived is a response as what comes after a step.
-type arrived struct {
+// receivedResponse is a middleware.DeserializeHandler that returns a response.
+type receivedResponse struct {
 	response smithyhttp.Response
 	metadata middleware.Metadata
 }
 
-func (a *arrived) HandleDeserialize(context.Context, middleware.DeserializeInput) (
+func (r *receivedResponse) HandleDeserialize(context.Context, middleware.DeserializeInput) (
 	middleware.DeserializeOutput, middleware.Metadata, error,
 ) {
-	return middleware.DeserializeOutput{RawResponse: &a.response}, a.metadata, nil
+	return middleware.DeserializeOutput{RawResponse: &r.response}, r.metadata, nil
 }
 
-// noteAttempts puts results where retry.GetAttemptResults looks for them. Only the SDK's
-// own loop knows the place, so it is run over a script that makes as many attempts, and
-// what it noted is overwritten.
+// noteAttempts stores results in metadata, for retry.GetAttemptResults. The key is private to
+// the SDK's loop, so noteAttempts runs the loop with as many attempts and overwrites the
+// results that it stored.
 func noteAttempts(metadata *middleware.Metadata, results []retry.AttemptResult) {
 	script := &attemptScript{remaining: len(results), metadata: *metadata}
 	*metadata = script.run()
@@ -96,15 +96,15 @@ func noteAttempts(metadata *middleware.Metadata, results []retry.AttemptResult) 
 	}
 }
 
-// oneAttempt is the metadata of a call whose first attempt succeeded, but for what the
-// response adds to it.
+// oneAttempt returns the metadata of a call whose first attempt succeeded, without that of
+// its response.
 var oneAttempt = sync.OnceValue(func() (metadata middleware.Metadata) {
 	noteAttempts(&metadata, make([]retry.AttemptResult, 1))
 	return metadata
 })
 
-// showInterceptors has the interceptors see, and change, the request of the attempt.
-func showInterceptors(ctx context.Context, attempt *smithyhttp.Request) {
+// exposeToInterceptors makes attempt the request that interceptors see and can change.
+func exposeToInterceptors(ctx context.Context, attempt *smithyhttp.Request) {
 	end := middleware.SerializeHandlerFunc(func(context.Context, middleware.SerializeInput) (
 		out middleware.SerializeOutput, metadata middleware.Metadata, err error,
 	) {

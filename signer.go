@@ -18,40 +18,40 @@ import (
 	"github.com/cognitosync/cognitosync-go/internal/foreign"
 )
 
-// HTTPSignerV4 signs a request with AWS Signature Version 4 by setting its
-// headers. The default is [v4.Signer] of aws/signer/v4.
+// HTTPSignerV4 signs a request with AWS Signature Version 4 by setting its headers.
+// [*v4.Signer] implements it.
 type HTTPSignerV4 interface {
 	SignHTTP(ctx context.Context, credentials aws.Credentials, r *http.Request, payloadHash string, service string, region string, signingTime time.Time, optFns ...func(*v4.SignerOptions)) error
 }
 
-// The SHA-256 of no bytes at all: the operation's requests have no body.
+// emptyPayloadHash is the SHA-256 of an empty body.
 const emptyPayloadHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
-// checkProvider refuses a client that could send only unsigned requests.
+// checkProvider returns an error if requests could only be sent unsigned.
 func checkProvider(provider aws.CredentialsProvider) error {
 	if provider == nil || aws.IsCredentialsProvider(provider, (*aws.AnonymousCredentials)(nil)) {
 		return &ConfigurationError{Setting: "Credentials", Err: errors.New(
-			"none given: the operation takes signed requests only")}
+			"missing or anonymous: requests must be signed; use config.LoadDefaultConfig or set Options.Credentials")}
 	}
 	return nil
 }
 
-// checkKeys refuses credentials that cannot sign a request.
+// checkKeys returns an error if credentials cannot sign a request.
 func checkKeys(credentials aws.Credentials) error {
 	if !credentials.HasKeys() {
 		return &ConfigurationError{Setting: "Credentials", Err: errors.New(
-			"the provider gave no access key or no secret key")}
+			"the provider returned no access key ID or no secret access key")}
 	}
 	for _, key := range [...]string{credentials.AccessKeyID, credentials.SecretAccessKey, credentials.SessionToken} {
 		if strings.ContainsFunc(key, unicode.IsControl) {
 			return &ConfigurationError{Setting: "Credentials", Err: errors.New(
-				"a key or the session token contains a line break or another control character")}
+				"a key or the session token contains a control character, such as a line break")}
 		}
 	}
 	return nil
 }
 
-// credentialSources returns what the provider says of where its credentials come from.
+// credentialSources returns the sources that the provider reports for its credentials.
 func credentialSources(provider aws.CredentialsProvider) []aws.CredentialSource {
 	if source, ok := provider.(aws.CredentialProviderSource); ok {
 		return source.ProviderSources()
@@ -59,10 +59,10 @@ func credentialSources(provider aws.CredentialsProvider) []aws.CredentialSource 
 	return nil
 }
 
-// retrieveCredentials gets the credentials of one attempt from the provider.
+// retrieveCredentials retrieves the credentials for one attempt from the provider.
 func retrieveCredentials(ctx context.Context, provider aws.CredentialsProvider) (credentials aws.Credentials, err error) {
 	if cache, ok := provider.(*aws.CredentialsCache); ok {
-		credentials, err = cache.Retrieve(ctx) // returns when ctx is done, whatever it caches
+		credentials, err = cache.Retrieve(ctx) // returns when ctx is done, even if its provider does not
 	} else {
 		credentials, err = retrieveInTime(ctx, provider)
 	}
@@ -83,10 +83,10 @@ func (r *retrieved) from(ctx context.Context, provider aws.CredentialsProvider) 
 	r.outcome.Of(func() { r.credentials, r.err = provider.Retrieve(ctx) })
 }
 
-// retrieveInTime returns what the provider returns, or an error when ctx is done: a
-// provider may ignore it, so it runs on a goroutine of its own.
+// retrieveInTime returns what the provider returns, or an error when ctx is done. It calls
+// the provider on its own goroutine, because the provider may ignore ctx.
 func retrieveInTime(ctx context.Context, provider aws.CredentialsProvider) (aws.Credentials, error) {
-	results := make(chan retrieved) // unbuffered: nobody waits for what comes too late
+	results := make(chan retrieved) // unbuffered, because nothing receives a late result
 	go func() {
 		var r retrieved
 		defer func() {
@@ -106,18 +106,16 @@ func retrieveInTime(ctx context.Context, provider aws.CredentialsProvider) (aws.
 	}
 }
 
-// The headers that identify a call, and which of how many attempts a request is.
+// The headers that identify a call and number its attempts.
 const (
 	invocationHeader = "Amz-Sdk-Invocation-Id"
 	attemptHeader    = "Amz-Sdk-Request"
 )
 
-// unsignedHeaders may be changed on the way without harm, so that they stay out of the
-// signature.
+// unsignedHeaders are not signed, because it is harmless if a proxy changes them.
 var unsignedHeaders = [...]string{invocationHeader, attemptHeader}
 
-// signRequest signs req as it stands; nothing of it but unsigned headers may change
-// afterwards.
+// signRequest signs req. After that, only its unsigned headers may change.
 func signRequest(
 	ctx context.Context, signer HTTPSignerV4, req *http.Request, credentials aws.Credentials,
 	payloadHash string, scope scope, at time.Time, optFns ...func(*v4.SignerOptions),
@@ -139,50 +137,50 @@ func signRequest(
 	return nil
 }
 
-// expiredTokenCodes are the service's codes for credentials that were valid once.
+// expiredTokenCodes are the service's error codes for expired credentials.
 var expiredTokenCodes = map[string]bool{
 	"ExpiredToken":          true,
 	"ExpiredTokenException": true,
 }
 
-// renewedCredentialsError is an expired-token response after which the provider has
-// given other credentials: the same call, signed again, may succeed.
+// renewedCredentialsError is the response that the credentials have expired, after the
+// provider has returned new ones. The call is retried with them.
 type renewedCredentialsError struct{ error }
 
 func (e *renewedCredentialsError) Unwrap() error        { return e.error }
 func (e *renewedCredentialsError) RetryableError() bool { return true }
 func (e *renewedCredentialsError) retryImmediately()    {}
 
-// renewalInterval is how long credentials count as new. To throw them away sooner would
-// not help: they are refused for another reason.
+// renewalInterval is how long renewed credentials are not renewed again. If the service
+// rejects them within that time, another renewal would not help.
 const renewalInterval = time.Minute
 
-// renewals shares the renewal of expired credentials among the calls of a client: those
-// that meet the expiry together, and those that come a moment later.
+// renewals shares each renewal of expired credentials among the calls of a client that used
+// them, including calls that fail shortly after the renewal.
 type renewals struct {
 	mu     sync.Mutex
-	recent []*renewal // the oldest first
+	recent []*renewal // oldest first
 }
 
-// maxRecentRenewals is how many are remembered: more than one, for a call may bring
-// credentials of its own.
+// maxRecentRenewals limits the renewals that are kept. There may be several, because a call
+// can have its own credentials.
 const maxRecentRenewals = 16
 
-// renewal replaces credentials that the service has refused.
+// renewal renews credentials that the service has rejected.
 type renewal struct {
 	provider aws.CredentialsProvider
 	used     aws.Credentials
 	ctx      context.Context
-	cancel   context.CancelFunc // called when nobody waits any more
-	waiting  int                // calls; guarded by the mutex of renewals
+	cancel   context.CancelFunc // called when no call waits any more
+	waiting  int                // number of calls; guarded by the mutex of renewals
 
-	done chan struct{} // closed when what follows is set
+	done chan struct{} // closed when the fields below are set
 	retrieved
 	at time.Time
 }
 
-// renew returns credentials to use in place of used, which may be the same if the
-// provider has no others. The provider's cache, if it has one, is invalidated first.
+// renew returns credentials to replace used. They are the same if the provider has no
+// others. If the provider caches credentials, renew invalidates the cache first.
 func (r *renewals) renew(ctx context.Context, provider aws.CredentialsProvider, used aws.Credentials) (aws.Credentials, error) {
 	if other := r.filling(provider, used); other != nil {
 		select {
@@ -206,8 +204,8 @@ func (r *renewals) renew(ctx context.Context, provider aws.CredentialsProvider, 
 	return shared.credentials, shared.err
 }
 
-// filling returns a renewal of other credentials that is running with the same cache. What
-// it has put there may be what was used, before it is known that it has.
+// filling returns a running renewal of other credentials with the same cache, or nil. It may
+// already have put used into the cache.
 func (r *renewals) filling(provider aws.CredentialsProvider, used aws.Credentials) *renewal {
 	if _, ok := provider.(credentialsCache); !ok {
 		return nil
@@ -222,7 +220,7 @@ func (r *renewals) filling(provider aws.CredentialsProvider, used aws.Credential
 	return nil
 }
 
-// join returns the renewal that concerns used, and starts it if there is none.
+// join returns the renewal of used, and starts it if there is none.
 func (r *renewals) join(ctx context.Context, provider aws.CredentialsProvider, used aws.Credentials) *renewal {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -235,7 +233,7 @@ func (r *renewals) join(ctx context.Context, provider aws.CredentialsProvider, u
 	if len(r.recent) == maxRecentRenewals {
 		r.recent = slices.Delete(r.recent, 0, 1)
 	}
-	// It is for all who wait, so that it outlives the call that began it.
+	// Other calls may wait for it, so it must not end with the call that started it.
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), maxRetrievalTime, errRetrievalTimeout)
 	started := &renewal{provider: provider, used: used, ctx: ctx, cancel: cancel, waiting: 1, done: make(chan struct{})}
 	r.recent = append(r.recent, started)
@@ -243,7 +241,7 @@ func (r *renewals) join(ctx context.Context, provider aws.CredentialsProvider, u
 	return started
 }
 
-// leave stops a renewal that nobody waits for any more.
+// leave cancels a renewal if no call waits for it any more.
 func (r *renewals) leave(shared *renewal) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -264,8 +262,8 @@ func (n *renewal) running() bool {
 	}
 }
 
-// concerns reports whether a call whose credentials were refused should take the result
-// of n: it replaces them, or has just produced them.
+// concerns reports whether a call whose credentials were rejected should use the result of
+// n, because n renews them or has just produced them.
 func (n *renewal) concerns(used aws.Credentials) bool {
 	if n.running() {
 		return sameKeys(n.used, used)
@@ -274,7 +272,7 @@ func (n *renewal) concerns(used aws.Credentials) bool {
 		(sameKeys(n.used, used) || sameKeys(n.credentials, used))
 }
 
-// credentialsCache is a provider that can be told to forget, as aws.CredentialsCache.
+// credentialsCache is a provider that caches credentials, such as aws.CredentialsCache.
 type credentialsCache interface{ Invalidate() }
 
 func (n *renewal) run() {
@@ -294,12 +292,12 @@ func sameKeys(a, b aws.Credentials) bool {
 	return a.AccessKeyID == b.AccessKeyID && a.SecretAccessKey == b.SecretAccessKey && a.SessionToken == b.SessionToken
 }
 
-// skewThreshold is how far the two clocks may be apart before a refused signature
-// is put down to it. AWS accepts five minutes.
+// skewThreshold is the difference between the two clocks above which it may be the reason
+// for a rejected signature. AWS accepts a difference of five minutes.
 const skewThreshold = 4 * time.Minute
 
-// clockSkewCodes are the codes that a wrong clock can cause. Each has other
-// causes too, so that the response's Date has to confirm it.
+// clockSkewCodes are the error codes that a wrong clock can cause. They can have other
+// causes too, so the Date of the response has to confirm it.
 var clockSkewCodes = map[string]bool{
 	codeAccessDenied:            true,
 	"AuthFailure":               true,
@@ -310,7 +308,7 @@ var clockSkewCodes = map[string]bool{
 	"SignatureDoesNotMatch":     true,
 }
 
-// acceptedCodes are those of errors that come after the signature has been accepted.
+// acceptedCodes are the error codes that imply that the signature was accepted.
 var acceptedCodes = map[string]bool{
 	codeAccessDenied:     true,
 	codeInvalidParameter: true,
@@ -318,8 +316,8 @@ var acceptedCodes = map[string]bool{
 	codeResourceNotFound: true,
 }
 
-// clockSkewError is a signature refused because of the time it was made at. The
-// next attempt is signed by the service's clock.
+// clockSkewError is the response that rejects a signature because of its time. The next
+// attempt is signed by the service's clock.
 type clockSkewError struct{ error }
 
 func (e *clockSkewError) Error() string        { return "clock skew: " + e.error.Error() }
@@ -327,23 +325,24 @@ func (e *clockSkewError) Unwrap() error        { return e.error }
 func (e *clockSkewError) RetryableError() bool { return true }
 func (e *clockSkewError) retryImmediately()    {}
 
-// clockOffset is how far the service's clock is ahead of the client's own, as far as
-// the service has confirmed it by accepting a signature. The zero value is no offset.
+// clockOffset is how far the service's clock is ahead of the local one. It is only set after
+// the service has accepted a signature made with it. The zero value is no offset.
 type clockOffset struct{ nanoseconds atomic.Int64 }
 
 func (o *clockOffset) load() time.Duration        { return time.Duration(o.nanoseconds.Load()) }
 func (o *clockOffset) store(offset time.Duration) { o.nanoseconds.Store(int64(offset)) }
 
-// signingClock is the clock that the attempts of one call are signed by.
+// signingClock is the clock that signs the attempts of one call.
 type signingClock struct {
 	offset  time.Duration
-	refusal error // what offset is to correct; nil once it is known to be right
+	refusal error // the rejection that offset should correct; nil if there is none, or once it did
 }
 
-// correct returns the clock for the next attempt and the error of the last one, given
-// what its response shows: measured is how far the service's clock is ahead, if known.
-// An offset is kept for later calls only after a signature made with it was accepted:
-// the Date of a response may be a gateway's.
+// correct returns the clock for the next attempt, and the error of the last one, marked if
+// the clock corrects it. measured is how far the service's clock is ahead, if known.
+//
+// An offset is only kept for later calls after a signature made with it was accepted,
+// because the Date may come from a gateway with a wrong clock.
 func (o *clockOffset) correct(clock signingClock, measured time.Duration, known bool, failure error) (signingClock, error) {
 	code := apiErrorCode(failure)
 	off := known && (measured-clock.offset).Abs() > skewThreshold
@@ -362,7 +361,7 @@ func (o *clockOffset) correct(clock signingClock, measured time.Duration, known 
 		}
 		return signingClock{offset: measured, refusal: failure}, &clockSkewError{failure}
 	case refused == nil && clock.offset != 0 && clockSkewCodes[code] && code != codeAccessDenied:
-		// Perhaps it was right once, or a gateway's after all: the client's own may be better.
+		// The offset may be outdated or come from a gateway. Try the local clock.
 		return signingClock{refusal: failure}, &clockSkewError{failure}
 	}
 	return clock, failure

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httputil"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -21,10 +22,10 @@ import (
 	"github.com/cognitosync/cognitosync-go/internal/redact"
 )
 
-// instrumentationScope is the name that spans and metrics are recorded under.
+// instrumentationScope is the name of the tracer and the meter.
 const instrumentationScope = "github.com/cognitosync/cognitosync-go"
 
-// telemetry is where a client logs and records what it does.
+// telemetry has the logs, the tracer and the metrics of a client.
 type telemetry struct {
 	logger      logging.Logger
 	mode        aws.ClientLogMode
@@ -33,22 +34,31 @@ type telemetry struct {
 	instruments instruments
 }
 
-// record is what is known of an attempt or, when a call ends, of its last attempt.
+// record is what logs and spans contain about an attempt or, at the end of a call, about its
+// last attempt.
 type record struct {
 	poolID      string
 	region      string
-	host        string // "" as long as no endpoint is known
+	host        string // "" if the endpoint is not known yet
 	attempt     int    // counted from 1; 0: none was made
 	maxAttempts int
 	status      int // 0: no response
 	requestID   string
 	elapsed     time.Duration
 	delay       time.Duration // before the next attempt
-	reason      string        // what follows, and why
+	reason      string        // the verdict
 	err         error
 }
 
-// journal is the telemetry of one call. It redacts the secrets of all its attempts.
+// attemptOfMax returns a text such as "1 of 3", or "1" if there is no maximum.
+func (r record) attemptOfMax() string {
+	if r.maxAttempts <= 0 {
+		return strconv.Itoa(r.attempt)
+	}
+	return fmt.Sprintf("%d of %d", r.attempt, r.maxAttempts)
+}
+
+// journal is the telemetry of one call. It redacts the secrets of all attempts.
 type journal struct {
 	*telemetry
 	secrets redact.Secrets
@@ -56,7 +66,7 @@ type journal struct {
 
 // Logs
 
-// logRequest writes the request as it is about to be sent. It has no body.
+// logRequest logs the request before it is sent. The request has no body.
 func (j *journal) logRequest(req *http.Request) {
 	if !j.logsRequests() {
 		return
@@ -75,7 +85,7 @@ func (j *journal) logsRequests() bool {
 	return j.mode.IsRequest() || j.mode.IsRequestWithBody()
 }
 
-// logResponse writes status and headers of the response.
+// logResponse logs the status and the headers of the response.
 func (j *journal) logResponse(ctx context.Context, resp *http.Response) {
 	if !j.mode.IsResponse() && !j.mode.IsResponseWithBody() {
 		return
@@ -90,19 +100,19 @@ func (j *journal) logResponse(ctx context.Context, resp *http.Response) {
 	j.logf(ctx, logging.Debug, "Response\n%s", dump)
 }
 
-// logResponseBody writes what has been read of the response's body.
+// logResponseBody logs what has been read of the response's body.
 func (j *journal) logResponseBody(ctx context.Context, body []byte) {
 	if j.mode.IsResponseWithBody() {
 		j.logf(ctx, logging.Debug, "Response body\n%s", body)
 	}
 }
 
-// logf writes to the logger, less the secrets of the call.
+// logf writes to the logger, without the secrets of the call.
 func (j *journal) logf(ctx context.Context, class logging.Classification, format string, args ...any) {
 	logging.WithContext(ctx, j.logger).Logf(class, "%s", j.secrets.Log(fmt.Sprintf(format, args...)))
 }
 
-// signerOptions has the signer log what it signs, where that is asked for.
+// signerOptions makes the signer log what it signs, if ClientLogMode selects that.
 func (j *journal) signerOptions() []func(*v4.SignerOptions) {
 	if !j.mode.IsSigning() {
 		return nil
@@ -112,10 +122,10 @@ func (j *journal) signerOptions() []func(*v4.SignerOptions) {
 	}}
 }
 
-// callLogger is the logger for others to write to in the course of a call.
+// callLogger is the logger that middleware and the signer use during a call.
 type callLogger struct {
 	journal *journal
-	ctx     context.Context // of what is logged; nil where that is not known
+	ctx     context.Context // of the log entry; nil if it is not known
 }
 
 func (l callLogger) Logf(class logging.Classification, format string, args ...any) {
@@ -126,7 +136,7 @@ func (l callLogger) Logf(class logging.Classification, format string, args ...an
 	l.journal.logf(ctx, class, format, args...)
 }
 
-// WithContext lets the logger see the context of what is logged.
+// WithContext returns a logger that passes ctx on with each entry.
 func (l callLogger) WithContext(ctx context.Context) logging.Logger {
 	l.ctx = ctx
 	return l
@@ -135,8 +145,8 @@ func (l callLogger) WithContext(ctx context.Context) logging.Logger {
 // attemptEnded logs and counts an attempt.
 func (j *journal) attemptEnded(ctx context.Context, r record) {
 	if j.mode.IsRetries() && r.err != nil {
-		j.logf(ctx, logging.Debug, "%s/%s attempt %d of %d failed, %s, delay %v: %v",
-			ServiceID, operationName, r.attempt, r.maxAttempts, r.reason, r.delay, r.err)
+		j.logf(ctx, logging.Debug, "%s/%s attempt %s failed, %s, delay %v: %v",
+			ServiceID, operationName, r.attemptOfMax(), r.reason, r.delay, r.err)
 	}
 	if j.instruments.attempts != nil {
 		j.instruments.attempt(ctx, r.elapsed, j.exceptionType(r.err))
@@ -144,7 +154,7 @@ func (j *journal) attemptEnded(ctx context.Context, r record) {
 	j.logRecord(ctx, "cognitosync attempt", r)
 }
 
-// logRecord writes a record to the structured logger.
+// logRecord writes a record to the structured log.
 func (j *journal) logRecord(ctx context.Context, message string, r record) {
 	level := slog.LevelDebug
 	if r.err != nil {
@@ -178,14 +188,14 @@ func (j *journal) logRecord(ctx context.Context, message string, r record) {
 	j.structured.LogAttrs(ctx, level, message, attrs...)
 }
 
-// errorText returns the text of an error as one line, less the secrets of the call.
+// errorText returns the text of an error as one line, without the secrets of the call.
 func (j *journal) errorText(err error) string {
 	return j.secrets.Line(strings.TrimSpace(err.Error()), maxErrorText)
 }
 
 // Spans
 
-// newTracer returns the provider's tracer, or nil if it records nothing.
+// newTracer returns the provider's tracer, or nil if the provider records nothing.
 func newTracer(provider tracing.TracerProvider) tracing.Tracer {
 	switch provider.(type) {
 	case tracing.NopTracerProvider, *tracing.NopTracerProvider:
@@ -194,7 +204,7 @@ func newTracer(provider tracing.TracerProvider) tracing.Tracer {
 	return provider.Tracer(instrumentationScope)
 }
 
-// callTelemetry is what is begun with a call and ended with it.
+// callTelemetry lasts from the start to the end of a call.
 type callTelemetry struct {
 	span    tracing.Span // nil: off
 	started time.Time
@@ -216,8 +226,8 @@ func (j *journal) startCall(ctx context.Context, poolID string) (context.Context
 	return ctx, begun
 }
 
-// endCall ends the span and the timer of a call. A call without an attempt is logged
-// here.
+// endCall ends the span and the timer of a call. It logs a call without attempts, which no
+// other log contains.
 func (j *journal) endCall(ctx context.Context, begun callTelemetry, r record) {
 	if j.instruments.callDuration != nil {
 		j.instruments.callDuration.Record(ctx, time.Since(begun.started).Seconds(), ofOperation)
@@ -231,7 +241,7 @@ func (j *journal) endCall(ctx context.Context, begun callTelemetry, r record) {
 	}
 }
 
-// startAttempt starts the span of an attempt, which is nil if nothing is traced.
+// startAttempt starts the span of an attempt. The span is nil if there is no tracer.
 func (j *journal) startAttempt(ctx context.Context, number int) (context.Context, tracing.Span) {
 	if j.tracer == nil {
 		return ctx, nil
@@ -241,7 +251,7 @@ func (j *journal) startAttempt(ctx context.Context, number int) (context.Context
 	})
 }
 
-// endSpan ends a span with what is known then.
+// endSpan adds a record to a span and ends it.
 func (j *journal) endSpan(span tracing.Span, r record) {
 	if span == nil {
 		return
@@ -274,7 +284,8 @@ func (j *journal) endSpan(span tracing.Span, r record) {
 	span.End()
 }
 
-// exceptionType names an error: by the service's code, or by its Go type. nil has no name.
+// exceptionType returns the service's code for an error or, if it has none, its Go type. It
+// returns "" for nil.
 func (j *journal) exceptionType(err error) string {
 	if err == nil {
 		return ""
@@ -287,7 +298,7 @@ func (j *journal) exceptionType(err error) string {
 
 // Metrics
 
-// instruments are the SDK's client metrics. Each is nil when nothing is recorded.
+// instruments are the SDK's client metrics. Each is nil if nothing is recorded.
 type instruments struct {
 	callDuration    metrics.Float64Histogram
 	serialization   metrics.Float64Histogram
@@ -301,7 +312,7 @@ type instruments struct {
 	http            *httpMeter
 }
 
-// newInstruments makes the instruments, unless the provider records nothing.
+// newInstruments creates the instruments, unless the provider records nothing.
 func newInstruments(provider metrics.MeterProvider) (in instruments, err error) {
 	switch provider.(type) {
 	case metrics.NopMeterProvider, *metrics.NopMeterProvider:
@@ -312,12 +323,12 @@ func newInstruments(provider metrics.MeterProvider) (in instruments, err error) 
 		place             *metrics.Float64Histogram
 		name, description string
 	}{
-		{&in.callDuration, "client.call.duration", "Duration of a call, retries and the time to send and receive included"},
+		{&in.callDuration, "client.call.duration", "Duration of a call, including retries and the time to send and receive"},
 		{&in.serialization, "client.call.serialization_duration", "Time to build a request"},
-		{&in.resolveEndpoint, "client.call.resolve_endpoint_duration", "Time to find the endpoint, without DNS"},
-		{&in.resolveIdentity, "client.call.auth.resolve_identity_duration", "Time to get credentials from their provider"},
+		{&in.resolveEndpoint, "client.call.resolve_endpoint_duration", "Time to resolve the endpoint, excluding DNS"},
+		{&in.resolveIdentity, "client.call.auth.resolve_identity_duration", "Time to retrieve credentials from the provider"},
 		{&in.signing, "client.call.auth.signing_duration", "Time to sign a request"},
-		{&in.attemptDuration, "client.call.attempt_duration", "Duration of an attempt, from getting credentials to the decoded response"},
+		{&in.attemptDuration, "client.call.attempt_duration", "Duration of an attempt, from retrieving credentials to decoding the response"},
 		{&in.deserialization, "client.call.deserialization_duration", "Time to decode a response"},
 	} {
 		*histogram.place, err = meter.Float64Histogram(histogram.name, func(o *metrics.InstrumentOptions) {
@@ -345,7 +356,7 @@ func newInstruments(provider metrics.MeterProvider) (in instruments, err error) 
 	return in, nil
 }
 
-// startTimer returns a function that records the time since.
+// startTimer returns a function that records the time since startTimer was called.
 func startTimer(ctx context.Context, histogram metrics.Float64Histogram) (stop func()) {
 	if histogram == nil {
 		return func() {}
@@ -354,7 +365,7 @@ func startTimer(ctx context.Context, histogram metrics.Float64Histogram) (stop f
 	return func() { histogram.Record(ctx, time.Since(started).Seconds(), ofOperation) }
 }
 
-// attempt counts an attempt, which has failed if it has an exception.
+// attempt counts an attempt. exception is "" if it succeeded.
 func (in *instruments) attempt(ctx context.Context, elapsed time.Duration, exception string) {
 	in.attempts.Add(ctx, 1, ofOperation)
 	in.attemptDuration.Record(ctx, elapsed.Seconds(), ofOperation)
@@ -370,17 +381,17 @@ func ofOperation(o *metrics.RecordMetricOptions) {
 	o.Properties.Set("rpc.method", operationName)
 }
 
-// httpMeter records the SDK's client.http metrics through the handler that the SDK has them
-// from. That makes its instruments for every request, so httpMeter keeps those it has made.
+// httpMeter records the SDK's client.http metrics, with the handler that the SDK uses. The
+// handler creates its instruments for every request, so httpMeter caches them.
 type httpMeter struct {
 	metrics.Meter
 	made sync.Map // by name
-	err  error    // of an instrument that could not be made
+	err  error    // of an instrument that could not be created
 }
 
 func newHTTPMeter(meter metrics.Meter) (*httpMeter, error) {
 	m := &httpMeter{Meter: meter}
-	// The handler makes its instruments before it finds that there is no request.
+	// The handler creates its instruments before it returns an error for the nil request.
 	_, _, _ = m.handler(nil).Handle(context.Background(), nil)
 	return m, m.err
 }
@@ -391,15 +402,15 @@ func (m *httpMeter) handler(do smithyhttp.ClientDoFunc) smithyhttp.ClientHandler
 
 // Float64Histogram returns the histogram of that name.
 func (m *httpMeter) Float64Histogram(name string, opts ...metrics.InstrumentOption) (metrics.Float64Histogram, error) {
-	return makeOnce(m, name, opts, m.Meter.Float64Histogram)
+	return createOnce(m, name, opts, m.Meter.Float64Histogram)
 }
 
 // Int64UpDownCounter returns the counter of that name.
 func (m *httpMeter) Int64UpDownCounter(name string, opts ...metrics.InstrumentOption) (metrics.Int64UpDownCounter, error) {
-	return makeOnce(m, name, opts, m.Meter.Int64UpDownCounter)
+	return createOnce(m, name, opts, m.Meter.Int64UpDownCounter)
 }
 
-func makeOnce[T any](m *httpMeter, name string, opts []metrics.InstrumentOption,
+func createOnce[T any](m *httpMeter, name string, opts []metrics.InstrumentOption,
 	create func(string, ...metrics.InstrumentOption) (T, error),
 ) (T, error) {
 	if made, ok := m.made.Load(name); ok {
@@ -414,9 +425,9 @@ func makeOnce[T any](m *httpMeter, name string, opts []metrics.InstrumentOption,
 	return instrument, nil
 }
 
-// measure has the handler call send, with a request whose context tells what becomes of it.
+// measure makes the handler call send with a request whose context traces the connection.
 func (m *httpMeter) measure(req *http.Request, send smithyhttp.ClientDoFunc) (resp *http.Response, err error) {
-	// The handler would have a span below that of the attempt, and judge the host.
+	// Prevent the handler from starting a span of its own and from validating the host.
 	ctx := tracing.WithOperationTracer(req.Context(), tracing.NopTracerProvider{}.Tracer(""))
 	anyHost := *req
 	anyHost.Host = ""

@@ -114,6 +114,24 @@ func TestLogTexts(t *testing.T) {
 	})
 }
 
+// TestLogOfUnlimitedAttempts shows that an attempt without a maximum is not "of 0".
+func TestLogOfUnlimitedAttempts(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		var log clienttest.Notes
+		tr := setup(t, path, func(o *cognitosync.Options) {
+			o.ClientLogMode, o.Logger, o.Retryer = aws.LogRetries, &log, retry.AddWithMaxAttempts(tireless(), 0)
+		})
+		tr.script(cognitosynctest.Throttle(2))
+		tr.succeeds(t)
+		entries := log.Take()
+		require.Len(t, entries, 2)
+		for i, entry := range entries {
+			assert.Contains(t, entry, fmt.Sprintf("DescribeIdentityPoolUsage attempt %d failed, retry, delay 0s: ", i+1))
+		}
+	})
+}
+
 // A contextLogger notes what it finds in the context of each entry.
 type contextLogger struct {
 	notes *clienttest.Notes

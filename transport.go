@@ -14,21 +14,20 @@ import (
 	"github.com/cognitosync/cognitosync-go/internal/httpclient"
 )
 
-// HTTPClient sends a request and returns the response with its body still to
-// be read, like [http.Client].
+// HTTPClient sends a request and returns the response, like [http.Client].
 type HTTPClient interface {
 	Do(*http.Request) (*http.Response, error)
 }
 
-// maxRetrievalTime is how long a credentials provider may take where the caller's context
-// has no deadline: a person may have to type a code, or to sign in with a browser.
+// maxRetrievalTime limits the time for a credentials provider if the caller's context has no
+// deadline. It is long because a person may have to enter a code or sign in with a browser.
 const maxRetrievalTime = 5 * time.Minute
 
-// errRetrievalTimeout is why a context is done whose maxRetrievalTime has passed.
+// errRetrievalTimeout is the cause of a context that ended after maxRetrievalTime.
 var errRetrievalTimeout = errors.New("no credentials within " + maxRetrievalTime.String())
 
-// retrievalError returns a provider's error, with the reason if ctx ended it: the caller
-// has not canceled anything when maxRetrievalTime has passed.
+// retrievalError returns the error of a provider. If maxRetrievalTime ended ctx, it returns
+// errRetrievalTimeout, because the caller did not cancel anything.
 func retrievalError(ctx context.Context, err error) error {
 	switch cause := context.Cause(ctx); {
 	case cause == nil || !errors.Is(cause, errRetrievalTimeout):
@@ -36,23 +35,23 @@ func retrievalError(ctx context.Context, err error) error {
 	case errors.Is(err, cause):
 		return cause
 	case errors.Is(err, ctx.Err()):
-		return fmt.Errorf("%w: %s", cause, err.Error()) // which is only what cause did to it
+		return fmt.Errorf("%w: %s", cause, err.Error()) // not wrapped: it only reports that ctx is done
 	default:
 		return fmt.Errorf("%w: %w", cause, err)
 	}
 }
 
-// timeLimit bounds an attempt: first the time to get credentials, then, from startSending
-// on, the time to send the request and read the response.
+// timeLimit limits the time for an attempt: first to retrieve credentials and then, after
+// startSending, to send the request and read the response.
 type timeLimit struct {
-	timeout AttemptTimeoutError // its address tells this attempt's timeout from any other
+	timeout AttemptTimeoutError // its address identifies the timeout of this attempt
 	cancel  context.CancelCauseFunc
-	timer   *time.Timer // nil: the caller's deadline is sooner
+	timer   *time.Timer // nil if the caller's deadline is earlier
 	sending bool
 }
 
-// start returns the context of an attempt. It makes no timer that would fire only after
-// the caller's own deadline.
+// start returns the context for an attempt. It creates no timer that would fire after the
+// caller's deadline.
 func (l *timeLimit) start(parent context.Context, attemptTimeout time.Duration) context.Context {
 	l.timeout.AttemptTimeout = attemptTimeout
 	deadline, bounded := parent.Deadline()
@@ -67,7 +66,7 @@ func (l *timeLimit) start(parent context.Context, attemptTimeout time.Duration) 
 	return ctx
 }
 
-// startSending ends the time for credentials and begins that for the request.
+// startSending ends the time for credentials and starts that for the request.
 func (l *timeLimit) startSending() {
 	if l.cancel == nil || l.sending || l.timer != nil && !l.timer.Stop() {
 		return
@@ -90,7 +89,7 @@ func (l *timeLimit) expire() {
 	}
 }
 
-// stop ends the attempt's context.
+// stop releases the timer and the context.
 func (l *timeLimit) stop() {
 	if l.timer != nil {
 		l.timer.Stop()
@@ -100,13 +99,12 @@ func (l *timeLimit) stop() {
 	}
 }
 
-// expired reports whether ctx is done because the time to send is over.
+// expired reports whether the attempt timeout ended ctx.
 func (l *timeLimit) expired(ctx context.Context) bool {
 	return ctx.Err() != nil && errors.Is(context.Cause(ctx), &l.timeout)
 }
 
-// sendRequest sends a signed request and returns the response with its body, never nil,
-// still to be read.
+// sendRequest sends a signed request and returns the response. Its body is not nil.
 func sendRequest(client HTTPClient, req *http.Request, limit *timeLimit) (*http.Response, error) {
 	resp, err := httpclient.Do(client, req)
 	if err != nil {
@@ -115,8 +113,8 @@ func sendRequest(client HTTPClient, req *http.Request, limit *timeLimit) (*http.
 	return resp, nil
 }
 
-// sendError says why no complete response came: the caller canceled, the attempt took
-// too long, or the network failed. It names the URL.
+// sendError returns the error of a request without a complete response. It contains the URL,
+// and whether the attempt timed out, the caller canceled or the network failed.
 func sendError(req *http.Request, limit *timeLimit, err error) error {
 	ctx := req.Context()
 	switch {
@@ -132,7 +130,7 @@ func sendError(req *http.Request, limit *timeLimit, err error) error {
 	return &smithyhttp.RequestSendError{Err: err}
 }
 
-// urlError returns err as net/http has it, with the request's URL.
+// urlError returns err with the request's URL, like net/http.
 func urlError(req *http.Request, err error) error {
 	return &url.Error{Op: "Get", URL: req.URL.Redacted(), Err: err}
 }

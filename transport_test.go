@@ -777,10 +777,10 @@ func TestProxyAddress(t *testing.T) {
 	require.NoError(t, closed.Close())
 	for _, test := range []struct{ name, address, contains string }{
 		{"refuses", "http://user:" + proxyPassword + "@" + closed.Addr().String(), "refused"},
-		{"slash in the password", "http://user:" + proxyPassword + "/x@" + closed.Addr().String(), "the address of the proxy is not valid"},
-		{"space in the password", "http://user:" + proxyPassword + " x@" + closed.Addr().String(), "the address of the proxy is not valid"},
-		{"no scheme", "user:" + proxyPassword + "/x@" + closed.Addr().String(), "the address of the proxy is not valid"},
-		{"no number as the port", "http://user:" + proxyPassword + "@127.0.0.1:x", "the address of the proxy is not valid"},
+		{"slash in the password", "http://user:" + proxyPassword + "/x@" + closed.Addr().String(), "invalid proxy address: check HTTP_PROXY and HTTPS_PROXY, or the transport's Proxy"},
+		{"space in the password", "http://user:" + proxyPassword + " x@" + closed.Addr().String(), "invalid proxy address: check HTTP_PROXY and HTTPS_PROXY, or the transport's Proxy"},
+		{"no scheme", "user:" + proxyPassword + "/x@" + closed.Addr().String(), "invalid proxy address: check HTTP_PROXY and HTTPS_PROXY, or the transport's Proxy"},
+		{"no number as the port", "http://user:" + proxyPassword + "@127.0.0.1:x", "invalid proxy address: check HTTP_PROXY and HTTPS_PROXY, or the transport's Proxy"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

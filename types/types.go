@@ -1,6 +1,6 @@
-// Package types has the service's types under the import path that the AWS SDK for Go v2
-// gives them: code written for the SDK keeps both of its imports, with another module.
-// Each name is an alias of the one in package cognitosync, which is all that new code needs.
+// Package types has aliases for the types that the AWS SDK for Go v2 keeps in its package
+// types. Code written for the SDK only has to change its import paths. New code can use
+// package cognitosync alone.
 package types
 
 import "github.com/cognitosync/cognitosync-go"

@@ -4,7 +4,7 @@ package clienttest
 
 import "syscall"
 
-// What the operating system says of connections.
+// The errors of the operating system for connections.
 const (
 	ConnectionReset   = syscall.ECONNRESET
 	ConnectionRefused = syscall.ECONNREFUSED

@@ -2,7 +2,7 @@ package clienttest
 
 import "syscall"
 
-// What the operating system says of connections.
+// The errors of the operating system for connections.
 const (
 	ConnectionReset   = syscall.ErrorString("connection reset by peer")
 	ConnectionRefused = syscall.ErrorString("connection refused")

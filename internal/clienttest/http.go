@@ -1,5 +1,5 @@
-// Package clienttest has what tests of a client record: requests, log entries, spans
-// and metrics. It is safe for concurrent use, and knows no client.
+// Package clienttest records what a client does in tests: requests, log entries, spans and
+// metrics. Its types are safe for concurrent use. It does not depend on a client.
 package clienttest
 
 import (
@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 )
 
-// A Doer is a function as an HTTP client, or as the transport of one.
+// A Doer is an adapter that lets a function be an HTTP client or its transport.
 type Doer func(*http.Request) (*http.Response, error)
 
 // Do calls the function.
@@ -21,12 +21,12 @@ func (f Doer) Do(req *http.Request) (*http.Response, error) { return f(req) }
 // RoundTrip calls the function.
 func (f Doer) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-// Respond returns a Doer that responds to every request in the same way.
+// Respond returns a Doer that returns the same response to every request.
 func Respond(status int, header http.Header, body string) Doer {
 	return func(req *http.Request) (*http.Response, error) { return Response(req, status, header, body), nil }
 }
 
-// Response returns a response as an HTTP client would, with a header of its own.
+// Response returns a response like that of an HTTP client. It copies header.
 func Response(req *http.Request, status int, header http.Header, body string) *http.Response {
 	if header = header.Clone(); header == nil {
 		header = http.Header{}
@@ -47,7 +47,7 @@ func Response(req *http.Request, status int, header http.Header, body string) *h
 // responses that it returns.
 type Tap struct {
 	Transport    http.RoundTripper
-	AfterHeaders func() // called when the headers of a response have come; nil means nothing is called
+	AfterHeaders func() // if not nil, called after the headers of each response
 
 	mu       sync.Mutex
 	requests []*http.Request
@@ -75,7 +75,7 @@ func (t *Tap) Do(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// Take returns the requests since it was last called.
+// Take returns the requests since the last Take.
 func (t *Tap) Take() []*http.Request {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -91,7 +91,7 @@ func (t *Tap) Bodies() []*Body {
 	return slices.Clone(t.bodies)
 }
 
-// A Body is the body of a response. To read it once it is closed is an error.
+// A Body is the body of a response. Read returns an error after Close.
 type Body struct {
 	io.ReadCloser
 	closed atomic.Bool

@@ -10,20 +10,20 @@ import (
 	"github.com/aws/smithy-go/logging"
 )
 
-// Notes are lines that are written down on the way. They are a [logging.Logger].
+// Notes collects lines of text. It implements [logging.Logger].
 type Notes struct {
 	mu    sync.Mutex
 	lines []string
 }
 
-// Add writes down a line.
+// Add adds a line.
 func (n *Notes) Add(format string, args ...any) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.lines = append(n.lines, fmt.Sprintf(format, args...))
 }
 
-// Take returns the lines since it was last called.
+// Take returns the lines since the last Take.
 func (n *Notes) Take() []string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -32,12 +32,12 @@ func (n *Notes) Take() []string {
 	return lines
 }
 
-// Logf writes down a log entry.
+// Logf adds a log entry.
 func (n *Notes) Logf(class logging.Classification, format string, args ...any) {
 	n.Add("%s %s", class, fmt.Sprintf(format, args...))
 }
 
-// Records is a [slog.Handler] that keeps the records it gets. It knows no groups, nor
+// Records is a [slog.Handler] that keeps the records it handles. It does not support groups or
 // attributes of the logger.
 type Records struct {
 	slog.Handler
@@ -60,7 +60,7 @@ func (r *Records) Handle(ctx context.Context, record slog.Record) error {
 	return nil
 }
 
-// Take returns the attributes of each record since it was last called, with its level
+// Take returns the attributes of each record since the last Take, with its level
 // and its message.
 func (r *Records) Take() []map[string]any {
 	r.mu.Lock()
@@ -78,7 +78,7 @@ func (r *Records) Take() []map[string]any {
 	return all
 }
 
-// Contexts returns the contexts of all records so far.
+// Contexts returns the contexts of all records.
 func (r *Records) Contexts() []context.Context {
 	r.mu.Lock()
 	defer r.mu.Unlock()

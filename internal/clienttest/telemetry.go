@@ -11,13 +11,13 @@ import (
 	"github.com/aws/smithy-go/tracing"
 )
 
-// Spans is a [tracing.TracerProvider] that keeps the spans it makes.
+// Spans is a [tracing.TracerProvider] that keeps the spans it creates.
 type Spans struct {
 	mu    sync.Mutex
 	spans []*Span
 }
 
-// A Span is one span. Its fields may be read once it has ended.
+// A Span is a span. Its fields may be read after it has ended.
 type Span struct {
 	Scope      string
 	Parent     *Span
@@ -30,12 +30,12 @@ type Span struct {
 	spans *Spans
 }
 
-// Tracer returns a tracer that makes spans of the scope.
+// Tracer returns a tracer that creates spans of the scope.
 func (s *Spans) Tracer(scope string, _ ...tracing.TracerOption) tracing.Tracer {
 	return tracer{s, scope}
 }
 
-// Named returns the spans of that name, in the order of their starts.
+// Named returns the spans with the name, in the order of their starts.
 func (s *Spans) Named(name string) []*Span {
 	return slices.DeleteFunc(s.All(), func(span *Span) bool { return span.name != name })
 }
@@ -47,7 +47,7 @@ func (s *Spans) All() []*Span {
 	return slices.Clone(s.spans)
 }
 
-// Take returns the spans since it was last called, and forgets them.
+// Take returns the spans since the last Take.
 func (s *Spans) Take() []*Span {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -114,8 +114,8 @@ func (s *Span) change(change func()) {
 	change()
 }
 
-// Meters is a [metrics.MeterProvider] that keeps its instruments and what they record,
-// of the kinds that the SDK's clients use: Int64Counter, Int64UpDownCounter and
+// Meters is a [metrics.MeterProvider] that keeps its instruments and what they record. It has
+// the kinds of instruments that the SDK's clients use: Int64Counter, Int64UpDownCounter and
 // Float64Histogram.
 type Meters struct {
 	mu          sync.Mutex
@@ -123,7 +123,7 @@ type Meters struct {
 	points      []Point
 }
 
-// An Instrument is one that was created.
+// An Instrument describes an instrument that was created.
 type Instrument struct{ Scope, Kind, Name, Unit, Description string }
 
 // A Point is one recorded value.
@@ -145,7 +145,7 @@ func (m *Meters) Created() []Instrument {
 	return slices.SortedFunc(slices.Values(m.instruments), func(a, b Instrument) int { return strings.Compare(a.Name, b.Name) })
 }
 
-// Take returns the points of each instrument since it was last called.
+// Take returns the points of each instrument since the last Take.
 func (m *Meters) Take() map[string][]Point {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -170,7 +170,7 @@ func (m *Meters) create(scope, kind, name string, opts []metrics.InstrumentOptio
 }
 
 type meter struct {
-	metrics.Meter // of the other kinds, which record nothing
+	metrics.Meter // the other kinds of instruments, which record nothing
 	meters        *Meters
 	scope         string
 }

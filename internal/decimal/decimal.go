@@ -1,5 +1,5 @@
-// Package decimal reads the numbers of a JSON document exactly. It works on the
-// decimal digits because a float64 cannot hold every int64 nor every millisecond.
+// Package decimal decodes JSON numbers exactly. It works on the decimal digits, because a
+// float64 cannot represent every int64 or every millisecond.
 package decimal
 
 import (
@@ -10,9 +10,9 @@ import (
 	"strconv"
 )
 
-// Int64 returns the JSON number text as a whole number. Any spelling will do: 12,
-// 12.0, 1.2e1 and 120e-1 are all 12. A number with a fraction, a number outside the
-// range of int64, and a JSON value of another type are errors. text must be valid JSON.
+// Int64 returns the JSON number text as a whole number, in any notation: 12, 12.0, 1.2e1 and
+// 120e-1 are all 12. It returns an error for a number with a fraction, for a number outside
+// the range of int64, and for a JSON value of another type. text must be valid JSON.
 func Int64(text []byte) (int64, error) {
 	n, exact, err := scale(text, 0)
 	if err == nil && !exact {
@@ -21,18 +21,17 @@ func Int64(text []byte) (int64, error) {
 	return n, err
 }
 
-// Milliseconds returns the JSON number text, which counts seconds, in milliseconds.
-// A fraction of a millisecond is rounded to the nearest, and a half away from zero. A
-// result outside the range of int64 and a JSON value of another type are errors. text
-// must be valid JSON.
+// Milliseconds returns the JSON number text, in seconds, converted to milliseconds. It rounds
+// to the nearest millisecond, and halves away from zero. It returns an error for a result
+// outside the range of int64 and for a JSON value of another type. text must be valid JSON.
 func Milliseconds(text []byte) (int64, error) {
 	n, _, err := scale(text, 3)
 	return n, err
 }
 
-// scale returns the JSON number text times 10 to the power of shift, rounded half
-// away from zero, and reports whether rounding left it unchanged. The time it takes
-// is linear in the length of text, whatever the exponent.
+// scale returns the JSON number text times 10 to the power of shift, rounded to the nearest
+// whole number, halves away from zero. exact reports whether rounding did not change it. The
+// time is linear in the length of text, whatever the exponent.
 func scale(text []byte, shift int64) (n int64, exact bool, err error) {
 	mantissa := bytes.TrimSpace(text)
 	if len(mantissa) == 0 || mantissa[0] != '-' && !isDigit(mantissa[0]) {
@@ -48,7 +47,7 @@ func scale(text []byte, shift int64) (n int64, exact bool, err error) {
 		wholeDigits = len(mantissa)
 	}
 
-	// left is the number of digits still to come before the result's decimal point.
+	// left is the number of remaining digits before the decimal point of the result.
 	left := int64(wholeDigits) + exponent + shift
 	magnitude, exact := uint64(0), true
 	for _, digit := range mantissa {
@@ -82,18 +81,18 @@ func scale(text []byte, shift int64) (n int64, exact bool, err error) {
 	return 0, false, badNumber(text, "out of range")
 }
 
-// maxMagnitude is the largest magnitude of an int64, that of the smallest one. A
-// magnitude of at most a tenth of it can take another digit without overflow.
+// maxMagnitude is the magnitude of the smallest int64. If a magnitude is at most a tenth of
+// it, appending a digit does not overflow a uint64.
 const maxMagnitude = -math.MinInt64
 
-// parseExponent returns the exponent of a JSON number, or one of 10 to the power of
-// 18 if it is larger: no number has that many digits to make up for it.
+// parseExponent returns the exponent of a JSON number, limited to ±1e18. A larger exponent
+// makes no difference, because no number has that many digits.
 func parseExponent(text []byte) int64 {
 	digits, negative := bytes.CutPrefix(text, []byte("-"))
 	digits = bytes.TrimLeft(bytes.TrimPrefix(digits, []byte("+")), "0")
 	exponent := int64(1e18)
 	if len(digits) <= 18 {
-		exponent, _ = strconv.ParseInt("0"+string(digits), 10, 64) // digits only
+		exponent, _ = strconv.ParseInt("0"+string(digits), 10, 64) // no error: there are only digits
 	}
 	if negative {
 		return -exponent
@@ -103,7 +102,7 @@ func parseExponent(text []byte) int64 {
 
 func isDigit(b byte) bool { return '0' <= b && b <= '9' }
 
-// badNumber returns an error that quotes the number, or the beginning of a long one.
+// badNumber returns an error that quotes the number, truncated if it is long.
 func badNumber(text []byte, reason string) error {
 	const maxQuote = 64
 	if len(text) > maxQuote {

@@ -1,4 +1,4 @@
-// Package endpoints finds the URL of the service in a region. It follows the endpoint
+// Package endpoints resolves the URL of the service in a region. It follows the endpoint
 // rules and the partitions that AWS publishes for its SDKs.
 package endpoints
 
@@ -11,20 +11,20 @@ import (
 	"unicode"
 )
 
-// hostPrefix is what the service's host names begin with.
+// hostPrefix is the beginning of the service's host names.
 const hostPrefix = "cognito-sync"
 
 // Params are the parameters of the service's endpoint rules.
 type Params struct {
-	Region    string  // a real region or a partition's global one; "" if there is none
+	Region    string  // a region or the global region of a partition; "" if there is none
 	Endpoint  *string // a custom endpoint; nil if there is none
 	FIPS      bool
 	DualStack bool
 }
 
-// Resolve returns the URL that the endpoint rules give for p. An error contains the
-// reason as the rules word it. No error repeats more of a custom endpoint than its
-// scheme and host, for there may be a password in the rest.
+// Resolve returns the URL that the endpoint rules define for p. Errors contain the texts of
+// the rules. Of a custom endpoint they only contain the scheme and the host, because the
+// rest may contain a password.
 func Resolve(p Params) (url.URL, error) {
 	switch {
 	case p.Endpoint != nil && p.FIPS:
@@ -36,7 +36,7 @@ func Resolve(p Params) (url.URL, error) {
 	case p.Region == "":
 		return url.URL{}, errors.New("endpoint rule error, Invalid Configuration: Missing Region")
 	case !IsHostLabel(p.Region):
-		return url.URL{}, fmt.Errorf("invalid input region %.128q: not a host label", p.Region)
+		return url.URL{}, InvalidRegion(p.Region)
 	}
 
 	prefix, suffix := hostPrefix, partitionOf(p.Region).dnsSuffix
@@ -49,11 +49,16 @@ func Resolve(p Params) (url.URL, error) {
 	return url.URL{Scheme: "https", Host: prefix + "." + p.Region + "." + suffix}, nil
 }
 
-// parse returns a custom endpoint to which requests can be sent.
+// InvalidRegion returns the error for a region that cannot be part of a host name.
+func InvalidRegion(region string) error {
+	return fmt.Errorf("invalid region %.128q: must be a single host label, such as us-east-1", region)
+}
+
+// parse parses a custom endpoint. Requests can be sent to the URL that it returns.
 func parse(endpoint string) (url.URL, error) {
 	u, err := url.Parse(endpoint)
 	if err != nil {
-		// err quotes the endpoint, and where it goes wrong is often the password.
+		// err quotes the endpoint, which may contain a password.
 		return url.URL{}, errors.New("custom endpoint: not a valid URL")
 	}
 	if reason := Unusable(u); reason != "" {
@@ -62,32 +67,32 @@ func parse(endpoint string) (url.URL, error) {
 	return *u, nil
 }
 
-// Unusable returns why requests cannot be sent to u as it stands, or "".
+// Unusable returns why requests cannot be sent to u, or "" if they can.
 func Unusable(u *url.URL) string {
 	switch {
 	case u.Scheme != "https" && u.Scheme != "http":
 		return "the scheme must be http or https"
 	case u.Hostname() == "":
-		return "it has no host"
+		return "the host is missing"
 	case !isHost(u.Host):
 		return "the host is not valid"
 	case u.User != nil:
-		return "it has user information"
+		return "it must not contain user information"
 	case u.RawQuery != "" || u.ForceQuery:
-		return "it has a query"
+		return "it must not contain a query"
 	case u.Fragment != "":
-		return "it has a fragment"
+		return "it must not contain a fragment"
 	}
 	if port := u.Port(); port != "" {
 		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-			return "the port is out of range"
+			return "the port must be at most 65535"
 		}
 	}
 	return ""
 }
 
-// isHost reports whether host, with or without a port, is one in a URL as well, and can
-// be printed.
+// isHost reports whether host, with or without a port, is printable and remains the host if
+// it is part of a URL.
 func isHost(host string) bool {
 	u, err := url.Parse((&url.URL{Host: host}).String())
 	return err == nil && u.Host == host && !strings.ContainsFunc(host, isUnprintable)
@@ -95,9 +100,8 @@ func isHost(host string) bool {
 
 func isUnprintable(r rune) bool { return !unicode.IsPrint(r) }
 
-// Origin returns the scheme and the host of u, cut to 256 bytes: what an error can
-// quote of a URL that may contain a password or a token. What is not certain to be a
-// scheme or a host is left out.
+// Origin returns the scheme and the host of u, truncated to 256 bytes. It is safe to print,
+// even if u contains a password or a token. It omits what may not be a scheme or a host.
 func Origin(u *url.URL) string {
 	if strings.Contains(u.Opaque, "@") { // "user:password@host" has the scheme "user"
 		return ""
@@ -109,8 +113,8 @@ func Origin(u *url.URL) string {
 	return origin[:min(len(origin), 256)]
 }
 
-// WithoutSecrets returns text with nothing left of the URLs in it but scheme and host, for
-// an error of a resolver, which may quote what it was given.
+// WithoutSecrets returns text with every URL reduced to its scheme and host. It is for the
+// error of a resolver, which may quote its input.
 func WithoutSecrets(text string) string {
 	var b strings.Builder
 	for {
@@ -133,7 +137,8 @@ func WithoutSecrets(text string) string {
 	return b.String() + text
 }
 
-// withoutReason removes from text why a URL cannot be parsed, for that quotes a part of it.
+// withoutReason removes the error of parsing a URL from text, because it quotes a part of
+// the URL.
 func withoutReason(text string, err error) string {
 	var parsing *url.Error
 	if errors.As(err, &parsing) {
@@ -142,9 +147,9 @@ func withoutReason(text string, err error) string {
 	return text
 }
 
-// findURL returns where the first URL in text starts and ends; start is negative if
-// there is none. One in quotes ends with them. Any other ends with a space, but if it has
-// an "@" only after that: there may be spaces in a password.
+// findURL returns where the first URL in text starts and ends. start is negative if there
+// is none. A quoted URL ends at its quote. Any other URL ends at the first space after its
+// last "@", because a password may contain spaces.
 func findURL(text string) (start, end int) {
 	colon := strings.Index(text, "://")
 	if colon < 0 {
@@ -175,16 +180,16 @@ func findURL(text string) (start, end int) {
 
 func isSchemeByte(b byte) bool { return isHostByte(b) || b == '+' || b == '.' }
 
-// RealRegion returns the region that a pseudo region such as "fips-us-west-2" or
-// "us-gov-west-1-fips" stands for, and reports whether it asks for FIPS.
+// RealRegion returns the actual region of a pseudo region such as "fips-us-west-2" or
+// "us-gov-west-1-fips", and reports whether region is such a pseudo region.
 func RealRegion(region string) (name string, fips bool) {
 	name = strings.ReplaceAll(region, "-fips-", "-")
 	name = strings.TrimSuffix(strings.TrimPrefix(name, "fips-"), "-fips")
 	return name, name != region
 }
 
-// PoolRegion returns the region that an identity pool ID begins with, or "" if it
-// begins with none that matches a partition of AWS and can be part of a host name.
+// PoolRegion returns the region at the beginning of an identity pool ID. It returns "" if
+// there is none, or if it does not match a partition or cannot be part of a host name.
 func PoolRegion(identityPoolID string) string {
 	region, _, ok := strings.Cut(identityPoolID, ":")
 	if !ok || !IsHostLabel(region) {
@@ -198,20 +203,20 @@ func PoolRegion(identityPoolID string) string {
 	return ""
 }
 
-// SamePartition reports whether credentials for region a are of use in region b. A
-// region that matches no partition counts as one of partition aws. A pseudo region is
-// in the partition of the region that it stands for.
+// SamePartition reports whether regions a and b are in the same partition, so that the same
+// credentials are valid. A region that matches no partition counts as part of aws. A pseudo
+// region is in the partition of its actual region.
 func SamePartition(a, b string) bool {
 	a, _ = RealRegion(a)
 	b, _ = RealRegion(b)
 	return partitionOf(a) == partitionOf(b)
 }
 
-// PartitionID returns AWS's name of the partition that a region is in.
+// PartitionID returns the ID of a region's partition, such as "aws-cn".
 func PartitionID(region string) string { return partitionOf(region).id }
 
-// IsHostLabel reports whether s is a single label of a host name. Nothing else may
-// become part of one.
+// IsHostLabel reports whether s is a single label of a host name. A region must be one,
+// because any other text could change the host.
 func IsHostLabel(s string) bool {
 	return len(s) <= 63 && isAll(s, isHostByte) && s[0] != '-' && s[len(s)-1] != '-'
 }

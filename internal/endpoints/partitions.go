@@ -2,17 +2,17 @@ package endpoints
 
 import "strings"
 
-// partition is a group of regions with accounts and endpoints of its own.
+// partition is a group of regions with its own accounts and DNS suffixes.
 type partition struct {
 	id                 string
-	regionPrefixes     []string // its regions are named PREFIX-WORD-NUMBER
-	globalRegion       string   // the pseudo region that stands for all of them, if any
+	regionPrefixes     []string // a region's name is PREFIX-WORD-NUMBER
+	globalRegion       string   // the pseudo region of the whole partition; "" if there is none
 	dnsSuffix          string
 	dualStackDNSSuffix string
 }
 
-// partitions are those of the partitions.json that AWS publishes with its endpoint
-// rules. The first is also that of unknown regions. All support FIPS and dual-stack.
+// partitions are the partitions that AWS publishes with its endpoint rules. The first is
+// the default for unknown regions. All support FIPS and dual-stack.
 var partitions = [...]partition{
 	{"aws", []string{"us", "eu", "ap", "sa", "ca", "me", "af", "il", "mx"}, "aws-global", "amazonaws.com", "api.aws"},
 	{"aws-cn", []string{"cn"}, "aws-cn-global", "amazonaws.com.cn", "api.amazonwebservices.com.cn"},
@@ -35,8 +35,8 @@ func partitionOf(region string) *partition {
 	return &partitions[0]
 }
 
-// matches reports whether region has the form of the partition's regions. AWS's
-// pattern also allows underscores, which no host name can have.
+// matches reports whether region matches the partition's pattern. AWS's pattern also allows
+// underscores, which are not valid in host names.
 func (p *partition) matches(region string) bool {
 	for _, prefix := range p.regionPrefixes {
 		rest, ok := strings.CutPrefix(region, prefix+"-")
@@ -51,7 +51,7 @@ func (p *partition) matches(region string) bool {
 	return false
 }
 
-// isAll reports whether s is not empty and each of its bytes is of the kind.
+// isAll reports whether s is not empty and is returns true for all of its bytes.
 func isAll(s string, is func(byte) bool) bool {
 	for i := range len(s) {
 		if !is(s[i]) {

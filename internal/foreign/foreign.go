@@ -1,6 +1,6 @@
-// Package foreign brings what a call of foreign code did on a goroutine of its own back to
-// the goroutine that waits for it: a panic there must not end the process if it would have
-// been recovered here.
+// Package foreign repeats the outcome of a call on another goroutine. It is for the caller's
+// code that runs on its own goroutine: a panic there would end the process, even if the
+// waiting goroutine would recover it.
 package foreign
 
 import (
@@ -9,14 +9,14 @@ import (
 	"runtime/debug"
 )
 
-// An Outcome is how a call ended: it returned, it panicked, or it ended its goroutine, as
-// t.FailNow does. The zero value has not returned.
+// An Outcome is how a function call ended. It returned, panicked, or ended its goroutine, as
+// t.FailNow does. The zero value is the outcome of a call that has not returned.
 type Outcome struct {
 	returned bool
 	panicked *panicError
 }
 
-// Of calls f and notes how it ends. It returns, or ends its goroutine if f does.
+// Of calls f and records how the call ends. If f ends its goroutine, so does Of.
 func (o *Outcome) Of(f func()) {
 	*o = Outcome{}
 	defer func() { o.note(recover()) }()
@@ -30,7 +30,7 @@ func (o *Outcome) note(recovered any) {
 	}
 }
 
-// Repeat does to this goroutine what the call did to its own.
+// Repeat returns, panics or ends its goroutine, as the call did.
 func (o *Outcome) Repeat() {
 	switch {
 	case o.panicked != nil:
@@ -40,8 +40,7 @@ func (o *Outcome) Repeat() {
 	}
 }
 
-// panicError is a panic that was brought over from another goroutine, with the stack
-// of that one.
+// panicError is the value of a panic on another goroutine, with that goroutine's stack.
 type panicError struct {
 	value any
 	stack []byte

@@ -14,21 +14,21 @@ import (
 	"github.com/cognitosync/cognitosync-go/internal/foreign"
 )
 
-// ReadBody reads the body of resp to its end, so that the connection can be used
-// again, and closes it. What was read comes back with the error, if any: tooLarge if
-// there are more than limit bytes. When ctx is done it returns an error that wraps
-// ctx.Err(), whatever the body does. A body whose reads keep returning nothing gives
-// io.ErrNoProgress.
+// ReadBody reads the body of resp to its end, so that the connection can be reused, and
+// closes it. It returns what it has read even if there is an error. The error is tooLarge if
+// the body has more than limit bytes, and io.ErrNoProgress if its reads keep returning
+// nothing. When ctx is done, ReadBody returns an error that wraps ctx.Err(), even if a read
+// has not returned.
 //
-// A body that may ignore ctx is read on a goroutine of its own. That is any body but
-// one that an http.Transport returned for a request with ctx, or text in memory. When
-// ctx is done first, the goroutine closes the body as soon as its Read returns.
+// A body that may ignore ctx is read on its own goroutine. Every body may, except for text in
+// memory and the bodies that an http.Transport returns for requests with ctx. When ctx is
+// done, the goroutine closes the body as soon as its Read returns.
 func ReadBody(ctx context.Context, resp *http.Response, limit int64, tooLarge error) ([]byte, error) {
 	if resp.Body == nil {
 		return nil, nil
 	}
 	if endsWith(ctx, resp.Body) {
-		defer func() { _ = resp.Body.Close() }() // what has been read stays read
+		defer func() { _ = resp.Body.Close() }() // an error does not affect what has been read
 		return readAll(ctx, resp, limit, tooLarge, nil)
 	}
 	p := &progress{done: make(chan struct{})}
@@ -42,8 +42,8 @@ func ReadBody(ctx context.Context, resp *http.Response, limit int64, tooLarge er
 	return p.result(ctx)
 }
 
-// endsWith reports whether reading and closing body are sure to end when ctx is done,
-// or need not, since it never is.
+// endsWith reports whether reading and closing body are certain to end when ctx is done, or
+// ctx is never done.
 func endsWith(ctx context.Context, body io.ReadCloser) bool {
 	if ctx.Done() == nil || body == http.NoBody {
 		return true
@@ -57,14 +57,14 @@ func endsWith(ctx context.Context, body io.ReadCloser) bool {
 	return isInMemory(body)
 }
 
-// The types of what io.NopCloser returns, for readers without and with WriteTo.
+// The types that io.NopCloser returns for readers without and with WriteTo.
 var (
 	nopCloserType         = reflect.TypeOf(io.NopCloser(nil))
 	nopCloserWriterToType = reflect.TypeOf(io.NopCloser((*strings.Reader)(nil)))
 )
 
-// isInMemory reports whether body is text in memory behind io.NopCloser. Stubs in tests
-// return such bodies, and should not make a call cost more than the network does.
+// isInMemory reports whether body is io.NopCloser around text in memory. Stubs in tests
+// return such bodies. Without this check, a stub would cost more than the network.
 func isInMemory(body io.ReadCloser) bool {
 	if t := reflect.TypeOf(body); t != nopCloserType && t != nopCloserWriterToType {
 		return false
@@ -78,8 +78,8 @@ func isInMemory(body io.ReadCloser) bool {
 
 // progress is what a goroutine has read so far of a body that may ignore the context.
 type progress struct {
-	done    chan struct{}   // closed at the end of the goroutine
-	outcome foreign.Outcome // to be read after that
+	done    chan struct{}   // closed when the goroutine ends
+	outcome foreign.Outcome // valid once done is closed
 	close   sync.Once       // closes the body
 
 	mu       sync.Mutex
@@ -100,7 +100,7 @@ func (p *progress) readAll(ctx context.Context, resp *http.Response, limit int64
 	})
 }
 
-// set notes what has been read. p is nil when nobody else looks at it.
+// set records what has been read. p is nil if no other goroutine needs it.
 func (p *progress) set(body []byte) {
 	if p != nil {
 		p.mu.Lock()
@@ -109,7 +109,7 @@ func (p *progress) set(body []byte) {
 	}
 }
 
-// result returns what has been read, and ctx.Err() if that is not all.
+// result returns what has been read, with an error if it is incomplete.
 func (p *progress) result(ctx context.Context) ([]byte, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -119,9 +119,9 @@ func (p *progress) result(ctx context.Context) ([]byte, error) {
 	return p.body, p.err
 }
 
-// closeGrace is how long a Read may take to notice that the context is done. Then the
-// body is closed while it is being read, which not every body allows, but which is all
-// that ends the reads of some.
+// closeGrace is how long a Read may continue after the context is done. Then the body is
+// closed during the read. Not every body allows that, but it is the only way to end the reads
+// of some.
 const closeGrace = 100 * time.Millisecond
 
 func (p *progress) closeAfterGrace(body io.Closer) {
@@ -129,21 +129,22 @@ func (p *progress) closeAfterGrace(body io.Closer) {
 }
 
 func (p *progress) closeBody(body io.Closer) {
-	p.close.Do(func() { _ = body.Close() }) // what has been read stays read
+	p.close.Do(func() { _ = body.Close() }) // an error does not affect what has been read
 }
 
 func abandoned(ctx context.Context) error {
-	return fmt.Errorf("body not read to its end: %w", ctx.Err())
+	return fmt.Errorf("interrupted: %w", ctx.Err())
 }
 
-// maxEmptyReads is how many times in a row a Read may return nothing, as in bufio.
+// maxEmptyReads is how many times in a row a Read may return nothing. bufio has the same
+// limit.
 const maxEmptyReads = 100
 
 // readAll reads the body of resp to its end, and reports each step to p.
 func readAll(ctx context.Context, resp *http.Response, limit int64, tooLarge error, p *progress) ([]byte, error) {
 	bounded := boundedBody{ReadCloser: resp.Body, remaining: limit, tooLarge: tooLarge}
-	// Mostly the first buffer is large enough. Growing in few and large steps keeps
-	// the sum of all of them near the limit, for a body of any length.
+	// The first buffer is usually large enough. Growing in a few large steps keeps the
+	// memory for a large body close to the limit.
 	size := int64(512)
 	if resp.ContentLength > 0 {
 		size = min(resp.ContentLength, limit) + 1
@@ -170,15 +171,14 @@ func readAll(ctx context.Context, resp *http.Response, limit int64, tooLarge err
 	return body, io.ErrNoProgress
 }
 
-// Bound returns a body that ends in the error tooLarge when there are more than limit
-// bytes to read.
+// Bound returns a body whose reads return tooLarge after limit bytes, if there are more.
 func Bound(body io.ReadCloser, limit int64, tooLarge error) io.ReadCloser {
 	return &boundedBody{ReadCloser: body, remaining: limit, tooLarge: tooLarge}
 }
 
 type boundedBody struct {
 	io.ReadCloser
-	remaining int64 // negative when there was more
+	remaining int64 // negative once the limit is exceeded
 	tooLarge  error
 }
 
@@ -186,7 +186,7 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 	if b.remaining < 0 {
 		return 0, b.tooLarge
 	}
-	// One byte more than allowed tells a body of just the limit from a longer one.
+	// Reading one byte more distinguishes a longer body from one of exactly the limit.
 	if int64(len(p)) > b.remaining+1 {
 		p = p[:b.remaining+1]
 	}

@@ -11,15 +11,15 @@ import (
 	"github.com/cognitosync/cognitosync-go/internal/foreign"
 )
 
-// Do sends req and returns the response, whose body is never nil. Every error has a
-// *url.Error in its chain.
+// Do sends req and returns the response. Its body is never nil. Every error wraps a
+// *url.Error.
 //
-// It returns when the context of req is done, even if client does not. The client may
-// then still read req; a response that it returns later is closed. The error is then
-// the cause of the context, as with net/http.
+// Do returns when the context of req is done, even if client does not. The error then wraps
+// the cause of the context, as in net/http. The client may still be reading req. If it
+// returns a response later, the response is closed.
 //
-// A response with status 101 gets an empty body: what follows it is another protocol,
-// which may never end.
+// A response with status 101 gets an empty body, because the data after it is of another
+// protocol and may never end.
 func Do(client Doer, req *http.Request) (resp *http.Response, err error) {
 	if c, ok := client.(*noRedirectClient); ok {
 		resp, err = c.Do(req) // returns in time, as its transport does
@@ -36,15 +36,15 @@ func Do(client Doer, req *http.Request) (resp *http.Response, err error) {
 	return resp, nil
 }
 
-// doInTime returns a response with a body, or an error: at the latest when the context
-// of req is done.
+// doInTime returns a response with a body, or an error. It returns when the context of req
+// is done.
 func doInTime(client Doer, req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
 	if ctx.Done() == nil {
 		resp, err := client.Do(req)
 		return complete(ctx, resp, err)
 	}
-	results := make(chan result) // unbuffered: a result is received, or its body is closed
+	results := make(chan result) // unbuffered, so that a late result is closed, not lost
 	go func() {
 		var r result
 		defer func() {
@@ -65,15 +65,14 @@ func doInTime(client Doer, req *http.Request) (*http.Response, error) {
 	}
 }
 
-// result is what a client returned on its own goroutine.
+// result is the result of calling a client on another goroutine.
 type result struct {
 	resp    *http.Response
 	err     error
 	outcome foreign.Outcome
 }
 
-// complete returns either an error or a response with a body, which is what clients
-// should return, but not all do.
+// complete returns either an error or a response with a body. Not all clients do.
 func complete(ctx context.Context, resp *http.Response, err error) (*http.Response, error) {
 	switch {
 	case err != nil:
@@ -87,16 +86,16 @@ func complete(ctx context.Context, resp *http.Response, err error) (*http.Respon
 	return resp, nil
 }
 
-// withBody returns a copy of resp with another body. The original may be one that the
-// client returns many times.
+// withBody returns a copy of resp with another body. The client may return the original for
+// several requests.
 func withBody(resp *http.Response, body io.ReadCloser) *http.Response {
 	other := *resp
 	other.Body = body
 	return &other
 }
 
-// closeBody closes the body of a response that nobody reads; nil has none. It does not
-// wait for a body whose Close may block.
+// closeBody closes the body of a response that is not read. resp may be nil. closeBody does
+// not wait for a Close that may block.
 func closeBody(ctx context.Context, resp *http.Response) {
 	switch {
 	case resp == nil || resp.Body == nil:
@@ -107,7 +106,7 @@ func closeBody(ctx context.Context, resp *http.Response) {
 	}
 }
 
-// withURL returns err with a *url.Error in its chain, like those of an http.Client.
+// withURL returns err, wrapped in a *url.Error unless it already wraps one.
 func withURL(err error, req *http.Request) error {
 	var withURL *url.Error
 	if errors.As(err, &withURL) {

@@ -1,12 +1,11 @@
-// Package httpclient sends one request: without following redirects, with connections
-// for many goroutines, and within the time and the size that its caller allows.
+// Package httpclient sends a request without following redirects, and limits the time and
+// the size of the response.
 //
-// The context of the request bounds the time, whatever the HTTP client does. The
-// RoundTripper of an http.Client returns when the context is done, as net/http demands,
-// and the reads of an http.Transport's bodies do so too. Any other client or body may
-// ignore the context, so it is called on a goroutine of its own, which is abandoned if
-// the context is done first. A panic on that goroutine is repeated on the caller's, and
-// so is runtime.Goexit.
+// The context of the request limits the time, even if the HTTP client ignores it. The
+// RoundTripper of an http.Client returns when the context is done, as net/http requires,
+// and so do the reads of an http.Transport's bodies. Any other client or body may ignore
+// the context. It is called on its own goroutine, which is abandoned when the context is
+// done. A panic or runtime.Goexit on that goroutine is repeated on the caller's.
 package httpclient
 
 import (
@@ -24,9 +23,9 @@ type Doer interface {
 	Do(*http.Request) (*http.Response, error)
 }
 
-// A Set makes clients that do not follow redirects. It remembers the one that it made
-// of an awshttp.BuildableClient for as long as that lives, so that its connections are
-// used again. The zero value is ready for use, also by several goroutines.
+// A Set creates clients that do not follow redirects. It caches the client for an
+// awshttp.BuildableClient as long as that is reachable, so that its connections are reused.
+// The zero value is ready to use. A Set is safe for concurrent use.
 type Set struct {
 	clients sync.Map // of *noRedirectClient by setKey
 }
@@ -36,15 +35,14 @@ type setKey struct {
 	mode   aws.DefaultsMode
 }
 
-// WithoutRedirects returns a client that does what client does, except that it follows
-// no redirects, because the signature and the session token would go along.
+// WithoutRedirects returns a client that behaves like client but does not follow redirects,
+// because they would forward the signature and the session token.
 //
-//   - An *http.Client stays the caller's. It is read at each request, so that what is
-//     changed on it later takes effect, and never written to. nil is
-//     http.DefaultClient.
-//   - An *awshttp.BuildableClient is replaced with an http.Client that has its
-//     settings, our connection limits and the timeouts of mode. nil is a new one.
-//   - Any other client is returned as it is.
+//   - An *http.Client is read for each request, so later changes take effect. It is never
+//     modified. nil means http.DefaultClient.
+//   - An *awshttp.BuildableClient is replaced with an http.Client that has its settings,
+//     this package's connection limits and the timeouts of mode. nil means a new one.
+//   - Any other client is returned unchanged.
 func (s *Set) WithoutRedirects(client Doer, mode aws.DefaultsMode) Doer {
 	switch client := client.(type) {
 	case *http.Client:
@@ -69,7 +67,7 @@ func (s *Set) ofBuildable(client *awshttp.BuildableClient, mode aws.DefaultsMode
 		Timeout:   buildable.GetTimeout(),
 	}})
 	if client != nil && !known {
-		// The buildable client may be shared by many sets, and outlive them.
+		// The buildable client may outlive the set, so the cleanup must not keep the set alive.
 		set := weak.Make(s)
 		runtime.AddCleanup(client, func(key setKey) {
 			if s := set.Value(); s != nil {

@@ -10,16 +10,16 @@ import (
 	"strings"
 )
 
-// noRedirectClient does what an http.Client does, except for following redirects. That
-// leaves its cookies, its timeout and one round trip. An http.Client that refuses
-// redirects will not do: it fails all the same on a Location that it cannot parse.
+// noRedirectClient behaves like an http.Client that does not follow redirects: it handles
+// cookies and the timeout, and makes one round trip. Setting CheckRedirect would not be
+// enough, because an http.Client still fails on a Location that it cannot parse.
 type noRedirectClient struct {
-	client *http.Client // nil is http.DefaultClient
+	client *http.Client // nil means http.DefaultClient
 }
 
 // Do sends req once. Every error is a *url.Error.
 func (c *noRedirectClient) Do(req *http.Request) (*http.Response, error) {
-	client := *cmp.Or(c.client, http.DefaultClient) // as it is now
+	client := *cmp.Or(c.client, http.DefaultClient)
 	transport := cmp.Or(client.Transport, http.DefaultTransport)
 	if client.Jar != nil {
 		req = withCookies(req, client.Jar)
@@ -47,30 +47,30 @@ func (c *noRedirectClient) Do(req *http.Request) (*http.Response, error) {
 		done = nil
 	}
 	if done != nil {
-		resp.Body = &responseBody{resp.Body, done, cancel} // nobody else has the response
+		resp.Body = &responseBody{resp.Body, done, cancel} // an http.Transport's response is not shared
 	} else if cancel != nil {
 		resp = withBody(resp, &responseBody{resp.Body, nil, cancel})
 	}
 	return resp, nil
 }
 
-// roundTrip returns what transport returns. It trusts transport to return when the context
-// of req is done, as http.RoundTripper demands: a goroutine would cost a quarter of a call
-// in memory.
+// roundTrip calls transport. It relies on transport to return when the context of req is
+// done, as http.RoundTripper requires. Another goroutine would add a quarter to the memory
+// for a call.
 func roundTrip(transport http.RoundTripper, req *http.Request) (*http.Response, error) {
 	resp, err := transport.RoundTrip(req)
 	switch {
 	case err == nil:
 	case isHTTPOverTLS(err):
-		err = http.ErrSchemeMismatch // which says more, as http.Client knows
+		err = http.ErrSchemeMismatch // more helpful, as in http.Client
 	case quotesProxy(transport, req, err):
 		err = &proxyError{err}
 	}
 	return complete(req.Context(), resp, err)
 }
 
-// quotesProxy reports whether err is of transport's Proxy function and may contain a
-// password: http.ProxyFromEnvironment quotes an address that it cannot parse.
+// quotesProxy reports whether err comes from transport's Proxy function and may contain a
+// password. http.ProxyFromEnvironment quotes an address that it cannot parse.
 func quotesProxy(transport http.RoundTripper, req *http.Request, err error) bool {
 	standard, ok := transport.(*http.Transport)
 	if !ok || standard.Proxy == nil || !strings.Contains(err.Error(), "@") {
@@ -80,10 +80,12 @@ func quotesProxy(transport http.RoundTripper, req *http.Request, err error) bool
 	return proxyErr != nil && proxyErr.Error() == err.Error()
 }
 
-// proxyError has a text that does not repeat the proxy's address.
+// proxyError hides the text of err, which contains the proxy's address.
 type proxyError struct{ err error }
 
-func (*proxyError) Error() string   { return "the address of the proxy is not valid" }
+func (*proxyError) Error() string {
+	return "invalid proxy address: check HTTP_PROXY and HTTPS_PROXY, or the transport's Proxy"
+}
 func (e *proxyError) Unwrap() error { return e.err }
 
 // isHTTPOverTLS reports whether the server responded in plain HTTP.
@@ -92,9 +94,9 @@ func isHTTPOverTLS(err error) bool {
 	return errors.As(err, &notTLS) && string(notTLS.RecordHeader[:]) == "HTTP/"
 }
 
-// isStandard reports whether reads of the bodies that transport returns end when the
-// request's context is done. Those of net/http do, as long as no function or protocol
-// that the caller gave the transport blocks.
+// isStandard reports whether the reads of transport's bodies end when the request's context
+// is done. Those of net/http do, unless a function or a protocol that the caller added to the
+// transport blocks.
 func isStandard(transport http.RoundTripper) bool {
 	_, ok := transport.(*http.Transport)
 	return ok
@@ -113,7 +115,7 @@ func withCookies(req *http.Request, jar http.CookieJar) *http.Request {
 	return req
 }
 
-// clientTimeoutError is the cause of a context that http.Client.Timeout ended.
+// clientTimeoutError is the cause of a context that was ended by http.Client.Timeout.
 type clientTimeoutError struct{}
 
 func (clientTimeoutError) Error() string {
@@ -125,8 +127,8 @@ func (clientTimeoutError) Is(target error) bool { return target == context.Deadl
 // responseBody is the body of a response to a noRedirectClient.
 type responseBody struct {
 	io.ReadCloser
-	done   <-chan struct{}    // with which reads end; nil if they may ignore the context
-	cancel context.CancelFunc // of http.Client.Timeout; nil without one
+	done   <-chan struct{}    // reads end when it is closed; nil if they may ignore the context
+	cancel context.CancelFunc // releases the timer of http.Client.Timeout; nil without a timeout
 }
 
 func (b *responseBody) Close() error {

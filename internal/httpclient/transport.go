@@ -12,23 +12,22 @@ import (
 )
 
 const (
-	// Up to 256 goroutines each keep a connection; more than that share them. The SDK
-	// keeps 10 idle ones per host, so most calls would begin with a TLS handshake. It
-	// opens up to 2048, and while the first 256 are being opened, net/http would start
-	// twice as many.
+	// Up to 256 goroutines keep a connection each. The SDK keeps only 10 idle connections
+	// per host, so most calls would start with a TLS handshake. It opens up to 2048, and
+	// without a limit net/http would dial about twice as many as needed at the start.
 	maxConnsPerHost     = 256
 	maxIdleConnsPerHost = maxConnsPerHost
 	maxIdleConns        = 4 * maxConnsPerHost // for clients that call several regions
 
-	// The service's headers are under 1 KiB. Go's own bound is 10 MiB, and many small
-	// fields take twenty times their length.
+	// The service's headers are smaller than 1 KiB. Go's limit is 10 MiB, and many small
+	// fields need twenty times their length in memory.
 	maxResponseHeaderBytes = 32 << 10
 )
 
-// healthCheck has the timeouts of http.HTTP2Config after which a dead connection is
-// closed. A network that has forgotten a connection does not report it, and all HTTP/2
-// requests to a host share one. Without the check they fail until the operating system
-// gives up, which takes many minutes.
+// healthCheck has the timeouts of http.HTTP2Config that close a dead connection. A network
+// that drops a connection does not report it, and all HTTP/2 requests to a host share one.
+// Without the check they would fail until the operating system gives up, which takes many
+// minutes.
 type healthCheck struct {
 	sendPingTimeout time.Duration
 	pingTimeout     time.Duration
@@ -38,9 +37,8 @@ type healthCheck struct {
 // default, so that the next attempt gets a new one.
 var defaultHealthCheck = healthCheck{sendPingTimeout: 9 * time.Second, pingTimeout: 5 * time.Second}
 
-// newTransport returns the transport of a buildable client. Where the client still has
-// the SDK's defaults, they are replaced with our limits, the health check and the
-// timeouts of mode.
+// newTransport returns the transport for a buildable client. It replaces settings that have
+// the SDK's defaults with this package's limits, the health check and the timeouts of mode.
 func newTransport(client *awshttp.BuildableClient, mode aws.DefaultsMode, check healthCheck) *http.Transport {
 	transport := client.GetTransport()
 	replace(&transport.MaxConnsPerHost, awshttp.DefaultHTTPTransportMaxConnsPerHost, maxConnsPerHost)
@@ -55,7 +53,7 @@ func newTransport(client *awshttp.BuildableClient, mode aws.DefaultsMode, check 
 
 	config, err := defaults.GetModeConfiguration(mode)
 	if err != nil {
-		config = defaults.Configuration{} // the legacy mode has none
+		config = defaults.Configuration{} // the legacy mode has no configuration
 	}
 	if timeout, ok := config.GetTLSNegotiationTimeout(); ok {
 		replace(&transport.TLSHandshakeTimeout, awshttp.DefaultHTTPTransportTLSHandleshakeTimeout, timeout)
@@ -72,15 +70,15 @@ func newTransport(client *awshttp.BuildableClient, mode aws.DefaultsMode, check 
 	return transport
 }
 
-// replace sets a setting that still has its default.
+// replace sets a setting that has its default value.
 func replace[T comparable](setting *T, defaultValue, value T) {
 	if *setting == defaultValue {
 		*setting = value
 	}
 }
 
-// dialer adds the timeouts of a defaults mode and of a buildable client to dial,
-// which may be the caller's own. Zero means none.
+// dialer adds the timeouts of a defaults mode and of a buildable client to dial. Zero means
+// no timeout.
 type dialer struct {
 	dial           func(ctx context.Context, network, address string) (net.Conn, error)
 	connectTimeout time.Duration
@@ -101,17 +99,17 @@ func (d dialer) DialContext(ctx context.Context, network, address string) (net.C
 	if err != nil || d.readTimeout <= 0 {
 		return conn, err
 	}
-	return &impatientConn{Conn: conn, timeout: d.readTimeout}, nil
+	return &readTimeoutConn{Conn: conn, timeout: d.readTimeout}, nil
 }
 
-// impatientConn fails a read that gets no data within the timeout: what
-// awshttp.BuildableClient.WithReadTimeout asks for.
-type impatientConn struct {
+// readTimeoutConn fails a read that receives no data within the timeout, which implements
+// awshttp.BuildableClient.WithReadTimeout.
+type readTimeoutConn struct {
 	net.Conn
 	timeout time.Duration
 }
 
-func (c *impatientConn) Read(p []byte) (int, error) {
+func (c *readTimeoutConn) Read(p []byte) (int, error) {
 	if err := c.SetReadDeadline(time.Now().Add(c.timeout)); err != nil {
 		return 0, err
 	}

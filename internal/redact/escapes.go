@@ -2,20 +2,20 @@ package redact
 
 import "strings"
 
-// longestEscape is the most characters an escape may have. HTML allows any number of
-// zeros before the number of a character; longer ones are not recognized.
+// longestEscape is the maximum length of an escape that is recognized. HTML allows any number
+// of leading zeros.
 const longestEscape = 24
 
-// entities are the HTML names of characters that are in keys or around them.
+// entities are the HTML names of characters that occur in keys or next to them.
 var entities = map[string]byte{
 	"amp": '&', "apos": '\'', "bsol": '\\', "colon": ':', "equals": '=', "gt": '>', "lowbar": '_', "lt": '<',
 	"nbsp": ' ', "NewLine": '\n', "num": '#', "percnt": '%', "plus": '+', "quot": '"', "semi": ';', "sol": '/',
 }
 
-// resolve replaces an escape at the end of chars with the character it stands for, and
-// goes on while this completes another escape. Because each replacement leaves fewer
-// characters, the work is linear in the length of the text, however deep escapes are
-// nested: "%25252F" becomes "%252F" when "%25" is read, then "%2F", then "/".
+// resolve replaces an escape at the end of chars with its character, and continues if that
+// completes another escape: "%25252F" becomes "%252F" when "%25" is read, then "%2F", then
+// "/". Every replacement removes characters, so the time is linear in the length of the text,
+// however deeply escapes are nested.
 func (s *scan) resolve(chars *[]char) {
 	for {
 		s.steps++
@@ -29,8 +29,8 @@ func (s *scan) resolve(chars *[]char) {
 	}
 }
 
-// escape returns the length of the escape that chars ends with, 0 if there is none, and
-// the character it stands for.
+// escape returns the length of the escape at the end of chars, or 0 if there is none, and its
+// character.
 func escape(chars []char) (length int, b byte) {
 	fromEnd := func(n int) byte {
 		if n > len(chars) {
@@ -64,7 +64,7 @@ func escape(chars []char) (length int, b byte) {
 	return 0, 0
 }
 
-// entity is escape for chars that end with the ";" of an HTML entity.
+// entity is escape for an HTML entity. chars end with ";".
 func entity(chars []char) (length int, b byte) {
 	var name [longestEscape]byte
 	for length := 2; length <= min(len(chars), longestEscape); length++ {
@@ -92,8 +92,8 @@ func entity(chars []char) (length int, b byte) {
 	return 0, 0
 }
 
-// number returns the character whose number is written in digits. All that are not ASCII
-// count as signs; for these it returns 0x80.
+// number returns the character whose number consists of digits. It returns 0x80 for any
+// character that is not ASCII.
 func number(digits []char, base int) (b byte, ok bool) {
 	n := 0
 	for _, digit := range digits {

@@ -1,9 +1,9 @@
-// Package redact removes keys, tokens and signatures from text that is logged or becomes
-// part of an error, and makes such text safe to print.
+// Package redact removes keys, tokens and signatures from the texts of logs and errors, and
+// makes such texts safe to print.
 //
-// It removes what is part of a key of the call (see [Secrets.Text]), and what must be a
-// key because of the name before it, such as the value of "SecretAccessKey", or because of
-// its place in a URL. The work is linear in the length of the text.
+// It removes the keys of a call (see [Secrets.Text]). It also removes what must be a key
+// because of the name before it, such as the value of "SecretAccessKey", or because of its
+// position in a URL. The time is linear in the length of the text.
 package redact
 
 import (
@@ -16,21 +16,21 @@ import (
 	"unicode/utf8"
 )
 
-// Redacted replaces what is removed.
+// Redacted is the replacement for what is removed.
 const Redacted = "REDACTED"
 
-// Secrets are the keys and tokens of a call that must not be printed. The zero value has
-// none. It is safe for concurrent use, and must not be copied.
+// Secrets are the keys and tokens of a call, which must not be printed. The zero value has
+// none. Secrets is safe for concurrent use and must not be copied.
 type Secrets struct {
 	mu    sync.Mutex
 	first [2]string // backs keys, so that one key and one token need no allocation
 	keys  []string
-	index *keyIndex // of keys; made when a text is searched
+	index *keyIndex // of keys; created when a text is searched
 }
 
-// Add adds secret access keys and session tokens. It ignores those it has already, and
-// keys of less than 8 bytes: AWS issues none so short, but tests use words like "secret"
-// and "token", which must not be removed from every text.
+// Add adds secret access keys and session tokens. It ignores duplicates, and keys shorter
+// than 8 bytes. AWS does not issue such keys, but tests use words like "secret" and "token",
+// which must not be removed from every text.
 func (s *Secrets) Add(keys ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -42,7 +42,7 @@ func (s *Secrets) Add(keys ...string) {
 			s.keys = s.first[:0]
 		}
 		s.keys = append(s.keys, key)
-		s.index = nil // made anew, not changed: another goroutine may be using it
+		s.index = nil // replaced, not modified, because another goroutine may be using it
 	}
 }
 
@@ -124,9 +124,9 @@ func Header(h http.Header) http.Header {
 	return h
 }
 
-// isConfidential reports whether the header contains credentials: Authorization, Cookie,
-// X-Amz-Security-Token and others whose names end alike, such as Proxy-Authorization,
-// Set-Cookie and X-Aws-Ec2-Metadata-Token.
+// isConfidential reports whether the header contains credentials. These are Authorization,
+// Cookie, X-Amz-Security-Token and headers whose names have the same endings, such as
+// Proxy-Authorization, Set-Cookie and X-Aws-Ec2-Metadata-Token.
 func isConfidential(name string) bool {
 	name = strings.ToLower(name)
 	for _, end := range [...]string{"authorization", "cookie", "token", "api-key"} {
@@ -141,8 +141,8 @@ func isConfidential(name string) bool {
 // characters, invalid UTF-8 and everything else that is not printable with spaces.
 func Printable(s string, limit int) string { return replaceUnprintable(Clip(s, limit), false) }
 
-// replaceUnprintable replaces what is not printable with spaces. It keeps tabs and line
-// ends if lines is set.
+// replaceUnprintable replaces everything that is not printable with spaces. If lines is
+// true, it keeps tabs and line ends.
 func replaceUnprintable(s string, lines bool) string {
 	isSafe := func(i int, r rune) bool {
 		switch r {
@@ -150,7 +150,7 @@ func replaceUnprintable(s string, lines bool) string {
 			return false
 		case '\n', '\t':
 			return lines
-		case '\r': // on its own it overwrites the line on a terminal
+		case '\r': // without "\n" it would overwrite the line on a terminal
 			return lines && strings.HasPrefix(s[i:], "\r\n")
 		}
 		return unicode.IsPrint(r)
@@ -173,8 +173,8 @@ func replaceUnprintable(s string, lines bool) string {
 	return b.String()
 }
 
-// Clip returns s, cut between two characters to at most limit bytes and with "..." at the
-// end if it is longer.
+// Clip returns s, truncated to at most limit bytes. A truncated text ends with "..." and does
+// not end within a character.
 func Clip(s string, limit int) string {
 	const ellipsis = "..."
 	if len(s) <= limit {

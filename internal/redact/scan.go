@@ -10,18 +10,18 @@ const (
 	shortestKey = 8  // bytes; shorter keys are ignored
 )
 
-// A gram is gramLength letters and digits in a row, without the signs between them.
+// A gram is gramLength consecutive letters and digits, without the signs between them.
 type gram struct {
 	low  uint64 // the last eight of them
 	high uint32 // the first four
 }
 
-// push returns g without its first letter or digit, and with b as the last.
+// push returns g without its first letter or digit, and with b appended.
 func (g gram) push(b byte) gram {
 	return gram{low: g.low<<8 | uint64(b), high: g.high<<8 | uint32(g.low>>56)}
 }
 
-// A keyIndex tells which grams are in keys. It is not changed once it is made.
+// A keyIndex contains the grams of keys. It is immutable.
 type keyIndex struct {
 	grams []gram   // a hash table with linear probing, at most half full; free places are zero
 	whole []string // keys with too few letters and digits for a gram
@@ -53,7 +53,7 @@ func newKeyIndex(keys []string) *keyIndex {
 	return index
 }
 
-// place returns the place of g in the table, which is free if g is not there.
+// place returns the place of g in the table. It is free if the table does not contain g.
 func (x *keyIndex) place(g gram) *gram {
 	mask := uint64(len(x.grams) - 1)
 	hash := (g.low ^ uint64(g.high)<<20) * 0x9e3779b97f4a7c15
@@ -68,11 +68,11 @@ func (x *keyIndex) place(g gram) *gram {
 type scan struct {
 	text   string
 	hidden []bool // for each byte, whether to remove it; nil while nothing is to be removed
-	steps  int    // how much work it was, for the tests
+	steps  int    // measures the work, for the tests
 }
 
-// run searches the text in one pass, but twice: as it is, and with its escapes resolved.
-// Both are necessary, because a key may begin with "ABC" or with "41BC" in "%41BC".
+// run searches the text in one pass, both unchanged and with its escapes resolved. Both are
+// necessary: in "%41BC", a key may begin with "ABC" or with "41BC".
 func (s *scan) run(index *keyIndex) {
 	for _, key := range index.whole {
 		s.hideAll(key)
@@ -84,7 +84,7 @@ func (s *scan) run(index *keyIndex) {
 		users    = userFinder{scan: s}
 		escaped  = strings.ContainsAny(s.text, `%\&`)
 		buffer   [128]char
-		pending  = buffer[:0] // resolved so far; the last may be the beginning of an escape
+		pending  = buffer[:0] // the last of them may be the beginning of an escape
 	)
 	flush := func(n int) {
 		for _, c := range pending[:n] {
@@ -120,7 +120,7 @@ func (s *scan) hide(start, end int) {
 	}
 }
 
-// hideAll hides key wherever it stands in the text.
+// hideAll hides all occurrences of key.
 func (s *scan) hideAll(key string) {
 	for end := 0; ; {
 		i := strings.Index(s.text[end:], key)
@@ -133,20 +133,21 @@ func (s *scan) hideAll(key string) {
 	}
 }
 
-// A char is an ASCII character, written as text[start:end], or one byte of any other.
+// A char is an ASCII character that text[start:end] represents, or one byte of another
+// character.
 type char struct {
 	b          byte
 	start, end int
 }
 
-// A keyFinder hides the grams of keys that are in the characters it is given.
+// A keyFinder hides the grams of keys in the characters that are passed to it.
 type keyFinder struct {
 	scan   *scan
 	index  *keyIndex
 	last   gram            // of the letters and digits so far
-	starts [gramLength]int // of those; the n-th is at n % gramLength
+	starts [gramLength]int // their positions; that of the n-th is at n % gramLength
 	n      int             // how many there are so far
-	end    int             // of what was hidden last
+	end    int             // the end of what was hidden last
 }
 
 func (f *keyFinder) next(c char) {
@@ -165,7 +166,8 @@ func (f *keyFinder) next(c char) {
 	}
 }
 
-// hide hides text[start:end], except for what it hid before: consecutive grams overlap.
+// hide hides text[start:end]. It skips what it has hidden before, because consecutive grams
+// overlap.
 func (f *keyFinder) hide(start, end int) {
 	f.scan.hide(max(start, f.end), end)
 	f.end = end

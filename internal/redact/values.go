@@ -2,28 +2,28 @@ package redact
 
 import "strings"
 
-// A kind of value that is confidential because of what stands before it.
+// A kind of value that is confidential because of the text before it.
 type kind int
 
 const (
 	none kind = iota
-	// key is a secret key or a token. It has 16 characters or more, with a digit, or 40
-	// without: "token: InvalidIdentityTokenException" is not one.
+	// key is a secret key or a token. It has at least 16 characters with a digit, or 40
+	// without. "token: InvalidIdentityTokenException" is not one.
 	key
-	// credentials follow "Authorization: Bearer". They have 8 characters or more, with a
-	// digit, or 16 without: "authentication required" are not.
+	// credentials follow "Authorization: Bearer". They have at least 8 characters with a
+	// digit, or 16 without. "authentication required" are not.
 	credentials
-	// basic credentials follow "Authorization: Basic". A short password has no digit in
-	// base64, but capital letters after small ones.
+	// basic credentials follow "Authorization: Basic". The base64 of a short password may
+	// have no digit, but it has capital letters after small ones.
 	basic
-	// hash is a signature, or the hash it is computed from.
+	// hash is a signature, or the hash that is signed.
 	hash
 	// parameters follow AWS4-HMAC-SHA256: "Credential=..., SignedHeaders=..., Signature=...".
 	parameters
 )
 
-// names are what the text before a value ends with, in lower case and without spaces,
-// hyphens, underscores and quotes. "=" and the ">" of XML are compared as ":".
+// names are the ends of the texts before confidential values, in lower case and without
+// spaces, hyphens, underscores and quotes. "=" and the ">" of XML count as ":".
 var names = [...]struct {
 	name string
 	kind kind
@@ -36,25 +36,25 @@ var names = [...]struct {
 	{"authorization:basic", basic},
 	{"authorization:bearer", credentials},
 	{"signature:", hash},
-	{"aws4request", hash}, // the end of the credential scope, which the hash follows in a string to sign
+	{"aws4request", hash}, // the end of the credential scope; the hash follows in a string to sign
 	{"aws4hmacsha256", parameters},
 }
 
 const longestName = len("authorization:bearer")
 
-// A valueFinder hides the values that follow names in the characters it is given.
+// A valueFinder hides the values after names in the characters that are passed to it.
 type valueFinder struct {
 	scan *scan
 
-	name      [128]byte // the text before, as in names; longer than they are, so that it is seldom moved
+	name      [128]byte // the text so far, as in names; larger than they are, so that it is rarely moved
 	length    int       // of name
-	inWord    bool      // the last character is part of a word, such as "AWS4-HMAC-SHA256"
+	inWord    bool      // the last character belongs to a word, such as "AWS4-HMAC-SHA256"
 	wordStart int
 
 	value value
 }
 
-// A value is what has been read after a name.
+// A value is the text after a name, as far as it has been read.
 type value struct {
 	kind       kind
 	start, end int
@@ -77,7 +77,7 @@ func (f *valueFinder) next(c char) {
 	f.readName(c)
 }
 
-// readName adds c to the name, and begins a value if that completes one of names.
+// readName adds c to the name, and begins a value if the name is now one of names.
 func (f *valueFinder) readName(c char) {
 	isWord := isAlphanumeric(c.b) || c.b == '-' || c.b == '_'
 	if isWord && !f.inWord {
@@ -140,7 +140,7 @@ func (f *valueFinder) readValue(c char) {
 	}
 }
 
-// readParameters reads words until one has no "=". They are hidden together with the
+// readParameters reads words until one contains no "=". They are hidden together with the
 // name of the scheme.
 func (f *valueFinder) readParameters(c char) {
 	v := &f.value
@@ -187,13 +187,13 @@ func (v *value) isSecret() bool {
 	}
 }
 
-// A userFinder hides the user information of URLs in the characters it is given:
-// "user:password" in "http://user:password@host". A name alone is only hidden if it looks
-// like a key: "ssh://git@host" tells nothing.
+// A userFinder hides the user information of URLs in the characters that are passed to it,
+// such as "user:password" in "http://user:password@host". It hides a name without a password
+// only if it looks like a key, so not the one in "ssh://git@host".
 type userFinder struct {
 	scan *scan
 
-	scheme     int // how many characters of "://" come last; 3: what follows may be a user
+	scheme     int // how many characters of "://" were last; after 3, a user may follow
 	start, end int
 	size       int
 	digit      bool
@@ -206,13 +206,13 @@ func (f *userFinder) next(c char) {
 		f.readScheme(c)
 		return
 	}
-	// An escaped slash may be part of a password, but a quote ends what it is in.
+	// An escaped slash may be part of a password, but a quote ends the URL.
 	escaped := c.end > c.start+1 && f.scan.text[c.start] == '%'
 	switch {
 	case c.b == '@':
 		if f.password || f.digit && f.size >= 16 {
 			f.scan.hide(f.start, f.end)
-			f.start = c.start // which is part of the password if there is another "@"
+			f.start = c.start // the "@" is part of the password if another one follows
 		}
 	case c.b <= ' ', strings.IndexByte("\"'`<>", c.b) >= 0, strings.IndexByte("/?#", c.b) >= 0 && !escaped:
 		f.scheme = 0
@@ -242,5 +242,5 @@ func (f *userFinder) readScheme(c char) {
 // isBeforeValue reports whether b may stand between a name and its value.
 func isBeforeValue(b byte) bool { return strings.IndexByte(" \t\r\n:=>\"'`[({<\\", b) >= 0 }
 
-// isBase64 reports whether b is of one of the alphabets of base64.
+// isBase64 reports whether b belongs to one of the alphabets of base64.
 func isBase64(b byte) bool { return isAlphanumeric(b) || strings.IndexByte("+/=-_", b) >= 0 }
