@@ -1,108 +1,159 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
+	"iter"
 	"strconv"
-	"strings"
-	"text/tabwriter"
 	"time"
-	"unicode"
 
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/smithy-go"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/cognitosync/cognitosync-go"
 )
 
-// answer is what the service says about a pool; nil where it does not.
-type answer struct {
-	IdentityPoolID    string     `json:"identityPoolId"` // as it was asked for
-	SyncSessionsCount *int64     `json:"syncSessionsCount"`
-	DataStorage       *int64     `json:"dataStorage"`
-	LastModifiedDate  *time.Time `json:"lastModifiedDate"`
-	RequestID         string     `json:"requestId,omitempty"` // with -v
+// entry is one pool in the output. nil means that the service does not report the value.
+type entry struct {
+	IdentityPoolID    string   `json:"identityPoolId"` // as given
+	SyncSessionsCount *int64   `json:"syncSessionsCount"`
+	DataStorage       *int64   `json:"dataStorage"`
+	LastModifiedDate  *string  `json:"lastModifiedDate"`    // RFC 3339
+	RequestID         string   `json:"requestId,omitempty"` // with -v, or of a failure
+	Error             *problem `json:"error,omitempty"`
 }
 
-// describe asks for the pools one after the other and prints the answers. A pool
-// that cannot be described gets a line on stderr, and the others are asked for all
-// the same. It returns the exit status.
-func (c *command) describe(
-	ctx context.Context, client cognitosync.DescribeIdentityPoolUsageAPIClient, stdout, stderr io.Writer,
-) int {
-	status := exitOK
-	answers := []answer{} // an empty list also in JSON
-	for _, id := range c.pools {
+// describe queries the pools one after the other and prints each as soon as it is
+// known. A failure does not keep it from querying the other pools. It returns the
+// exit status.
+func (c *command) describe(ctx context.Context, client cognitosync.DescribeIdentityPoolUsageAPIClient) int {
+	read, failed := 0, 0
+	for id, err := range c.poolIDs(ctx) {
+		if err != nil {
+			failed++
+			fmt.Fprintf(c.stderr, "describe: standard input: %v\n", err)
+			break
+		}
 		out, err := client.DescribeIdentityPoolUsage(ctx, &cognitosync.DescribeIdentityPoolUsageInput{IdentityPoolId: &id})
+		e := c.newEntry(id, out, err)
+		if err := c.print(e, read == 0); err != nil {
+			fmt.Fprintf(c.stderr, "describe: %v\n", err)
+			return exitSomeFailed
+		}
 		if err == nil {
-			answers = append(answers, c.newAnswer(id, out))
+			read++
 			continue
 		}
-		status = exitFailed
-		fmt.Fprintf(stderr, "describe: %s: %s\n", oneLine(id), explain(err))
+		failed++
 		if ctx.Err() != nil {
-			break // interrupted: the others would fail the same way
+			break // interrupted: the others would fail in the same way
 		}
 	}
 
-	printAnswers := c.printTable
-	if c.json {
-		printAnswers = printJSON
+	switch {
+	case read == 0 && failed == 0:
+		fmt.Fprint(c.stderr, "describe: no pool ID on standard input; describe -h prints the usage\n")
+		return exitUsage
+	case failed == 0:
+		return exitOK
+	case read == 0:
+		return exitAllFailed
 	}
-	if err := printAnswers(stdout, answers); err != nil {
-		fmt.Fprintf(stderr, "describe: %v\n", err)
-		return exitFailed
-	}
-	return status
+	return exitSomeFailed
 }
 
-// newAnswer picks from out what is printed.
-func (c *command) newAnswer(id string, out *cognitosync.DescribeIdentityPoolUsageOutput) answer {
-	a := answer{IdentityPoolID: id}
-	if usage := out.IdentityPoolUsage; usage != nil {
-		a.SyncSessionsCount, a.DataStorage, a.LastModifiedDate = usage.SyncSessionsCount, usage.DataStorage, usage.LastModifiedDate
+// poolIDs yields the IDs of the command line, and those on standard input as they arrive.
+func (c *command) poolIDs(ctx context.Context) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for _, id := range c.pools {
+			if id != "-" {
+				if !yield(id, nil) {
+					return
+				}
+				continue
+			}
+			words := bufio.NewScanner(interruptible(ctx, c.stdin))
+			words.Split(bufio.ScanWords)
+			for words.Scan() {
+				if !yield(words.Text(), nil) {
+					return
+				}
+			}
+			if err := words.Err(); err != nil {
+				yield("", err)
+				return
+			}
+		}
+	}
+}
+
+// interruptible returns a reader of r that fails when ctx is done, even while a read of
+// r blocks.
+func interruptible(ctx context.Context, r io.Reader) io.Reader {
+	reader, writer := io.Pipe()
+	go func() {
+		_, err := io.Copy(writer, r)
+		writer.CloseWithError(err) // nil means io.EOF
+	}()
+	context.AfterFunc(ctx, func() { writer.CloseWithError(errors.New("interrupted")) })
+	return reader
+}
+
+// newEntry returns what to print about a call.
+func (c *command) newEntry(id string, out *cognitosync.DescribeIdentityPoolUsageOutput, err error) entry {
+	e := entry{IdentityPoolID: id}
+	if err != nil {
+		e.Error, e.RequestID = c.newProblem(err), cognitosync.InspectError(err).RequestID
+		return e
 	}
 	if c.verbose {
-		a.RequestID, _ = awsmiddleware.GetRequestIDMetadata(out.ResultMetadata) // "" if there is none
+		e.RequestID, _ = awsmiddleware.GetRequestIDMetadata(out.ResultMetadata) // "" if there is none
 	}
-	return a
+	usage := out.IdentityPoolUsage
+	if usage == nil {
+		return e
+	}
+	e.SyncSessionsCount, e.DataStorage = usage.SyncSessionsCount, usage.DataStorage
+	if usage.LastModifiedDate != nil {
+		modified := usage.LastModifiedDate.Format(time.RFC3339Nano)
+		e.LastModifiedDate = &modified
+	}
+	return e
 }
 
-// printJSON writes the answers as a JSON array.
-func printJSON(w io.Writer, answers []answer) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(answers)
-}
-
-// printTable writes the answers in aligned columns; nothing if there are none.
-func (c *command) printTable(w io.Writer, answers []answer) error {
-	if len(answers) == 0 {
+// print writes the entry. The first row of a table comes with a header.
+func (c *command) print(e entry, first bool) error {
+	if e.Error != nil {
+		fmt.Fprintf(c.stderr, "describe: %s: %s\n", oneLine(e.IdentityPoolID), e.Error)
+	}
+	switch {
+	case c.json:
+		return json.NewEncoder(c.stdout).Encode(e)
+	case e.Error != nil:
 		return nil
-	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	row := func(last string, cells ...string) {
-		if c.verbose {
-			cells = append(cells, last)
+	case first:
+		if err := c.printRow("SYNC SESSIONS", "DATA STORAGE", "LAST MODIFIED", "REQUEST ID", "POOL ID"); err != nil {
+			return err
 		}
-		fmt.Fprintln(table, strings.Join(cells, "\t")) // Flush has the error
 	}
-	row("REQUEST ID", "POOL", "SYNC SESSIONS", "DATA STORAGE", "LAST MODIFIED")
-	for _, a := range answers {
-		modified := ""
-		if a.LastModifiedDate != nil {
-			modified = a.LastModifiedDate.Format(time.RFC3339Nano)
-		}
-		row(orDash(a.RequestID), a.IdentityPoolID, count(a.SyncSessionsCount), count(a.DataStorage), orDash(modified))
+	modified := ""
+	if e.LastModifiedDate != nil {
+		modified = *e.LastModifiedDate
 	}
-	return table.Flush()
+	return c.printRow(count(e.SyncSessionsCount), count(e.DataStorage), orDash(modified), orDash(e.RequestID), e.IdentityPoolID)
+}
+
+// printRow writes a row of the table. The widths are fixed, because the rows to come
+// are not known yet.
+func (c *command) printRow(sessions, storage, modified, requestID, id string) error {
+	if c.verbose {
+		id = fmt.Sprintf("%-36s  %s", requestID, id)
+	}
+	_, err := fmt.Fprintf(c.stdout, "%13s  %12s  %-24s  %s\n", sessions, storage, modified, id)
+	return err
 }
 
 func count(n *int64) string {
@@ -112,75 +163,10 @@ func count(n *int64) string {
 	return strconv.FormatInt(*n, 10)
 }
 
-// orDash returns what is printed for s, which the service may not have said.
+// orDash returns s, or "-" for a value that the service does not report.
 func orDash(s string) string {
 	if s == "" {
 		return "-"
 	}
 	return s
-}
-
-// explain puts all that is known of an error, and what to do about it, in a line.
-func explain(err error) string {
-	var operation *smithy.OperationError
-	text := err.Error()
-	if details := cognitosync.InspectError(err); details.Code != "" {
-		text = fmt.Sprintf("%s: %s (status %d, request id %s)",
-			details.Code, details.Message, details.StatusCode, orDash(details.RequestID))
-	} else if errors.As(err, &operation) {
-		text = operation.Err.Error() // less the name of the only operation there is
-	}
-	if hint := advice(err); hint != "" {
-		text += "; " + hint
-	}
-	return oneLine(text)
-}
-
-// advice says what to do about the common errors. It returns "" for the others.
-func advice(err error) string {
-	var (
-		profile       config.SharedConfigProfileNotExistError
-		invalid       smithy.InvalidParamsError
-		configuration *cognitosync.ConfigurationError
-		mismatch      *cognitosync.RegionMismatchError
-		notFound      *cognitosync.ResourceNotFoundException
-		signing       *v4.SigningError
-		sending       *smithyhttp.RequestSendError
-	)
-	details := cognitosync.InspectError(err)
-	switch {
-	case errors.As(err, &profile):
-		return "add the profile to the shared configuration, or name another with -profile"
-	case errors.As(err, &invalid):
-		return "a pool id looks like us-east-1:23EC4050-6AEA-7089-A2DD-08002EXAMPLE"
-	case errors.As(err, &configuration) && configuration.Setting == "Region":
-		return "give a -region, or set AWS_REGION"
-	case errors.As(err, &configuration) && configuration.Setting == "BaseEndpoint":
-		return "check -endpoint, or AWS_ENDPOINT_URL_COGNITO_SYNC and AWS_ENDPOINT_URL"
-	case errors.As(err, &mismatch):
-		return "leave -region out to ask for each pool in its own region"
-	case errors.As(err, &signing), errors.As(err, &configuration) && configuration.Setting == "Credentials":
-		return "sign in with the AWS CLI, name a -profile that has credentials, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-	case details.Code == "ExpiredTokenException":
-		return "sign in again"
-	case cognitosync.IsDenied(err):
-		return "use credentials of an IAM user or role that is allowed cognito-sync:DescribeIdentityPoolUsage for this pool"
-	case errors.As(err, &notFound):
-		return "check the id, the region, and that the credentials belong to the pool's account"
-	case details.StatusCode == http.StatusTooManyRequests:
-		return "try again later, or with AWS_RETRY_MODE=adaptive and more AWS_MAX_ATTEMPTS"
-	case errors.As(err, &sending):
-		return "check the network, and -endpoint if there is one"
-	}
-	return ""
-}
-
-// oneLine returns s with spaces for control characters, whoever wrote them.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, s)
 }

@@ -1,12 +1,12 @@
-// Command otel shows the two ways to see the calls of a client in OpenTelemetry, on
-// a fake service:
+// Command otel reports the calls of a client to OpenTelemetry in two ways:
 //
-//   - through the client's own TracerProvider and MeterProvider, which are smithy's, with
-//     smithy's adapters: a span for each call, one for each of its attempts, and metrics;
+//   - through the client's TracerProvider and MeterProvider, with smithy's adapters:
+//     a span for each call, a span for each of its attempts, and metrics;
 //   - through otelaws, the middleware for clients of the AWS SDK, for programs that
-//     have it for their other clients: a span for each call.
+//     already use it: a span for each call.
 //
-// It prints spans and metrics as they would be exported.
+// It calls an embedded fake service and prints the spans and metrics as an exporter
+// would send them.
 package main
 
 import (
@@ -52,13 +52,13 @@ func run(ctx context.Context, w io.Writer) (err error) {
 		return err
 	}
 	meters := sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewPeriodicReader(numbers)))
-	defer func() { err = errors.Join(err, meters.Shutdown(ctx)) }() // prints the metrics
+	defer func() { err = errors.Join(err, meters.Shutdown(ctx)) }() // which prints the metrics
 
 	return makeCalls(ctx, tracers, meters)
 }
 
-// makeCalls makes, for each way, a call that succeeds at once and one that is
-// retried, each pair inside a span of the program.
+// makeCalls makes two calls with each client, one that succeeds at once and one that
+// is retried. Each pair has a parent span.
 func makeCalls(ctx context.Context, tracers trace.TracerProvider, meters metric.MeterProvider) error {
 	server, err := cognitosynctest.Start()
 	if err != nil {
@@ -68,15 +68,15 @@ func makeCalls(ctx context.Context, tracers trace.TracerProvider, meters metric.
 	cfg := server.Config()
 
 	tracer := tracers.Tracer("github.com/cognitosync/cognitosync-go/examples/otel")
-	for _, way := range []struct {
+	for _, path := range []struct {
 		name   string
 		client *cognitosync.Client
 	}{
 		{"through the client's providers", withProviders(cfg, tracers, meters)},
 		{"through otelaws", withOtelaws(cfg, tracers)},
 	} {
-		ctx, span := tracer.Start(ctx, way.name)
-		err := describePools(ctx, server, way.client)
+		ctx, span := tracer.Start(ctx, path.name)
+		err := describePools(ctx, server, path.client)
 		span.End()
 		if err != nil {
 			return err
@@ -85,7 +85,7 @@ func makeCalls(ctx context.Context, tracers trace.TracerProvider, meters metric.
 	return nil
 }
 
-// withProviders returns a client that reports to OpenTelemetry itself.
+// withProviders returns a client that itself reports to OpenTelemetry.
 func withProviders(cfg aws.Config, tracers trace.TracerProvider, meters metric.MeterProvider) *cognitosync.Client {
 	return cognitosync.NewFromConfig(cfg, func(o *cognitosync.Options) {
 		o.TracerProvider = smithyoteltracing.Adapt(tracers)
@@ -93,20 +93,20 @@ func withProviders(cfg aws.Config, tracers trace.TracerProvider, meters metric.M
 	})
 }
 
-// withOtelaws returns a client that otelaws watches. With the aws.Config that all
-// clients of a program share, it takes one line for all of them.
+// withOtelaws returns a client with the middleware of otelaws. Applied to an
+// [aws.Config] that all clients of a program share, the one line covers all of them.
 func withOtelaws(cfg aws.Config, tracers trace.TracerProvider) *cognitosync.Client {
 	otelaws.AppendMiddlewares(&cfg.APIOptions, otelaws.WithTracerProvider(tracers))
 	return cognitosync.NewFromConfig(cfg)
 }
 
-// The pools: one that is answered at once, and one that the service throttles first.
+// The two pools. The service throttles the first request for busy.
 const (
 	quiet = "us-east-1:00000000-0000-0000-0000-000000000001"
 	busy  = "us-east-1:00000000-0000-0000-0000-000000000002"
 )
 
-// describePools asks for both pools.
+// describePools queries both pools.
 func describePools(ctx context.Context, server *cognitosynctest.Server, client *cognitosync.Client) error {
 	server.SetPool(cognitosynctest.Pool{IdentityPoolId: quiet, SyncSessionsCount: aws.Int64(3)})
 	server.SetPool(cognitosynctest.Pool{IdentityPoolId: busy, SyncSessionsCount: aws.Int64(12_345)})

@@ -25,14 +25,14 @@ const (
 	callSpan = "Cognito Sync.DescribeIdentityPoolUsage"
 )
 
-// requestID is the fake service's id of its nth answer.
+// requestID returns the request ID in the nth response of the fake service.
 func requestID(n string) string { return "00000000-0000-4000-8000-00000000000" + n }
 
-// spanRecord is what the test looks at of a span.
+// spanRecord is the part of a span that the tests compare.
 type spanRecord struct {
 	Name       string
 	Scope      string
-	Parent     int // place in the list; -1 for none
+	Parent     int // index in the list; -1 for none
 	Kind       trace.SpanKind
 	Status     codes.Code
 	Attributes map[string]any
@@ -60,7 +60,7 @@ func spanRecords(recorder *tracetest.SpanRecorder) []spanRecord {
 		}
 		for _, attribute := range s.Attributes() {
 			switch key := string(attribute.Key); {
-			case strings.HasPrefix(key, "net.peer."): // of the SDK's transport, on the attempt that connects
+			case strings.HasPrefix(key, "net.peer."): // added by the SDK's transport to the attempt that connects
 			case key == "server.address":
 				record.Attributes[key] = strings.HasPrefix(attribute.Value.AsString(), "127.0.0.1:")
 			default:
@@ -78,19 +78,19 @@ func TestMakeCalls_spans(t *testing.T) {
 	tracers := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder), sdktrace.WithSampler(sdktrace.AlwaysSample()))
 	require.NoError(t, makeCalls(t.Context(), tracers, sdkmetric.NewMeterProvider()))
 
-	otelawsCall := func(answer string) spanRecord {
+	otelawsCall := func(response string) spanRecord {
 		return spanRecord{
 			Name: callSpan, Scope: otelawsScope, Parent: 6, Kind: trace.SpanKindClient,
 			Attributes: map[string]any{
 				"rpc.system.name":           "aws-api",
 				"rpc.method":                "Cognito Sync/DescribeIdentityPoolUsage",
 				"aws.region":                "us-east-1",
-				"aws.request_id":            requestID(answer),
+				"aws.request_id":            requestID(response),
 				"http.response.status_code": int64(200),
 			},
 		}
 	}
-	clientCall := func(attempts int64, answer, pool string) spanRecord {
+	clientCall := func(attempts int64, response, pool string) spanRecord {
 		return spanRecord{
 			Name: callSpan, Scope: clientScope, Parent: 0, Kind: trace.SpanKindClient, Status: codes.Ok,
 			Attributes: map[string]any{
@@ -98,7 +98,7 @@ func TestMakeCalls_spans(t *testing.T) {
 				"rpc.service":        "Cognito Sync",
 				"rpc.method":         "DescribeIdentityPoolUsage",
 				"operation.attempts": attempts,
-				"aws.request_id":     requestID(answer),
+				"aws.request_id":     requestID(response),
 				"http.status_code":   int64(200),
 				"error":              false,
 
@@ -108,31 +108,31 @@ func TestMakeCalls_spans(t *testing.T) {
 			},
 		}
 	}
-	goodAttempt := func(parent int, number int64, answer string) spanRecord {
+	goodAttempt := func(parent int, number int64, response string) spanRecord {
 		return spanRecord{
 			Name: "Attempt", Scope: clientScope, Parent: parent, Kind: trace.SpanKindInternal, Status: codes.Ok,
 			Attributes: map[string]any{
 				"operation.attempt": number,
 				"cloud.region":      "us-east-1",
 				"server.address":    true,
-				"aws.request_id":    requestID(answer),
+				"aws.request_id":    requestID(response),
 				"http.status_code":  int64(200),
 				"error":             false,
 			},
 		}
 	}
-	throttledAttempt := func(parent int, number int64, answer string) spanRecord {
+	throttledAttempt := func(parent int, number int64, response string) spanRecord {
 		return spanRecord{
 			Name: "Attempt", Scope: clientScope, Parent: parent, Kind: trace.SpanKindInternal, Status: codes.Error,
 			Attributes: map[string]any{
 				"operation.attempt": number,
 				"cloud.region":      "us-east-1",
 				"server.address":    true,
-				"aws.request_id":    requestID(answer),
+				"aws.request_id":    requestID(response),
 				"http.status_code":  int64(429),
 				"error":             true,
 				"exception.type":    "TooManyRequestsException",
-				"exception.message": "https response error StatusCode: 429, RequestID: " + requestID(answer) +
+				"exception.message": "https response error StatusCode: 429, RequestID: " + requestID(response) +
 					", TooManyRequestsException: Rate exceeded",
 				"api.error_code":    "TooManyRequestsException",
 				"api.error_message": "Rate exceeded",
@@ -152,7 +152,7 @@ func TestMakeCalls_spans(t *testing.T) {
 		goodAttempt(3, 2, "3"),
 		own("through otelaws"),
 		otelawsCall("4"),
-		otelawsCall("6"), // 5 was the throttled attempt's
+		otelawsCall("6"), // 5 is the throttled attempt
 	}, spanRecords(recorder))
 }
 
@@ -167,7 +167,7 @@ func TestMakeCalls_metrics(t *testing.T) {
 	require.Len(t, collected.ScopeMetrics, 1)
 	assert.Equal(t, clientScope, collected.ScopeMetrics[0].Scope.Name)
 
-	// How often a histogram was recorded to, or what a counter counted.
+	// The number of records of a histogram, or the sum of a counter.
 	counts := map[string]uint64{}
 	units := map[string]string{}
 	for _, m := range collected.ScopeMetrics[0].Metrics {
@@ -185,7 +185,7 @@ func TestMakeCalls_metrics(t *testing.T) {
 		case metricdata.Sum[int64]:
 			require.Len(t, data.DataPoints, 1, m.Name)
 			assert.Equal(t, m.Name != "client.http.connections.usage", data.IsMonotonic, m.Name)
-			counts[m.Name] = uint64(max(data.DataPoints[0].Value, 0)) // connections may be on their way back
+			counts[m.Name] = uint64(max(data.DataPoints[0].Value, 0)) // connections may not have been returned yet
 			for _, a := range data.DataPoints[0].Attributes.ToSlice() {
 				got[string(a.Key)] = a.Value.AsInterface()
 			}
@@ -197,7 +197,7 @@ func TestMakeCalls_metrics(t *testing.T) {
 			want["exception.type"] = "TooManyRequestsException"
 		case m.Name == "client.http.connections.usage":
 			want = map[string]any{"state": "acquired"}
-		case strings.HasPrefix(m.Name, "client.http."): // as smithy has them, without the operation
+		case strings.HasPrefix(m.Name, "client.http."): // smithy's, without attributes for the operation
 			want = map[string]any{}
 		}
 		assert.Equal(t, want, got, m.Name)

@@ -17,27 +17,27 @@ import (
 
 func inMemory(o *cognitosynctest.Options) { o.InMemory = true }
 
-// In a bubble the timeouts of the policy pass in no time, and to the nanosecond.
+// In a synctest bubble, the timeouts of the policy take no time and are exact.
 func TestPolicy(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name string
 		step cognitosynctest.Step
-		want usage.Observation // less the request id
+		want usage.Observation // without the request ID
 		err  error
 	}{
 		{
-			name: "an attempt that hangs is given up",
+			name: "an attempt that hangs is ended",
 			step: cognitosynctest.Stall(),
 			want: usage.Observation{Outcome: "ok", Attempts: 2, Duration: usage.AttemptTimeout},
 		},
 		{
-			name: "a slow answer is waited for",
+			name: "a slow response is in time",
 			step: cognitosynctest.OK().After(usage.AttemptTimeout - 1),
 			want: usage.Observation{Outcome: "ok", Attempts: 1, Duration: usage.AttemptTimeout - 1},
 		},
 		{
-			name: "a service that hangs is given up",
+			name: "a service that hangs is unavailable",
 			step: cognitosynctest.Forever(cognitosynctest.Stall()),
 			want: usage.Observation{Outcome: "unavailable", Attempts: 3, Duration: usage.ReadTimeout},
 			err:  usage.ErrUnavailable,
@@ -60,7 +60,7 @@ func TestPolicy(t *testing.T) {
 	}
 }
 
-// A caller may be in more of a hurry, and is not told to try later then.
+// A caller whose own deadline passes does not get ErrUnavailable.
 func TestPolicy_shorterDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -78,15 +78,14 @@ func TestPolicy_shorterDeadline(t *testing.T) {
 	})
 }
 
-// With the retryer that services get by default there are waits between attempts,
-// within the bound of the policy.
+// The default retryer waits between attempts, within the bound of the policy.
 func TestPolicy_backoff(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		server := cognitosynctest.NewServer(t, inMemory)
 		server.Script(poolID, cognitosynctest.Forever(cognitosynctest.InternalError()))
 		cfg := server.Config()
-		cfg.Retryer = nil // the client's own
+		cfg.Retryer = nil // the client's default
 		started := time.Now()
 
 		_, err := usage.New(cfg, nil).Read(t.Context(), poolID)

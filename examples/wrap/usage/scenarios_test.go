@@ -14,7 +14,7 @@ import (
 	"github.com/cognitosync/cognitosync-go/examples/wrap/usage"
 )
 
-// Tests that users of the fake service write, each in a few lines.
+// Tests as users of the fake service write them, each in a few lines.
 
 func TestScenario_throttledOnce(t *testing.T) {
 	t.Parallel()
@@ -127,13 +127,13 @@ func TestScenario_malformedID(t *testing.T) {
 	t.Parallel()
 	client, _, _ := setUp(t)
 
-	_, err := client.Read(t.Context(), "us-east-1_AbCdEf") // a user pool's
+	_, err := client.Read(t.Context(), "us-east-1_AbCdEf") // a user pool ID
 
 	require.ErrorAs(t, err, new(*cognitosync.InvalidParameterException))
 	require.NotErrorIs(t, err, usage.ErrNotFound)
 }
 
-// Each of many calls meets the same trouble, and none is left out.
+// Each of many calls meets the same faults.
 func TestScenario_manyAtOnce(t *testing.T) {
 	t.Parallel()
 	_, server, _ := setUp(t)
@@ -144,8 +144,8 @@ func TestScenario_manyAtOnce(t *testing.T) {
 	assert.Empty(t, server.PendingSteps())
 }
 
-// readAtOnce reads the pool n times at once, each time with a client that has a retry
-// quota of its own.
+// readAtOnce makes n concurrent reads of the pool, each with its own client and thus its
+// own retry quota.
 func readAtOnce(t *testing.T, server *cognitosynctest.Server, n int) []error {
 	t.Helper()
 	errs := make([]error, n)
@@ -161,7 +161,7 @@ func readAtOnce(t *testing.T, server *cognitosynctest.Server, n int) []error {
 	return errs
 }
 
-// Tests that share a server, of a TestMain say, each log what concerns them.
+// Tests that share a server, such as one that TestMain starts, each log their own requests.
 func TestScenario_sharedServer(t *testing.T) {
 	t.Parallel()
 	client, server, _ := setUp(t)

@@ -1,6 +1,6 @@
-// Package usage is an example of an internal SDK. It wraps the cognitosync client,
-// so that all services of a company see one small interface in their own terms,
-// and share the policy for retries and timeouts, the errors and the metrics:
+// Package usage is an example of an internal SDK. It wraps the cognitosync client so
+// that all services of a company share one small interface, one policy for retries and
+// timeouts, and the same errors and metrics:
 //
 //	cfg, err := config.LoadDefaultConfig(ctx)
 //	...
@@ -9,9 +9,8 @@
 //	})
 //	pool, err := pools.Read(ctx, poolID)
 //
-// Its tests show how such a package is tested: against the fake service of
-// cognitosynctest what depends on the wire, with a function in place of the client
-// what does not.
+// Its tests show how to test such a package. Tests of what depends on the wire use the
+// fake service of package cognitosynctest; the others pass a function to [NewFromAPI].
 package usage
 
 import (
@@ -27,58 +26,59 @@ import (
 	"github.com/cognitosync/cognitosync-go"
 )
 
-// The policy: what a read may cost, whichever service makes it.
+// The policy for every read.
 const (
-	// MaxAttempts is the most requests that a read sends.
+	// MaxAttempts is the maximum number of requests that a read sends.
 	MaxAttempts = 4
 
-	// AttemptTimeout is how long one of them may take.
+	// AttemptTimeout bounds each of these requests.
 	AttemptTimeout = 2 * time.Second
 
-	// ReadTimeout is how long they may take together, waits between them included.
-	// A context of the caller can make it shorter.
+	// ReadTimeout bounds the whole read, including the delays between requests. The
+	// caller's context can end a read earlier.
 	ReadTimeout = 5 * time.Second
 )
 
-// Why a read fails, as far as callers have a choice of what to do. The client's own
-// error, with the request id, is in the chain beside it.
+// The errors that callers can act on. The chain of an error that wraps one of them also
+// contains the client's error, with the request ID.
 var (
 	ErrNotFound    = errors.New("no such identity pool")
 	ErrDenied      = errors.New("not allowed to read the identity pool")
 	ErrUnavailable = errors.New("cognito sync is not available, try later")
 )
 
-// A Reader reads the usage of identity pools. Services ask for this interface, and
-// bring one of their own to their tests.
+// A Reader reads the usage of identity pools. Services accept this interface so that
+// their tests can implement it.
 type Reader interface {
-	// Read returns the usage of the pool with that id. Its error is ErrNotFound,
-	// ErrDenied, ErrUnavailable, or another that only an operator can help with.
+	// Read returns the usage of the pool with the given ID. A failure wraps
+	// [ErrNotFound], [ErrDenied] or [ErrUnavailable], or none of them if only an
+	// operator can resolve it.
 	Read(ctx context.Context, poolID string) (Usage, error)
 }
 
-// Usage is how much an identity pool holds.
+// Usage is the usage of an identity pool.
 type Usage struct {
 	PoolID       string
 	Sessions     Count
 	Storage      Count     // AWS documents no unit
-	LastModified time.Time // zero if it is not known
+	LastModified time.Time // zero if unknown
 }
 
-// Count is a number that may not be known. The zero value is not.
+// Count is a number that may be unknown. The zero value is unknown.
 type Count struct {
 	N     int64
 	Known bool
 }
 
-// Observation is what there is to measure about a read.
+// Observation describes a read for metrics.
 type Observation struct {
 	Outcome   string // "ok", "not_found", "denied", "unavailable" or "error"
-	Attempts  int    // how many requests were sent; 0 if none or not known
+	Attempts  int    // requests sent; 0 if none, or unknown
 	Duration  time.Duration
-	RequestID string // of the last answer; "" if there is none
+	RequestID string // of the last response; "" if there is none
 }
 
-// Client is the [Reader] that asks AWS. It is safe for concurrent use.
+// Client is the [Reader] that calls AWS. It is safe for concurrent use.
 type Client struct {
 	api     cognitosync.DescribeIdentityPoolUsageAPIClient
 	observe func(context.Context, Observation)
@@ -86,15 +86,15 @@ type Client struct {
 
 var _ Reader = (*Client)(nil)
 
-// New returns a client with the settings of cfg, ruled by the policy. It reads pools
-// of all regions. observe is called after each read, at times from several
-// goroutines at once; nil means nothing is called.
+// New returns a client with the settings of cfg and the policy of this package. It
+// reads pools in all regions. It calls observe, if that is not nil, after each read.
+// Concurrent reads call observe concurrently.
 func New(cfg aws.Config, observe func(context.Context, Observation)) *Client {
 	return NewFromAPI(cognitosync.NewFromConfig(cfg, applyPolicy), observe)
 }
 
-// NewFromAPI is New for a client that is already made. Of the policy only
-// ReadTimeout holds for it.
+// NewFromAPI is like [New] for an existing client. Of the policy, only [ReadTimeout]
+// applies to it.
 func NewFromAPI(api cognitosync.DescribeIdentityPoolUsageAPIClient, observe func(context.Context, Observation)) *Client {
 	if observe == nil {
 		observe = func(context.Context, Observation) {}
@@ -108,7 +108,8 @@ func applyPolicy(o *cognitosync.Options) {
 	o.UseIdentityPoolRegion = true
 }
 
-// Read implements [Reader].
+// Read returns the usage of the pool with the given ID. Its errors are those of
+// [Reader].
 func (c *Client) Read(ctx context.Context, poolID string) (Usage, error) {
 	started := time.Now()
 	limited, cancel := context.WithTimeout(ctx, ReadTimeout)
@@ -129,8 +130,8 @@ func (c *Client) Read(ctx context.Context, poolID string) (Usage, error) {
 	return Usage{}, fmt.Errorf("read pool %q: %w", poolID, err)
 }
 
-// classify returns which of this package's errors err is, or nil. ctx is the
-// caller's: a timeout that is not theirs is ours.
+// classify returns the error of this package that err corresponds to, or nil. ctx is
+// the caller's: if it is not done, a timeout is that of the policy.
 func classify(ctx context.Context, err error) error {
 	var notFound *cognitosync.ResourceNotFoundException
 	switch {
@@ -148,7 +149,7 @@ func classify(ctx context.Context, err error) error {
 	return nil
 }
 
-// outcomes are the errors as the labels of a metric.
+// outcomes are the metric labels of the errors.
 var outcomes = map[error]string{
 	ErrNotFound:    "not_found",
 	ErrDenied:      "denied",
@@ -176,7 +177,7 @@ func observation(out *cognitosync.DescribeIdentityPoolUsageOutput, err, kind err
 	}
 }
 
-// fromAPI returns the service's answer in this package's terms.
+// fromAPI converts the usage in a response.
 func fromAPI(poolID string, api *cognitosync.IdentityPoolUsage) Usage {
 	if api == nil {
 		return Usage{PoolID: poolID}

@@ -18,7 +18,7 @@ import (
 
 const poolID = "us-east-1:23EC4050-6AEA-7089-A2DD-08002EXAMPLE"
 
-// recorder keeps the observations of one goroutine's reads.
+// recorder keeps the observations of the reads of one goroutine.
 type recorder []usage.Observation
 
 func (r *recorder) observe(_ context.Context, o usage.Observation) { *r = append(*r, o) }
@@ -58,7 +58,7 @@ func TestClient_Read(t *testing.T) {
 			usage.Usage{PoolID: "us-east-1:1f2e", Storage: usage.Count{Known: true}},
 		},
 		{
-			"pool of another region than configured",
+			"pool outside the configured region",
 			cognitosynctest.Pool{IdentityPoolId: "eu-west-1:1f2e", SyncSessionsCount: aws.Int64(1)},
 			usage.Usage{PoolID: "eu-west-1:1f2e", Sessions: usage.Count{N: 1, Known: true}},
 		},
@@ -79,7 +79,7 @@ func TestClient_Read_errors(t *testing.T) {
 	for _, test := range []struct {
 		name         string
 		step         cognitosynctest.Step
-		want         error // nil: none of the package's
+		want         error // nil for no error of this package
 		wantCode     string
 		wantOutcome  string
 		wantAttempts int
@@ -89,7 +89,7 @@ func TestClient_Read_errors(t *testing.T) {
 		{"denied by the service", cognitosynctest.NotAuthorized(), usage.ErrDenied, "NotAuthorizedException", "denied", 1},
 		{"throttled to the end", cognitosynctest.TooManyRequests(), usage.ErrUnavailable, "TooManyRequestsException", "unavailable", 4},
 		{"broken to the end", cognitosynctest.InternalError(), usage.ErrUnavailable, "InternalErrorException", "unavailable", 4},
-		{"refused id", cognitosynctest.InvalidParameter(), nil, "InvalidParameterException", "error", 1},
+		{"rejected ID", cognitosynctest.InvalidParameter(), nil, "InvalidParameterException", "error", 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -135,7 +135,7 @@ func TestClient_Read_retries(t *testing.T) {
 	assert.Positive(t, (*observed)[0].Duration)
 }
 
-// A caller that gives up is told so, not that the service is to blame.
+// A caller that cancels gets its own error, not ErrUnavailable.
 func TestClient_Read_canceled(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -151,7 +151,7 @@ func TestClient_Read_canceled(t *testing.T) {
 	assert.Equal(t, "error", (*observed)[0].Outcome)
 }
 
-// What does not depend on the wire needs no server.
+// Tests of what does not depend on the wire need no server.
 func TestNewFromAPI(t *testing.T) {
 	t.Parallel()
 	var (
@@ -170,7 +170,7 @@ func TestNewFromAPI(t *testing.T) {
 	earliest := time.Now().Add(usage.ReadTimeout)
 	got, err := client.Read(t.Context(), poolID)
 	require.NoError(t, err)
-	assert.Equal(t, usage.Usage{PoolID: poolID}, got, "an answer without usage")
+	assert.Equal(t, usage.Usage{PoolID: poolID}, got, "a response without usage")
 	assert.Equal(t, poolID, gotID)
 	assert.False(t, gotDeadline.Before(earliest), "deadline %v", gotDeadline)
 	require.Len(t, *observed, 1)
@@ -184,7 +184,7 @@ func TestNewFromAPI_error(t *testing.T) {
 		context.Context, *cognitosync.DescribeIdentityPoolUsageInput, ...func(*cognitosync.Options),
 	) (*cognitosync.DescribeIdentityPoolUsageOutput, error) {
 		return nil, &cognitosync.ResourceNotFoundException{}
-	}), nil) // nothing observes
+	}), nil) // no observer
 
 	_, err := client.Read(t.Context(), poolID)
 	require.ErrorIs(t, err, usage.ErrNotFound)
