@@ -10,6 +10,14 @@ require (
 )
 
 require (
+	github.com/aws/aws-sdk-go-v2 v1.48.0 // indirect
+	github.com/aws/smithy-go v1.28.9 // indirect
+)
+
+require (
+	github.com/cognitosync/cognitosync-go v0.0.0
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/sync v0.20.0 // indirect
 )
+
+replace github.com/cognitosync/cognitosync-go => ../
