@@ -76,7 +76,7 @@ func TestPromises(t *testing.T) {
 // noPromises are sections of which there is nothing to test.
 var noPromises = map[string]bool{
 	"SECURITY.md#reporting-a-vulnerability": true,
-	"SECURITY.md#supported-versions":   true,
+	"SECURITY.md#supported-versions":        true,
 }
 
 // sections returns the anchors of the headings of the second level.

@@ -66,15 +66,15 @@ func TestGoBlocks_broken(t *testing.T) {
 	t.Parallel()
 	d := parse("README.md", nil)
 	snippets := map[string]string{ // and what is wrong with each
-		"out, err := client.DescribeIdentityPoolUsage(ctx, input)":        "",
-		"func f() error { return client.Describe(ctx) }":                  "client.Describe undefined",
-		"x := 1\ncfg = x":                                                 "cannot use x",
-		"undeclared()":                                                    "undefined: undeclared",
-		"if {":                                                            "neither a file nor a fragment",
-		"package main\n\nfunc main() { x := 1 }":                          "declared and not used: x",
+		"out, err := client.DescribeIdentityPoolUsage(ctx, input)": "",
+		"func f() error { return client.Describe(ctx) }":           "client.Describe undefined",
+		"x := 1\ncfg = x":                        "cannot use x",
+		"undeclared()":                           "undefined: undeclared",
+		"if {":                                   "neither a file nor a fragment",
+		"package main\n\nfunc main() { x := 1 }": "declared and not used: x",
 		"package main\n\nimport \"github.com/cognitosync/cognitosync-go\"": "imported as cognitosync and not used",
 		"package main\n\nimport \"example.com/none\"\n\nvar _ = none.X":    "example.com/none",
-		"var e *smithy.OperationError\n_ = errors.As(err, &e)":            "",
+		"var e *smithy.OperationError\n_ = errors.As(err, &e)":             "",
 	}
 	var blocks []block
 	var want []string
