@@ -155,7 +155,11 @@ func check(t *testing.T, module string, blocks []block) []string {
 // complete returns the text of a Go file that has the block in it, and whether the block is
 // but a fragment. Errors are found where the document has them.
 func complete(b block, imports map[string]string) (file string, isFragment bool, err error) {
-	line := fmt.Sprintf("//line %s:%d\n", b.document.path, b.line)
+	document, err := filepath.Abs(filepath.Join(repository, filepath.FromSlash(b.document.path)))
+	if err != nil {
+		return "", false, err
+	}
+	line := fmt.Sprintf("//line %s:%d\n", document, b.line)
 	if parses(line + b.text) {
 		return line + b.text, false, nil
 	}
