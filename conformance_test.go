@@ -304,7 +304,7 @@ func makeCall(t *testing.T, c *testCase, client *cognitosync.Client) outcome {
 	started := time.Now()
 	output, err := client.DescribeIdentityPoolUsage(ctx, input)
 	assertSound(t, output, err)
-	return outcome{output: output, err: err, took: time.Since(started)}
+	return outcome{output: output, err: err, took: time.Since(started)} //nolint:forbidigo // some cases say how long a call takes
 }
 
 // differences returns the differences between an outcome and the expectation.

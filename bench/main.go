@@ -37,7 +37,9 @@ func main() {
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	exitOnError(run(ctx, chosen, *dir, os.Stdout, os.Stderr))
+	r, err := run(ctx, chosen, *dir, os.Stdout, os.Stderr)
+	exitOnError(err)
+	exitOnError(missed(r))
 }
 
 func exitOnError(err error) {
@@ -55,28 +57,30 @@ const (
 
 // run carries out p, writes the report to out and, unless dir is empty, the report and the chart to files in dir. It
 // writes progress messages to progress.
-func run(ctx context.Context, p plan, dir string, out, progress io.Writer) error {
+func run(ctx context.Context, p plan, dir string, out, progress io.Writer) (results, error) {
 	if err := clearAWSEnvironment(); err != nil {
-		return err
+		return results{}, err
 	}
 	r, err := measureAll(ctx, p, progress)
 	if err != nil {
-		return err
+		return results{}, err
 	}
 	report := markdown(r)
-	if _, err := io.WriteString(out, report); err != nil {
-		return err
+	if _, err := io.WriteString(out, report); err != nil || dir == "" {
+		return r, err
 	}
-	if dir == "" {
-		return nil
-	}
+	return r, writeFiles(dir, report, chart(r))
+}
+
+// writeFiles writes the files of a run to dir, and makes dir if necessary.
+func writeFiles(dir, report, chart string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(dir, markdownFile), []byte(report), 0o644); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, chartFile), []byte(chart(r)), 0o644)
+	return os.WriteFile(filepath.Join(dir, chartFile), []byte(chart), 0o644)
 }
 
 // A plan says how long and how often to measure. In each round, every client has a turn.

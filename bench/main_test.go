@@ -41,7 +41,9 @@ func TestRun(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "made", "on", "the", "way")
 	var out, progress bytes.Buffer
 
-	require.NoError(t, run(t.Context(), briefPlan, dir, &out, &progress))
+	_, err := run(t.Context(), briefPlan, dir, &out, &progress)
+
+	require.NoError(t, err)
 
 	written, err := os.ReadFile(filepath.Join(dir, markdownFile))
 	require.NoError(t, err)
@@ -71,7 +73,7 @@ func TestRunFails(t *testing.T) {
 	cancel()
 	var out bytes.Buffer
 
-	err := run(canceled, briefPlan, t.TempDir(), &out, io.Discard)
+	_, err := run(canceled, briefPlan, t.TempDir(), &out, io.Discard)
 
 	require.ErrorIs(t, err, context.Canceled)
 	assert.Empty(t, out.String())

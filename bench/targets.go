@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -13,6 +14,7 @@ type target struct {
 	bound    float64
 	atLeast  bool // bound is a minimum; otherwise a maximum
 	decimals int  // of the displayed value, which is the one compared
+	exact    bool // independent of the machine and its load, so a run that misses it fails
 }
 
 // targets returns the targets with their measurements. It omits those for a number of goroutines that was not measured.
@@ -20,11 +22,11 @@ func targets(r results) []target {
 	all := []target{
 		{
 			what:   "allocations of a call",
-			rounds: r.stub.values(directName, callAllocs), bound: 90,
+			rounds: r.stub.values(directName, callAllocs), bound: 90, exact: true,
 		},
 		{
 			what:   "allocations that an option function adds",
-			rounds: r.stub.differences(optionName, directName, callAllocs), bound: 15,
+			rounds: r.stub.differences(optionName, directName, callAllocs), bound: 15, exact: true,
 		},
 		{
 			what:   "time of a call ÷ by hand",
@@ -67,6 +69,19 @@ func (t target) met() bool {
 		return displayed >= t.bound
 	}
 	return displayed <= t.bound
+}
+
+// missed returns an error that names each exact target that r does not meet.
+func missed(r results) error {
+	var all []error
+	for _, t := range targets(r) {
+		if t.exact && !t.met() {
+			measured := t.rounded(medianNumber(t.rounds))
+			all = append(all, fmt.Errorf("%s: measured %s, but the limit is %s",
+				t.what, decimals(measured, t.decimals), decimals(t.bound, t.decimals)))
+		}
+	}
+	return errors.Join(all...)
 }
 
 // rounded returns number rounded to the decimals of t.

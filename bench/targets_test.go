@@ -52,6 +52,25 @@ func TestTargets(t *testing.T) {
 	assert.Len(t, targets(few), len(measured)-2, "there are no targets for 256 goroutines without measurements")
 }
 
+func TestMissed(t *testing.T) {
+	t.Parallel()
+	within := sampleResults()
+	within.stub[directName] = []cost{{11_000, 7_000, 90}}
+	within.stub[optionName] = []cost{{12_000, 9_000, 105}}
+	assert.NoError(t, missed(within))
+
+	slow := sampleResults()
+	slow.stub[directName] = []cost{{900_000, 7_000, 90}}
+	slow.stub[optionName] = []cost{{900_000, 7_000, 105}}
+	assert.NoError(t, missed(slow), "the time of a call depends on the machine")
+
+	over := sampleResults()
+	over.stub[directName] = []cost{{11_000, 7_000, 91}}
+	over.stub[optionName] = []cost{{12_000, 9_000, 107}}
+	assert.EqualError(t, missed(over), "allocations of a call: measured 91, but the limit is 90\n"+
+		"allocations that an option function adds: measured 16, but the limit is 15")
+}
+
 func TestTargetMet(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

@@ -227,7 +227,7 @@ func TestHTTP2(t *testing.T) {
 		{"slow body", h2Stream.begin, timesOut, 3},
 		{"empty frames without end", after(func(s h2Stream) {
 			for s.data(false, "") == nil {
-				time.Sleep(time.Millisecond) // keeps the client from using all of a processor
+				time.Sleep(time.Millisecond) //nolint:forbidigo // keeps the client from using all of a processor
 			}
 		}), "", 3},
 		{"a few interim responses", func(s h2Stream) {
@@ -256,7 +256,7 @@ func TestHTTP2(t *testing.T) {
 		{"no HTTP/2", func(s h2Stream) { _, _ = io.WriteString(s.conn, strings.Repeat("HTTP/1.1 200 OK\r\n\r\n", 1000)) }, unsent, 3},
 		{"settings without end", func(s h2Stream) {
 			for s.WriteSettings() == nil {
-				time.Sleep(time.Millisecond)
+				time.Sleep(time.Millisecond) //nolint:forbidigo // likewise
 			}
 		}, anyError, 3},
 	} {

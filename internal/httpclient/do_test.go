@@ -211,7 +211,7 @@ func waitFor(done <-chan struct{}) bool {
 	select {
 	case <-done:
 		return true
-	case <-time.After(10 * time.Second):
+	case <-time.After(10 * time.Second): //nolint:forbidigo // only if the test fails
 		return false
 	}
 }
