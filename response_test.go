@@ -628,3 +628,89 @@ func TestQuoteIsShort(t *testing.T) {
 		})
 	}
 }
+
+// TestSnapshot has the snapshot of a success that cannot be decoded without secrets, and
+// short.
+func TestSnapshot(t *testing.T) {
+	t.Parallel()
+	credentials := cognitosynctest.DefaultCredentials()
+	for _, test := range []struct {
+		name string
+		step cognitosynctest.Step
+	}{
+		{"malformed", cognitosynctest.Reply(http.StatusOK, nil, "<p>"+credentials.SecretAccessKey+" "+credentials.SessionToken+strings.Repeat(" welcome", 1000))},
+		{"too long", cognitosynctest.Reply(http.StatusOK, nil, "<p>"+credentials.SecretAccessKey+" "+credentials.SessionToken+strings.Repeat(" welcome", 1<<18))},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				tr := setup(t, path)
+				tr.script(test.step)
+
+				err := tr.fails(t, t.Context())
+
+				snapshot := string(requireAs[*smithy.DeserializationError](t, err).Snapshot)
+				assert.Regexp(t, "^<p>REDACTED", snapshot)
+				assert.NotContains(t, snapshot, credentials.SecretAccessKey)
+				assert.NotContains(t, snapshot, credentials.SessionToken)
+				assert.Contains(t, snapshot, "welcome")
+				assert.Len(t, snapshot, 512)
+			})
+		})
+	}
+}
+
+// TestFaultOfAStatus goes by the status where AWS's model has no error of that name.
+func TestFaultOfAStatus(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[int]smithy.ErrorFault{
+		300: smithy.FaultUnknown, 399: smithy.FaultUnknown, 400: smithy.FaultClient, 499: smithy.FaultClient, 500: smithy.FaultServer, 599: smithy.FaultServer,
+	} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				client := newClient(configOf(clienttest.Respond(status, http.Header{"X-Amzn-Errortype": {"OddException"}}, "")), path)
+
+				output, err := describe(t.Context(), t, client, poolID)
+
+				requireFailure(t, output, err)
+				details := cognitosync.InspectError(err)
+				assert.Equal(t, "OddException", details.Code)
+				assert.Equal(t, status, details.StatusCode)
+				assert.Equal(t, want, details.Fault)
+				assert.Equal(t, want, requireAs[*smithy.GenericAPIError](t, err).Fault)
+			})
+		})
+	}
+}
+
+// TestLocationOfNoRedirect takes a Location for one only in a response that redirects.
+func TestLocationOfNoRedirect(t *testing.T) {
+	t.Parallel()
+	location := http.Header{"Location": {"https://elsewhere.test/"}}
+	for _, test := range []struct {
+		status int
+		code   string
+	}{
+		{201, ""}, {299, ""}, {300, "RedirectNotFollowed"}, {399, "RedirectNotFollowed"}, {400, "UnknownError"}, {404, "UnknownError"},
+	} {
+		t.Run(fmt.Sprint(test.status), func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				client := newClient(configOf(clienttest.Respond(test.status, location, stubBody)), path)
+
+				output, err := describe(t.Context(), t, client, poolID)
+
+				if test.code == "" {
+					require.NoError(t, err)
+					assert.NotNil(t, output.IdentityPoolUsage)
+					return
+				}
+				requireFailure(t, output, err)
+				details := cognitosync.InspectError(err)
+				assert.Equal(t, test.code, details.Code)
+				assert.Equal(t, test.code == "RedirectNotFollowed", strings.Contains(details.Message, "elsewhere.test"), details.Message)
+			})
+		})
+	}
+}

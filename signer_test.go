@@ -14,12 +14,14 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/cognitosync/cognitosync-go"
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
+	"github.com/cognitosync/cognitosync-go/internal/clienttest"
 )
 
 // A timekeeper is a service with a clock of its own that refuses what is signed too
@@ -831,4 +833,106 @@ func TestEachAttemptIsSignedAnew(t *testing.T) {
 		assert.Equal(t, "token-2", requests.Last().Header.Get("X-Amz-Security-Token"))
 		assert.NotEqual(t, requests[0].Header.Get("Authorization"), requests[1].Header.Get("Authorization"))
 	})
+}
+
+// brokenSigner is a signer that fails.
+type brokenSigner struct{}
+
+func (brokenSigner) SignHTTP(context.Context, aws.Credentials, *http.Request, string, string, string, time.Time, ...func(*v4.SignerOptions)) error {
+	return errBroken
+}
+
+// TestSignerFails sends nothing that could not be signed.
+func TestSignerFails(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path, func(o *cognitosync.Options) { o.HTTPSignerV4 = brokenSigner{} })
+
+		err := tr.fails(t, t.Context())
+
+		require.ErrorIs(t, err, errBroken)
+		requireAs[*v4.SigningError](t, err)
+		assert.Zero(t, tr.requests())
+		assert.Empty(t, tr.naps.all())
+		assert.Equal(t, 1, cognitosync.InspectError(err).Attempts)
+	})
+}
+
+// TestRenewalNeedsAnAttempt renews credentials only where an attempt is left to use them.
+func TestRenewalNeedsAnAttempt(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name     string
+		limit    int // of attempts; 0: none
+		steps    []cognitosynctest.Step
+		succeeds bool
+		calls    int // of the provider
+	}{
+		{"only attempt", 1, []cognitosynctest.Step{cognitosynctest.ExpiredToken()}, false, 1},
+		{"last attempt", 2, []cognitosynctest.Step{cognitosynctest.InternalError(), cognitosynctest.ExpiredToken()}, false, 1},
+		{"last attempt but one", 2, []cognitosynctest.Step{cognitosynctest.ExpiredToken()}, true, 2},
+		{"unlimited attempts", 0, []cognitosynctest.Step{cognitosynctest.ExpiredToken()}, true, 2},
+		{"unlimited attempts, after a failure", 0, []cognitosynctest.Step{cognitosynctest.InternalError(), cognitosynctest.ExpiredToken()}, true, 2},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				source := &rotation{sets: []any{freshCredentials, renewedCredentials}}
+				tr := newRotationTrial(t, path, aws.NewCredentialsCache(source))
+				tr.script(test.steps...)
+
+				output, err := tr.call(t.Context(), func(o *cognitosync.Options) { o.Retryer = retry.AddWithMaxAttempts(o.Retryer, test.limit) })
+
+				if test.succeeds {
+					require.NoError(t, err)
+					assert.Equal(t, len(test.steps)+1, tr.requests())
+				} else {
+					requireFailure(t, output, err)
+					assert.Equal(t, "ExpiredTokenException", cognitosync.InspectError(err).Code)
+					assert.Equal(t, len(test.steps), tr.requests())
+				}
+				assert.EqualValues(t, test.calls, source.calls.Load())
+			})
+		})
+	}
+}
+
+// TestRenewalOfOnePart takes credentials for others if they differ in one part.
+func TestRenewalOfOnePart(t *testing.T) {
+	t.Parallel()
+	used := cognitosynctest.Credentials{AccessKeyID: "AKID", SecretAccessKey: "secret-1", SessionToken: "token-1"}
+	for _, test := range []struct {
+		name  string
+		other cognitosynctest.Credentials
+	}{
+		{"session token", cognitosynctest.Credentials{AccessKeyID: "AKID", SecretAccessKey: "secret-1", SessionToken: "token-2"}},
+		{"secret key", cognitosynctest.Credentials{AccessKeyID: "AKID", SecretAccessKey: "secret-2", SessionToken: "token-1"}},
+		{"access key", cognitosynctest.Credentials{AccessKeyID: "OTHER", SecretAccessKey: "secret-1", SessionToken: "token-1"}},
+	} {
+		for _, cached := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, cached=%v", test.name, cached), func(t *testing.T) {
+				t.Parallel()
+				bothPaths(t, func(t *testing.T, path string) {
+					source := &rotation{sets: []any{used, test.other}}
+					var provider aws.CredentialsProvider = source
+					if cached {
+						provider = aws.NewCredentialsCache(source)
+					}
+					var requests atomic.Int32
+					client := newClient(configOf(clienttest.Doer(func(req *http.Request) (*http.Response, error) {
+						if requests.Add(1) == 1 {
+							return clienttest.Response(req, http.StatusForbidden, http.Header{"X-Amzn-Errortype": {"ExpiredTokenException"}}, ""), nil
+						}
+						return clienttest.Response(req, http.StatusOK, nil, stubBody), nil
+					})), path, func(o *cognitosync.Options) { o.Credentials = provider })
+
+					_, err := describe(t.Context(), t, client, poolID)
+
+					require.NoError(t, err)
+					assert.EqualValues(t, 2, requests.Load())
+					assert.EqualValues(t, 2, source.calls.Load())
+				})
+			})
+		}
+	}
 }
