@@ -3,9 +3,11 @@ package cognitosync_test
 import (
 	"context"
 	"maps"
+	"net"
 	"net/http"
 	"os"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -294,6 +296,74 @@ func TestUnsendableIDs(t *testing.T) {
 					assert.Zero(t, cognitosync.InspectError(err).Attempts)
 				}
 				assert.Zero(t, dials.Load())
+			})
+		})
+	}
+}
+
+// TestResultsOfARetryAtOnce has an attempt that is repeated without a delay counted among
+// those that were retried.
+func TestResultsOfARetryAtOnce(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := newRotationTrial(t, path, &rotation{sets: []any{expiredCredentials, freshCredentials}})
+
+		output, err := tr.call(t.Context())
+
+		require.NoError(t, err)
+		attempts, found := retry.GetAttemptResults(output.ResultMetadata)
+		require.True(t, found)
+		require.Len(t, attempts.Results, 2)
+		assert.Equal(t, "ExpiredTokenException", cognitosync.InspectError(attempts.Results[0].Err).Code)
+		assert.True(t, attempts.Results[0].Retried)
+		assert.True(t, attempts.Results[0].Retryable)
+		require.NoError(t, attempts.Results[1].Err)
+		assert.False(t, attempts.Results[1].Retried)
+		assert.False(t, attempts.Results[1].Retryable)
+	})
+}
+
+// TestCancelAfterANetworkError keeps the network's error, whenever the caller gives up
+// after it.
+func TestCancelAfterANetworkError(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name     string
+		during   int // the request during which the caller gives up; 0: before the second
+		attempts int
+	}{
+		{"before the next attempt", 0, 1},
+		{"during the next attempt", 2, 2},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				ctx, cancel := context.WithCancelCause(t.Context())
+				var requests atomic.Int32
+				client := newClient(configOf(clienttest.Doer(func(req *http.Request) (*http.Response, error) {
+					if requests.Add(1) == 1 {
+						return nil, &net.OpError{Op: "read", Net: "tcp", Err: clienttest.ConnectionReset}
+					}
+					cancel(errOwnCause)
+					<-req.Context().Done()
+					return nil, req.Context().Err()
+				})), path)
+				cognitosync.SetSleep(client, func(ctx context.Context, _ time.Duration) error {
+					if test.during == 0 {
+						cancel(errOwnCause)
+					}
+					return ctx.Err()
+				})
+
+				output, err := describe(ctx, t, client, poolID)
+
+				requireFailure(t, output, err)
+				require.ErrorIs(t, err, context.Canceled)
+				require.ErrorIs(t, err, errOwnCause)
+				require.ErrorIs(t, err, clienttest.ConnectionReset)
+				requireAs[*smithyhttp.RequestSendError](t, err)
+				assert.Equal(t, test.attempts, cognitosync.InspectError(err).Attempts)
+				assert.EqualValues(t, test.attempts, requests.Load())
 			})
 		})
 	}

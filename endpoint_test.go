@@ -779,3 +779,187 @@ func (r writingResolver) ResolveEndpoint(ctx context.Context, params cognitosync
 	defer func() { *params.Endpoint = r.text }()
 	return r.EndpointResolverV2.ResolveEndpoint(ctx, params)
 }
+
+// TestOtherAuthSchemes signs for what the sigv4 scheme of an endpoint says, wherever it
+// stands among others.
+func TestOtherAuthSchemes(t *testing.T) {
+	t.Parallel()
+	scheme := func(id, name, region string) *smithyauth.Option {
+		var signing smithy.Properties
+		smithyhttp.SetSigV4SigningName(&signing, name)
+		smithyhttp.SetSigV4SigningRegion(&signing, region)
+		return &smithyauth.Option{SchemeID: id, SignerProperties: signing}
+	}
+	ours := scheme(smithyauth.SchemeIDSigV4, "local", "local-1")
+	theirs := scheme(smithyauth.SchemeIDSigV4A, "theirs", "theirs-1")
+	for _, test := range []struct {
+		name    string
+		schemes []*smithyauth.Option
+		want    string
+	}{
+		{"none", nil, "cognito-sync us-east-1"},
+		{"another", []*smithyauth.Option{theirs}, "cognito-sync us-east-1"},
+		{"another first", []*smithyauth.Option{theirs, ours}, "local local-1"},
+		{"another last", []*smithyauth.Option{ours, theirs}, "local local-1"},
+		{"anonymous last", []*smithyauth.Option{ours, scheme(smithyauth.SchemeIDAnonymous, "theirs", "theirs-1")}, "local local-1"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				var signed clienttest.Notes
+				client := newClient(configOf(clienttest.Respond(http.StatusOK, nil, stubBody)), path,
+					cognitosync.WithEndpointResolverV2(resolverFunc(func(cognitosync.EndpointParameters) (smithyendpoints.Endpoint, error) {
+						endpoint := smithyendpoints.Endpoint{URI: url.URL{Scheme: "https", Host: "resolved.test"}}
+						smithyauth.SetAuthOptions(&endpoint.Properties, test.schemes)
+						return endpoint, nil
+					})), func(o *cognitosync.Options) { o.HTTPSignerV4 = newNotingSigner(&signed) })
+
+				_, err := describe(t.Context(), t, client, poolID)
+
+				require.NoError(t, err)
+				lines := signed.Take()
+				require.Len(t, lines, 1)
+				assert.True(t, strings.HasSuffix(lines[0], " "+test.want), lines[0])
+			})
+		})
+	}
+}
+
+// TestScopeOfTheSignature refuses names that would break the Authorization header, from
+// wherever they come, before anything is sent.
+func TestScopeOfTheSignature(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		breaks bool
+	}{
+		{"a/b", true},
+		{"/", true},
+		{"a,b", true},
+		{"a b", true},
+		{" a", true},
+		{"a\tb", true},
+		{"a\x1f", true},
+		{"a\r\nX-Evil: 1", true},
+		{"a\x7f", true},
+		{"ä", true},
+		{"a\u2028", true},
+		{"!", false},
+		{"~", false},
+		{"a.b", false}, // next to "/" in ASCII, as the others here
+		{"a0", false},
+		{"a+b", false},
+		{"a-b", false},
+	} {
+		for place, option := range map[string]func(*cognitosync.Options){
+			"WithSigV4SigningName":   cognitosync.WithSigV4SigningName(test.name),
+			"WithSigV4SigningRegion": cognitosync.WithSigV4SigningRegion(test.name),
+			"name of an endpoint": cognitosync.WithEndpointResolver(cognitosync.EndpointResolverFromURL(host,
+				func(e *aws.Endpoint) { e.SigningName = test.name })),
+			"region of an endpoint": cognitosync.WithEndpointResolver(cognitosync.EndpointResolverFromURL(host,
+				func(e *aws.Endpoint) { e.SigningRegion = test.name })),
+		} {
+			t.Run(fmt.Sprintf("%q in %s", test.name, place), func(t *testing.T) {
+				t.Parallel()
+				bothPaths(t, func(t *testing.T, path string) {
+					sent := &clienttest.Tap{Transport: clienttest.Respond(http.StatusOK, nil, stubBody)}
+					client := newClient(configOf(sent), path, option)
+
+					output, err := describe(t.Context(), t, client, poolID)
+
+					requests := sent.Take()
+					if !test.breaks {
+						require.NoError(t, err)
+						require.Len(t, requests, 1)
+						assert.Contains(t, requests[0].Header.Get("Authorization"), "/"+test.name+"/")
+						return
+					}
+					requireFailure(t, output, err)
+					requireAs[*cognitosync.ConfigurationError](t, err)
+					assert.Empty(t, requests)
+				})
+			})
+		}
+	}
+}
+
+// TestPoolRegionWithoutRegion shows that a pool's region takes the place of a missing one
+// only where that is asked for.
+func TestPoolRegionWithoutRegion(t *testing.T) {
+	t.Parallel()
+	resolver := cognitosync.WithEndpointResolverV2(resolveTo("resolved.test"))
+	base := func(o *cognitosync.Options) { o.BaseEndpoint = aws.String("https://base.test") }
+	for _, test := range []struct {
+		name    string
+		options []func(*cognitosync.Options)
+		host    string // "": refused
+	}{
+		{"not asked for", nil, ""},
+		{"asked for", []func(*cognitosync.Options){usePoolRegion}, "cognito-sync.us-east-1.amazonaws.com"},
+		{"custom endpoint", []func(*cognitosync.Options){base}, ""},
+		{"custom endpoint, asked for", []func(*cognitosync.Options){base, usePoolRegion}, "base.test"},
+		{"resolver", []func(*cognitosync.Options){resolver}, ""},
+		{"resolver, asked for", []func(*cognitosync.Options){resolver, usePoolRegion}, "resolved.test"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				sent := &clienttest.Tap{Transport: clienttest.Respond(http.StatusOK, nil, stubBody)}
+				cfg := configOf(sent)
+				cfg.Region = ""
+
+				output, err := describe(t.Context(), t, newClient(cfg, path, test.options...), poolID)
+
+				requests := sent.Take()
+				if test.host == "" {
+					requireFailure(t, output, err)
+					assert.Equal(t, "Region", requireAs[*cognitosync.ConfigurationError](t, err).Setting)
+					assert.False(t, isA[*cognitosync.RegionMismatchError](err), "there is no region that is another")
+					assert.Empty(t, requests)
+					return
+				}
+				require.NoError(t, err)
+				require.Len(t, requests, 1)
+				assert.Equal(t, test.host, requests[0].URL.Host)
+				assert.Equal(t, "us-east-1", submatch(credentialScope, requests[0].Header.Get("Authorization")))
+			})
+		})
+	}
+}
+
+// TestBasePath joins the path of an endpoint, escaped or not, with that of the operation.
+func TestBasePath(t *testing.T) {
+	t.Parallel()
+	for base, want := range map[string]string{
+		"":           "/identitypools/pool-of-no-region",
+		"/":          "/identitypools/pool-of-no-region",
+		"//":         "/identitypools/pool-of-no-region",
+		"/a":         "/a/identitypools/pool-of-no-region",
+		"/a/":        "/a/identitypools/pool-of-no-region",
+		"/a//":       "/a/identitypools/pool-of-no-region",
+		"/a%2Fb":     "/a%2Fb/identitypools/pool-of-no-region",
+		"/a%2Fb/":    "/a%2Fb/identitypools/pool-of-no-region",
+		"/a%2Fb//":   "/a%2Fb/identitypools/pool-of-no-region",
+		"/a%20b/c/":  "/a%20b/c/identitypools/pool-of-no-region",
+		"/%C3%A4!/":  "/%C3%A4!/identitypools/pool-of-no-region",
+		"/a%2Fb!/c/": "/a%2Fb!/c/identitypools/pool-of-no-region",
+	} {
+		t.Run(base, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				sent := &clienttest.Tap{Transport: clienttest.Respond(http.StatusOK, nil, stubBody)}
+				client := newClient(configOf(sent), path, func(o *cognitosync.Options) { o.BaseEndpoint = aws.String("https://base.test" + base) })
+
+				_, err := describe(t.Context(), t, client, anyPool)
+
+				require.NoError(t, err)
+				requests := sent.Take()
+				require.Len(t, requests, 1)
+				assert.Equal(t, want, requests[0].URL.EscapedPath())
+				unescaped, err := url.PathUnescape(want)
+				require.NoError(t, err)
+				assert.Equal(t, unescaped, requests[0].URL.Path)
+			})
+		})
+	}
+}

@@ -1,6 +1,7 @@
 package cognitosync_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -476,6 +477,69 @@ func TestQuotaOfARegion(t *testing.T) {
 
 				_, err = tr.callPool(t.Context(), failing, func(o *cognitosync.Options) { o.Region = "eu-west-1" })
 				requireAs[ratelimit.QuotaExceededError](t, err)
+			})
+		})
+	}
+}
+
+// A releasingRetryer is a retryer whose tokens cannot be returned.
+type releasingRetryer struct {
+	aws.RetryerV2
+	attempt, retry error // of the functions that return the tokens
+	released       []error
+}
+
+func (r *releasingRetryer) GetAttemptToken(context.Context) (func(error) error, error) {
+	return func(err error) error { r.released = append(r.released, err); return r.attempt }, nil
+}
+
+func (r *releasingRetryer) GetRetryToken(context.Context, error) (func(error) error, error) {
+	return func(error) error { return r.retry }, nil
+}
+
+// TestTokenCannotBeReturned adds the reason to a failure, and does not make one of a
+// success.
+func TestTokenCannotBeReturned(t *testing.T) {
+	t.Parallel()
+	errAttempt, errRetry := errors.New("no attempt token returned"), errors.New("no retry token returned")
+	for _, test := range []struct {
+		name           string
+		attempt, retry error
+		steps          []cognitosynctest.Step
+		requests       int
+		fails          bool
+	}{
+		{"attempt token, success", errAttempt, nil, nil, 1, false},
+		{"both tokens, success after a failure", errAttempt, errRetry, []cognitosynctest.Step{cognitosynctest.InternalError()}, 2, false},
+		{"attempt token, failure", errAttempt, nil, []cognitosynctest.Step{cognitosynctest.ResourceNotFound()}, 1, true},
+		{"retry token, failure", nil, errRetry, []cognitosynctest.Step{cognitosynctest.InternalError(), cognitosynctest.ResourceNotFound()}, 2, true},
+		{"both tokens, failure", errAttempt, errRetry, []cognitosynctest.Step{cognitosynctest.InternalError(), cognitosynctest.ResourceNotFound()}, 2, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				retryer := &releasingRetryer{RetryerV2: retry.NewStandard(), attempt: test.attempt, retry: test.retry}
+				tr := setup(t, path, func(o *cognitosync.Options) { o.Retryer = retryer })
+				tr.script(test.steps...)
+
+				output, err := tr.call(t.Context())
+
+				assert.Equal(t, test.requests, tr.requests())
+				assert.Len(t, retryer.released, test.requests)
+				if !test.fails {
+					require.NoError(t, err)
+					assert.NoError(t, retryer.released[test.requests-1])
+					return
+				}
+				requireFailure(t, output, err)
+				requireAs[*cognitosync.ResourceNotFoundException](t, err)
+				assert.True(t, isA[*cognitosync.ResourceNotFoundException](retryer.released[test.requests-1]))
+				for _, reason := range []error{test.attempt, test.retry} {
+					if reason != nil {
+						require.ErrorIs(t, err, reason)
+						assert.Contains(t, err.Error(), reason.Error())
+					}
+				}
 			})
 		})
 	}

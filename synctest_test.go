@@ -1313,3 +1313,40 @@ func TestRateOfARegion(t *testing.T) {
 		})
 	}
 }
+
+// TestThrottledByStatusAlone has a client in adaptive mode slow down for a 429 without a
+// code, and not for another failure.
+func TestThrottledByStatusAlone(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name     string
+		step     cognitosynctest.Step
+		mode     aws.RetryMode
+		requests int
+	}{
+		{"empty 429", cognitosynctest.Reply(http.StatusTooManyRequests, nil, ""), aws.RetryModeAdaptive, 1},
+		{"HTML 429", cognitosynctest.Reply(http.StatusTooManyRequests, nil, "<p>slow down</p>"), aws.RetryModeAdaptive, 1},
+		{"empty 503", cognitosynctest.ServiceUnavailable(), aws.RetryModeAdaptive, 2},
+		{"empty 429 in the standard mode", cognitosynctest.Reply(http.StatusTooManyRequests, nil, ""), aws.RetryModeStandard, 2},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			inFakeTime(t, func(t *testing.T, tr *trial) {
+				cognitosync.SetSleep(tr.client, doNotSleep)
+				tr.script(test.step)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				time.AfterFunc(shortTimeout, cancel)
+
+				_, err := tr.call(ctx)
+
+				assert.Equal(t, test.requests, tr.requests())
+				if test.requests == 1 {
+					require.ErrorIs(t, err, context.Canceled, "held back")
+				} else {
+					require.NoError(t, err)
+				}
+			}, func(o *cognitosync.Options) { o.RetryMode = test.mode })
+		})
+	}
+}
