@@ -310,3 +310,37 @@ func TestNegativeRounding(t *testing.T) {
 		assert.Equal(t, test.want, got, test.text)
 	}
 }
+
+// TestBounds is about numbers next to what fits.
+func TestBounds(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		text string
+		want int64
+		err  string
+	}{
+		{text: "922337203685477580e1", want: 9223372036854775800},
+		{text: "-922337203685477580e1", want: -9223372036854775800},
+		{text: "922337203685477581e1", err: "922337203685477581e1 is " + outOfRange},
+		{text: "1." + strings.Repeat("0", 61) + "1", err: "1." + strings.Repeat("0", 61) + "1 is " + notWhole},
+		{text: "1." + strings.Repeat("0", 62) + "1", err: "1." + strings.Repeat("0", 62) + "... is " + notWhole},
+		{text: "1" + strings.Repeat("0", 63), err: "1" + strings.Repeat("0", 63) + " is " + outOfRange},
+		{text: "1" + strings.Repeat("0", 64), err: "1" + strings.Repeat("0", 63) + "... is " + outOfRange},
+		{text: "7" + strings.Repeat("0", 100) + "e-0000000000000000000000100", want: 7},
+		{text: "7e000000000000000000000000000000000000001", want: 70},
+		{text: "7e999999999999999999", err: outOfRange},
+		{text: "7e-999999999999999999", err: notWhole},
+		{text: "7e-9999999999999999999999", err: notWhole},
+		{text: "0." + strings.Repeat("0", 200) + "7e201", want: 7},
+		{text: "0." + strings.Repeat("0", 200) + "7e200", err: notWhole},
+		{text: "9223372036854775807000000000000000000000e-21", want: math.MaxInt64},
+		{text: "9223372036854775808000000000000000000000e-21", err: outOfRange},
+		{text: "-9223372036854775808000000000000000000000e-21", want: math.MinInt64},
+		{text: "-9223372036854775809000000000000000000000e-21", err: outOfRange},
+		{text: "0.5e1", want: 5},
+	} {
+		got, err := decimal.Int64([]byte(test.text))
+		assert.Equal(t, test.want, got, test.text)
+		requireErrorEnd(t, err, test.err)
+	}
+}
