@@ -963,3 +963,91 @@ func TestBasePath(t *testing.T) {
 		})
 	}
 }
+
+// TestOptionsWithoutSwitches shows that nothing is selected where nothing was set.
+func TestOptionsWithoutSwitches(t *testing.T) {
+	t.Parallel()
+	var options cognitosync.EndpointResolverOptions
+	assert.False(t, options.GetDisableHTTPS())
+	assert.Equal(t, aws.FIPSEndpointStateUnset, options.GetUseFIPSEndpoint())
+	assert.Equal(t, aws.DualStackEndpointStateUnset, options.GetUseDualStackEndpoint())
+	assert.Empty(t, options.GetResolvedRegion())
+}
+
+// TestRegionWithACustomEndpoint refuses a region that is no host label, although it would
+// become part of no host, and signs for that of a pool wherever it is.
+func TestRegionWithACustomEndpoint(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, region, pool string
+		usePoolRegion      bool
+		signedFor          string // "": refused
+	}{
+		{"two labels", "a.b", anyPool, false, ""},
+		{"a space", "a b", anyPool, false, ""},
+		{"two labels, pool with a region", "a.b", poolID, true, ""},
+		{"any label", "atlantis", anyPool, false, "atlantis"},
+		{"pool of another region", "us-east-1", "eu-west-1:1", false, "us-east-1"},
+		{"pool of another partition", "us-east-1", "cn-north-1:1", false, "us-east-1"},
+		{"pool of another region, asked for", "us-east-1", "eu-west-1:1", true, "eu-west-1"},
+		{"pool of another partition, asked for", "us-east-1", "cn-north-1:1", true, "cn-north-1"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				sent := &clienttest.Tap{Transport: clienttest.Respond(http.StatusOK, nil, stubBody)}
+				client := newClient(configOf(sent), path, func(o *cognitosync.Options) {
+					o.Region, o.UseIdentityPoolRegion, o.BaseEndpoint = test.region, test.usePoolRegion, aws.String("https://base.test")
+				})
+
+				output, err := describe(t.Context(), t, client, test.pool)
+
+				requests := sent.Take()
+				if test.signedFor == "" {
+					requireFailure(t, output, err)
+					assert.Equal(t, "Region", requireAs[*cognitosync.ConfigurationError](t, err).Setting)
+					assert.Contains(t, err.Error(), test.region)
+					assert.Empty(t, requests)
+					return
+				}
+				require.NoError(t, err)
+				require.Len(t, requests, 1)
+				assert.Equal(t, test.signedFor, submatch(credentialScope, requests[0].Header.Get("Authorization")))
+			})
+		})
+	}
+}
+
+// TestDisableHTTPSOfOtherSchemes makes plain HTTP of HTTPS, and of nothing else.
+func TestDisableHTTPSOfOtherSchemes(t *testing.T) {
+	t.Parallel()
+	for scheme, sent := range map[string]bool{"https": true, "http": true, "ftp": false} {
+		for name, resolver := range map[string]func(*cognitosync.Options){
+			"EndpointResolverV2": cognitosync.WithEndpointResolverV2(resolverFunc(func(cognitosync.EndpointParameters) (smithyendpoints.Endpoint, error) {
+				return smithyendpoints.Endpoint{URI: url.URL{Scheme: scheme, Host: "resolved.test"}}, nil
+			})),
+			"EndpointResolver": cognitosync.WithEndpointResolver(cognitosync.EndpointResolverFromURL(scheme + "://resolved.test")),
+		} {
+			t.Run(scheme+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				bothPaths(t, func(t *testing.T, path string) {
+					wire := &clienttest.Tap{Transport: clienttest.Respond(http.StatusOK, nil, stubBody)}
+					client := newClient(configOf(wire), path, resolver, func(o *cognitosync.Options) { o.EndpointOptions.DisableHTTPS = true })
+
+					output, err := describe(t.Context(), t, client, anyPool)
+
+					requests := wire.Take()
+					if !sent {
+						requireFailure(t, output, err)
+						assert.Equal(t, name, requireAs[*cognitosync.ConfigurationError](t, err).Setting)
+						assert.Empty(t, requests)
+						return
+					}
+					require.NoError(t, err)
+					require.Len(t, requests, 1)
+					assert.Equal(t, "http://resolved.test", requests[0].URL.Scheme+"://"+requests[0].URL.Host)
+				})
+			})
+		}
+	}
+}

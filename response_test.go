@@ -714,3 +714,86 @@ func TestLocationOfNoRedirect(t *testing.T) {
 		})
 	}
 }
+
+// TestLengthsOfTexts keeps each text whole that is not longer than allowed, and cuts those
+// that are one byte longer.
+func TestLengthsOfTexts(t *testing.T) {
+	t.Parallel()
+	text := func(n int) string { return strings.Repeat("m", n) }
+	for _, test := range []struct {
+		name  string
+		limit int
+		reply func(text string) (http.Header, string)
+		found func(cognitosync.ErrorDetails) string
+	}{
+		{"code", 256, func(text string) (http.Header, string) { return http.Header{"X-Amzn-Errortype": {text}}, "" },
+			func(d cognitosync.ErrorDetails) string { return d.Code }},
+		{"request ID", 256, func(text string) (http.Header, string) { return http.Header{"X-Amzn-Requestid": {text}}, "" },
+			func(d cognitosync.ErrorDetails) string { return d.RequestID }},
+		{"message", 2048, func(text string) (http.Header, string) {
+			return http.Header{"X-Amzn-Errortype": {"OddException"}}, `{"message":"` + text + `"}`
+		}, func(d cognitosync.ErrorDetails) string { return d.Message }},
+		{"page", 512, func(text string) (http.Header, string) { return nil, text }, func(d cognitosync.ErrorDetails) string { return d.Message }},
+	} {
+		for _, n := range []int{test.limit - 1, test.limit, test.limit + 1} {
+			t.Run(fmt.Sprint(test.name, n), func(t *testing.T) {
+				t.Parallel()
+				bothPaths(t, func(t *testing.T, path string) {
+					header, body := test.reply(text(n))
+					client := newClient(configOf(clienttest.Respond(http.StatusBadRequest, header, body)), path)
+
+					output, err := describe(t.Context(), t, client, poolID)
+
+					requireFailure(t, output, err)
+					want := text(n)
+					if n > test.limit {
+						want = text(test.limit-3) + "..."
+					}
+					assert.Equal(t, want, test.found(cognitosync.InspectError(err)))
+				})
+			})
+		}
+	}
+}
+
+// TestUnreadableLocation names no host where it cannot tell one.
+func TestUnreadableLocation(t *testing.T) {
+	t.Parallel()
+	for location, want := range map[string]string{
+		"http://[unreadable": "redirect to an unreadable location not followed",
+		"/elsewhere":         "redirect to another path of the same host not followed",
+		"//elsewhere.test/x": "redirect to host elsewhere.test not followed",
+	} {
+		t.Run(location, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				client := newClient(configOf(clienttest.Respond(http.StatusFound, http.Header{"Location": {location}}, "")), path)
+				output, err := describe(t.Context(), t, client, poolID)
+				requireFailure(t, output, err)
+				assert.Equal(t, want, cognitosync.InspectError(err).Message)
+			})
+		})
+	}
+}
+
+// TestSuccessAtTheLimit reads a response of 1 MiB, and no longer one.
+func TestSuccessAtTheLimit(t *testing.T) {
+	t.Parallel()
+	for length, fits := range map[int]bool{mib: true, mib + 1: false} {
+		t.Run(fmt.Sprint(length), func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				body := stubBody + strings.Repeat(" ", length-len(stubBody))
+				client := newClient(configOf(clienttest.Respond(http.StatusOK, nil, body)), path)
+				output, err := describe(t.Context(), t, client, poolID)
+				if fits {
+					require.NoError(t, err)
+					return
+				}
+				requireFailure(t, output, err)
+				assert.EqualValues(t, mib, requireAs[*cognitosync.ResponseTooLargeError](t, err).Limit)
+				requireAs[*smithy.DeserializationError](t, err)
+			})
+		})
+	}
+}

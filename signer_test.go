@@ -936,3 +936,58 @@ func TestRenewalOfOnePart(t *testing.T) {
 		}
 	}
 }
+
+// TestUnsendableRenewal says of credentials that cannot be sent also what they were
+// to replace.
+func TestUnsendableRenewal(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		source := &rotation{sets: []any{freshCredentials, cognitosynctest.Credentials{AccessKeyID: "AKID\n", SecretAccessKey: "secret-1"}}}
+		tr := newRotationTrial(t, path, source)
+		tr.script(cognitosynctest.ExpiredToken())
+
+		err := tr.fails(t, t.Context())
+
+		unsendable := requireAs[*cognitosync.ConfigurationError](t, err)
+		require.Error(t, unsendable.Err)
+		assert.Equal(t, unsendable.Err, errors.Unwrap(unsendable))
+		details := cognitosync.InspectError(err)
+		assert.Equal(t, "ExpiredTokenException", details.Code)
+		assert.Equal(t, http.StatusForbidden, details.StatusCode)
+		assert.Equal(t, 1, details.Attempts)
+	})
+}
+
+// TestNilProvider takes a nil of any type for none.
+func TestNilProvider(t *testing.T) {
+	t.Parallel()
+	for name, provider := range map[string]aws.CredentialsProvider{
+		"nil":     nil,
+		"pointer": (*aws.CredentialsCache)(nil),
+		"func":    aws.CredentialsProviderFunc(nil),
+		"map":     mapProvider(nil),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				set := func(o *cognitosync.Options) { o.Credentials = provider }
+				ofClient := setup(t, path, set)
+				ofCall := setup(t, path)
+				for _, err := range []error{ofClient.fails(t, t.Context()), ofCall.fails(t, t.Context(), set)} {
+					assert.Equal(t, "Credentials", requireAs[*cognitosync.ConfigurationError](t, err).Setting)
+				}
+				assert.Nil(t, ofClient.client.Options().Credentials)
+			})
+		})
+	}
+}
+
+// A mapProvider is a provider of a kind that can be nil without being a pointer.
+type mapProvider map[string]aws.Credentials
+
+func (p mapProvider) Retrieve(context.Context) (aws.Credentials, error) {
+	if credentials, ok := p["default"]; ok {
+		return credentials, nil
+	}
+	return aws.Credentials{}, errBroken
+}
