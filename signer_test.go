@@ -991,3 +991,58 @@ func (p mapProvider) Retrieve(context.Context) (aws.Credentials, error) {
 	}
 	return aws.Credentials{}, errBroken
 }
+
+// TestRenewedCredentialsServeOthers gives credentials that were renewed a moment ago to a
+// call that still has the old ones, unless they are of no use.
+func TestRenewedCredentialsServeOthers(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name  string
+		sets  []any
+		fails []bool // of each call
+		calls int    // of the provider
+	}{
+		{"old ones again", []any{expiredCredentials, freshCredentials, expiredCredentials, errBroken}, []bool{false, false}, 3},
+		{"no keys", []any{expiredCredentials, cognitosynctest.Credentials{}, expiredCredentials, freshCredentials}, []bool{true, false}, 4},
+		{"failure", []any{expiredCredentials, errBroken, expiredCredentials, freshCredentials}, []bool{true, false}, 4},
+		{"the same each time, uncached", []any{expiredCredentials}, []bool{true}, 2},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				source := &rotation{sets: test.sets}
+				tr := newRotationTrial(t, path, source)
+				for i, fails := range test.fails {
+					output, err := tr.call(t.Context())
+					if !fails {
+						require.NoError(t, err, i)
+						continue
+					}
+					requireFailure(t, output, err)
+					assert.Equal(t, "ExpiredTokenException", cognitosync.InspectError(err).Code)
+				}
+				assert.EqualValues(t, test.calls, source.calls.Load())
+			})
+		})
+	}
+}
+
+// changingCache is a cache whose credentials change by themselves.
+type changingCache struct {
+	rotation
+	invalidated atomic.Int32
+}
+
+func (c *changingCache) Invalidate() { c.invalidated.Add(1) }
+
+// TestCacheWithOthers does not empty a cache that has other credentials by then.
+func TestCacheWithOthers(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		cache := &changingCache{rotation: rotation{sets: []any{expiredCredentials, freshCredentials}}}
+		tr := newRotationTrial(t, path, cache)
+		tr.succeeds(t)
+		assert.Zero(t, cache.invalidated.Load())
+		assert.EqualValues(t, 2, cache.calls.Load())
+	})
+}
