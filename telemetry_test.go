@@ -1300,3 +1300,211 @@ func TestCookiesAreNotLogged(t *testing.T) {
 		assert.Contains(t, told["log"], "\nCookie2: visible")
 	})
 }
+
+// TestLengthsOfTelemetry cuts what middleware makes of an error, and what a caller of a
+// pool's ID, to lengths that logs and spans can take.
+func TestLengthsOfTelemetry(t *testing.T) {
+	t.Parallel()
+	const maxCode, maxMessage, maxText = 256, 2 << 10, 3 << 10
+	text := func(n int) string { return strings.Repeat("m", n) }
+	cut := func(n, limit int) string {
+		if n > limit {
+			return text(limit-3) + "..."
+		}
+		return text(n)
+	}
+	for _, more := range []int{-1, 0, 1} {
+		t.Run(fmt.Sprint(more), func(t *testing.T) {
+			t.Parallel()
+			records, spans, meters := &clienttest.Records{}, &clienttest.Spans{}, &clienttest.Meters{}
+			fails := &probe{id: "fail", after: func(middleware.Metadata, any, error) (any, error) {
+				return nil, &smithy.GenericAPIError{Code: text(maxCode + more), Message: text(maxMessage + more)}
+			}}
+			client := newClient(configOf(clienttest.Respond(http.StatusOK, http.Header{"X-Amzn-Requestid": {text(maxCode + more)}}, stubBody)), direct,
+				atEnd("finalize", fails, middleware.After),
+				func(o *cognitosync.Options) {
+					o.StructuredLogger, o.TracerProvider, o.MeterProvider = slog.New(records), spans, meters
+				})
+
+			output, err := describe(t.Context(), t, client, text(maxCode+more))
+
+			requireFailure(t, output, err)
+			assert.Contains(t, err.Error(), "(pool "+cut(maxCode+more, maxCode)+",")
+			logged := records.Take()
+			require.Len(t, logged, 1)
+			assert.Equal(t, cut(maxCode+more, maxCode), logged[0]["identity_pool_id"])
+			assert.Equal(t, cut(maxCode+more, maxCode), logged[0]["request_id"])
+			assert.Equal(t, cut(maxCode+more, maxCode), logged[0]["code"])
+			traced := spans.All()
+			require.Len(t, traced, 2)
+			assert.Equal(t, cut(maxCode+more, maxCode), traced[0].Properties["aws.cognito_sync.identity_pool_id"])
+			for _, span := range traced {
+				assert.Equal(t, cut(maxCode+more, maxCode), span.Properties["aws.request_id"])
+				assert.Equal(t, cut(maxCode+more, maxCode), span.Properties["exception.type"])
+				assert.Equal(t, cut(maxCode+more, maxCode), span.Properties["api.error_code"])
+				assert.Equal(t, cut(maxMessage+more, maxMessage), span.Properties["api.error_message"])
+			}
+			points := meters.Take()["client.call.errors"]
+			require.Len(t, points, 1)
+			assert.Equal(t, cut(maxCode+more, maxCode), points[0].Attributes["exception.type"])
+		})
+	}
+	for _, n := range []int{maxText - 100, maxText, maxText + 1} {
+		t.Run(fmt.Sprint("error of ", n), func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				records := &clienttest.Records{}
+				client := newClient(configOf(clienttest.Respond(http.StatusOK, nil, stubBody)), path, func(o *cognitosync.Options) {
+					o.StructuredLogger = slog.New(records)
+					o.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return aws.Credentials{}, errors.New(text(n)) })
+				})
+				output, err := describe(t.Context(), t, client, poolID)
+				requireFailure(t, output, err)
+				logged := records.Take()
+				require.Len(t, logged, 1)
+				assert.LessOrEqual(t, len(logged[0]["error"].(string)), maxText)
+				if n >= maxText {
+					assert.Len(t, logged[0]["error"], maxText)
+				}
+			})
+		})
+	}
+}
+
+// oddMeters make all instruments but one.
+type oddMeters struct {
+	*clienttest.Meters
+	broken string
+}
+
+func (m oddMeters) Meter(scope string, opts ...metrics.MeterOption) metrics.Meter {
+	return oddMeter{m.Meters.Meter(scope, opts...), m.broken}
+}
+
+type oddMeter struct {
+	metrics.Meter
+	broken string
+}
+
+func (m oddMeter) Int64Counter(name string, opts ...metrics.InstrumentOption) (metrics.Int64Counter, error) {
+	if name == m.broken {
+		return nil, errBroken
+	}
+	return m.Meter.Int64Counter(name, opts...)
+}
+
+func (m oddMeter) Int64UpDownCounter(name string, opts ...metrics.InstrumentOption) (metrics.Int64UpDownCounter, error) {
+	if name == m.broken {
+		return nil, errBroken
+	}
+	return m.Meter.Int64UpDownCounter(name, opts...)
+}
+
+func (m oddMeter) Float64Histogram(name string, opts ...metrics.InstrumentOption) (metrics.Float64Histogram, error) {
+	if name == m.broken {
+		return nil, errBroken
+	}
+	return m.Meter.Float64Histogram(name, opts...)
+}
+
+// TestInstrumentCannotBeMade refuses calls that could not be measured as asked for. What
+// else is wrong with the settings comes first.
+func TestInstrumentCannotBeMade(t *testing.T) {
+	t.Parallel()
+	for _, instrument := range clientInstruments {
+		t.Run(instrument[0], func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				set := func(o *cognitosync.Options) { o.MeterProvider = oddMeters{&clienttest.Meters{}, instrument[0]} }
+				noCredentials := func(o *cognitosync.Options) { o.Credentials = nil }
+				ofClient, ofCall := setup(t, path, set), setup(t, path)
+				for _, err := range []error{ofClient.fails(t, t.Context()), ofCall.fails(t, t.Context(), set)} {
+					require.ErrorIs(t, err, errBroken)
+					assert.Equal(t, "MeterProvider", requireAs[*cognitosync.ConfigurationError](t, err).Setting)
+				}
+				assert.Equal(t, "Credentials", requireAs[*cognitosync.ConfigurationError](t, ofCall.fails(t, t.Context(), set, noCredentials)).Setting)
+				assert.Zero(t, ofClient.requests()+ofCall.requests())
+			})
+		})
+	}
+}
+
+// TestHostOfMiddleware sends the host that middleware has set, and measures no less for it.
+func TestHostOfMiddleware(t *testing.T) {
+	t.Parallel()
+	for _, host := range []string{"virtual.test", "under_score.test", "virtual.test:8080"} {
+		for _, measured := range []bool{false, true} {
+			t.Run(fmt.Sprint(host, measured), func(t *testing.T) {
+				t.Parallel()
+				sent := &clienttest.Tap{Transport: clienttest.Respond(http.StatusOK, nil, stubBody)}
+				meters := &clienttest.Meters{}
+				client := newClient(configOf(sent), direct, with("finalize", &probe{id: "host", before: func(ctx context.Context, in any) context.Context {
+					in.(*smithyhttp.Request).Host = host
+					return ctx
+				}}, middleware.Before, "Signing"), func(o *cognitosync.Options) {
+					if measured {
+						o.MeterProvider = meters
+					}
+				})
+
+				_, err := describe(t.Context(), t, client, poolID)
+
+				require.NoError(t, err)
+				requests := sent.Take()
+				require.Len(t, requests, 1)
+				assert.Equal(t, host, requests[0].Host)
+				assert.Len(t, meters.Take()["client.http.do_request_duration"], map[bool]int{false: 0, true: 1}[measured])
+			})
+		}
+	}
+}
+
+// TestNothingIsToldOfNothing has no record of a call that middleware answered without an
+// attempt, and no region of one that has none.
+func TestNothingIsToldOfNothing(t *testing.T) {
+	t.Parallel()
+	records, spans := &clienttest.Records{Level: slog.LevelDebug}, &clienttest.Spans{}
+	watch := func(o *cognitosync.Options) { o.StructuredLogger, o.TracerProvider = slog.New(records), spans }
+	answers := middleware.InitializeMiddlewareFunc("answer", func(context.Context, middleware.InitializeInput, middleware.InitializeHandler) (
+		out middleware.InitializeOutput, metadata middleware.Metadata, err error,
+	) {
+		out.Result = &cognitosync.DescribeIdentityPoolUsageOutput{}
+		return out, metadata, nil
+	})
+	cfg := configOf(clienttest.Respond(http.StatusOK, nil, stubBody))
+	_, err := describe(t.Context(), t, newClient(cfg, direct, watch, atEnd("initialize", &probe{id: "answer", instead: answers}, middleware.Before)), poolID)
+	require.NoError(t, err)
+	assert.Empty(t, records.Take())
+	require.Len(t, spans.Take(), 1)
+
+	bothPaths(t, func(t *testing.T, path string) {
+		spans := &clienttest.Spans{}
+		cfg := cfg
+		cfg.Region = ""
+		output, err := describe(t.Context(), t, newClient(cfg, path, func(o *cognitosync.Options) { o.TracerProvider = spans }), anyPool)
+		requireFailure(t, output, err)
+		traced := spans.Take()
+		require.Len(t, traced, 1)
+		assert.NotContains(t, traced[0].Properties, "cloud.region")
+		assert.NotContains(t, traced[0].Properties, "server.address")
+		assert.NotContains(t, traced[0].Properties, "http.status_code")
+		assert.NotContains(t, traced[0].Properties, "aws.request_id")
+	})
+}
+
+// TestRequestThatCannotBeLogged says so in its place.
+func TestRequestThatCannotBeLogged(t *testing.T) {
+	t.Parallel()
+	var log clienttest.Notes
+	client := newClient(configOf(clienttest.Respond(http.StatusOK, nil, stubBody)), direct, func(o *cognitosync.Options) {
+		o.Logger, o.ClientLogMode = &log, aws.LogRequest
+	}, with("finalize", &probe{id: "header", before: func(ctx context.Context, in any) context.Context {
+		in.(*smithyhttp.Request).Header["Bad Name"] = []string{"x"}
+		return ctx
+	}}, middleware.After, "Signing"))
+	_, err := describe(t.Context(), t, client, poolID)
+	require.NoError(t, err)
+	lines := log.Take()
+	require.Len(t, lines, 1)
+	assert.Regexp(t, "^WARN ", lines[0])
+}
