@@ -2,11 +2,17 @@ package cognitosync_test
 
 import (
 	"context"
+	"crypto/rand"
+	"fmt"
 	"maps"
+	"net"
 	"net/http"
 	"os"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -298,4 +304,141 @@ func TestUnsendableIDs(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestResultsOfARetryAtOnce has an attempt that is repeated without a delay counted among
+// those that were retried.
+func TestResultsOfARetryAtOnce(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := newRotationTrial(t, path, &rotation{sets: []any{expiredCredentials, freshCredentials}})
+
+		output, err := tr.call(t.Context())
+
+		require.NoError(t, err)
+		attempts, found := retry.GetAttemptResults(output.ResultMetadata)
+		require.True(t, found)
+		require.Len(t, attempts.Results, 2)
+		assert.Equal(t, "ExpiredTokenException", cognitosync.InspectError(attempts.Results[0].Err).Code)
+		assert.True(t, attempts.Results[0].Retried)
+		assert.True(t, attempts.Results[0].Retryable)
+		require.NoError(t, attempts.Results[1].Err)
+		assert.False(t, attempts.Results[1].Retried)
+		assert.False(t, attempts.Results[1].Retryable)
+	})
+}
+
+// TestCancelAfterANetworkError keeps the network's error, whenever the caller gives up
+// after it.
+func TestCancelAfterANetworkError(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name     string
+		during   int // the request during which the caller gives up; 0: before the second
+		attempts int
+	}{
+		{"before the next attempt", 0, 1},
+		{"during the next attempt", 2, 2},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				ctx, cancel := context.WithCancelCause(t.Context())
+				var requests atomic.Int32
+				client := newClient(configOf(clienttest.Doer(func(req *http.Request) (*http.Response, error) {
+					if requests.Add(1) == 1 {
+						return nil, &net.OpError{Op: "read", Net: "tcp", Err: clienttest.ConnectionReset}
+					}
+					cancel(errOwnCause)
+					<-req.Context().Done()
+					return nil, req.Context().Err()
+				})), path)
+				cognitosync.SetSleep(client, func(ctx context.Context, _ time.Duration) error {
+					if test.during == 0 {
+						cancel(errOwnCause)
+					}
+					return ctx.Err()
+				})
+
+				output, err := describe(ctx, t, client, poolID)
+
+				requireFailure(t, output, err)
+				require.ErrorIs(t, err, context.Canceled)
+				require.ErrorIs(t, err, errOwnCause)
+				require.ErrorIs(t, err, clienttest.ConnectionReset)
+				requireAs[*smithyhttp.RequestSendError](t, err)
+				assert.Equal(t, test.attempts, cognitosync.InspectError(err).Attempts)
+				assert.EqualValues(t, test.attempts, requests.Load())
+			})
+		})
+	}
+}
+
+// TestInvalidIDInsideOthers has the error of an ID nested in that of another operation, as
+// smithy's own are.
+func TestInvalidIDInsideOthers(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path)
+		_, err := tr.callPool(t.Context(), "a/b")
+		invalid := requireAs[smithy.InvalidParamsError](t, err)
+		assert.Contains(t, err.Error(), "DescribeIdentityPoolUsageInput.IdentityPoolId")
+
+		outer := smithy.InvalidParamsError{Context: "InventoryInput"}
+		outer.AddNested("Pools[0]", invalid)
+
+		assert.Contains(t, outer.Error(), "InventoryInput.Pools[0].IdentityPoolId")
+		assert.NotContains(t, outer.Error(), "DescribeIdentityPoolUsageInput")
+	})
+}
+
+// TestUnlimitedAttempts does not name a limit that there is not.
+func TestUnlimitedAttempts(t *testing.T) {
+	t.Parallel()
+	for limit, want := range map[int][]string{
+		0: {"attempt=1", "attempt=2"},
+		2: {"attempt=1; max=2", "attempt=2; max=2"},
+		3: {"attempt=1; max=3", "attempt=2; max=3"},
+	} {
+		t.Run(fmt.Sprint(limit), func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				tr := setup(t, path, func(o *cognitosync.Options) { o.Retryer = retry.AddWithMaxAttempts(retry.NewStandard(), limit) })
+				tr.script(cognitosynctest.InternalError())
+				tr.succeeds(t)
+				var got []string
+				for _, request := range tr.server.Requests() {
+					got = append(got, request.Header.Get("Amz-Sdk-Request"))
+				}
+				assert.Equal(t, want, got)
+			})
+		})
+	}
+}
+
+// TestNoRandomness fails a call whose attempts could not share an ID. A stack has a step of
+// the SDK's for it. It is not parallel: it replaces the randomness of the whole process.
+func TestNoRandomness(t *testing.T) {
+	tr := setup(t, direct)
+	before := rand.Reader
+	defer func() { rand.Reader = before }()   //nolint:reassign // as it was
+	rand.Reader = iotest.ErrReader(errBroken) //nolint:reassign // there is no other way to have none
+	err := tr.fails(t, t.Context())
+	require.ErrorIs(t, err, errBroken)
+	assert.Zero(t, tr.requests())
+	assert.Zero(t, cognitosync.InspectError(err).Attempts)
+}
+
+// TestCanceledOnce does not say twice that a call was canceled where the caller gave no
+// reason.
+func TestCanceledOnce(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		err := tr.fails(t, ctx)
+		require.ErrorIs(t, err, context.Canceled)
+		assert.Equal(t, 1, strings.Count(err.Error(), context.Canceled.Error()), err)
+	})
 }

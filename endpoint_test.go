@@ -834,3 +834,275 @@ func TestPathOfAnEndpoint(t *testing.T) {
 		})
 	}
 }
+
+// TestOtherAuthSchemes signs for what the sigv4 scheme of an endpoint says, wherever it
+// stands among others.
+func TestOtherAuthSchemes(t *testing.T) {
+	t.Parallel()
+	scheme := func(id, name, region string) *smithyauth.Option {
+		var signing smithy.Properties
+		smithyhttp.SetSigV4SigningName(&signing, name)
+		smithyhttp.SetSigV4SigningRegion(&signing, region)
+		return &smithyauth.Option{SchemeID: id, SignerProperties: signing}
+	}
+	ours := scheme(smithyauth.SchemeIDSigV4, "local", "local-1")
+	theirs := scheme(smithyauth.SchemeIDSigV4A, "theirs", "theirs-1")
+	for _, test := range []struct {
+		name    string
+		schemes []*smithyauth.Option
+		want    string
+	}{
+		{"none", nil, "cognito-sync us-east-1"},
+		{"another", []*smithyauth.Option{theirs}, "cognito-sync us-east-1"},
+		{"another first", []*smithyauth.Option{theirs, ours}, "local local-1"},
+		{"another last", []*smithyauth.Option{ours, theirs}, "local local-1"},
+		{"anonymous last", []*smithyauth.Option{ours, scheme(smithyauth.SchemeIDAnonymous, "theirs", "theirs-1")}, "local local-1"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				var signed clienttest.Notes
+				client := newClient(configOf(clienttest.Respond(http.StatusOK, nil, stubBody)), path,
+					cognitosync.WithEndpointResolverV2(resolverFunc(func(cognitosync.EndpointParameters) (smithyendpoints.Endpoint, error) {
+						endpoint := smithyendpoints.Endpoint{URI: url.URL{Scheme: "https", Host: "resolved.test"}}
+						smithyauth.SetAuthOptions(&endpoint.Properties, test.schemes)
+						return endpoint, nil
+					})), func(o *cognitosync.Options) { o.HTTPSignerV4 = newNotingSigner(&signed) })
+
+				_, err := describe(t.Context(), t, client, poolID)
+
+				require.NoError(t, err)
+				lines := signed.Take()
+				require.Len(t, lines, 1)
+				assert.True(t, strings.HasSuffix(lines[0], " "+test.want), lines[0])
+			})
+		})
+	}
+}
+
+// TestScopeOfTheSignature refuses names that would break the Authorization header, from
+// wherever they come, before anything is sent.
+func TestScopeOfTheSignature(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		breaks bool
+	}{
+		{"a/b", true},
+		{"/", true},
+		{"a,b", true},
+		{"a b", true},
+		{" a", true},
+		{"a\tb", true},
+		{"a\x1f", true},
+		{"a\r\nX-Evil: 1", true},
+		{"a\x7f", true},
+		{"ä", true},
+		{"a\u2028", true},
+		{"!", false},
+		{"~", false},
+		{"a.b", false}, // next to "/" in ASCII, as the others here
+		{"a0", false},
+		{"a+b", false},
+		{"a-b", false},
+	} {
+		for place, option := range map[string]func(*cognitosync.Options){
+			"WithSigV4SigningName":   cognitosync.WithSigV4SigningName(test.name),
+			"WithSigV4SigningRegion": cognitosync.WithSigV4SigningRegion(test.name),
+			"name of an endpoint": cognitosync.WithEndpointResolver(cognitosync.EndpointResolverFromURL(host,
+				func(e *aws.Endpoint) { e.SigningName = test.name })),
+			"region of an endpoint": cognitosync.WithEndpointResolver(cognitosync.EndpointResolverFromURL(host,
+				func(e *aws.Endpoint) { e.SigningRegion = test.name })),
+		} {
+			t.Run(fmt.Sprintf("%q in %s", test.name, place), func(t *testing.T) {
+				t.Parallel()
+				bothPaths(t, func(t *testing.T, path string) {
+					sent := &clienttest.Tap{Transport: clienttest.Respond(http.StatusOK, nil, stubBody)}
+					client := newClient(configOf(sent), path, option)
+
+					output, err := describe(t.Context(), t, client, poolID)
+
+					requests := sent.Take()
+					if !test.breaks {
+						require.NoError(t, err)
+						require.Len(t, requests, 1)
+						assert.Contains(t, requests[0].Header.Get("Authorization"), "/"+test.name+"/")
+						return
+					}
+					requireFailure(t, output, err)
+					requireAs[*cognitosync.ConfigurationError](t, err)
+					assert.Empty(t, requests)
+				})
+			})
+		}
+	}
+}
+
+// TestPoolRegionWithoutRegion shows that a pool's region takes the place of a missing one
+// only where that is asked for.
+func TestPoolRegionWithoutRegion(t *testing.T) {
+	t.Parallel()
+	resolver := cognitosync.WithEndpointResolverV2(resolveTo("resolved.test"))
+	base := func(o *cognitosync.Options) { o.BaseEndpoint = aws.String("https://base.test") }
+	for _, test := range []struct {
+		name    string
+		options []func(*cognitosync.Options)
+		host    string // "": refused
+	}{
+		{"not asked for", nil, ""},
+		{"asked for", []func(*cognitosync.Options){usePoolRegion}, "cognito-sync.us-east-1.amazonaws.com"},
+		{"custom endpoint", []func(*cognitosync.Options){base}, ""},
+		{"custom endpoint, asked for", []func(*cognitosync.Options){base, usePoolRegion}, "base.test"},
+		{"resolver", []func(*cognitosync.Options){resolver}, ""},
+		{"resolver, asked for", []func(*cognitosync.Options){resolver, usePoolRegion}, "resolved.test"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				sent := &clienttest.Tap{Transport: clienttest.Respond(http.StatusOK, nil, stubBody)}
+				cfg := configOf(sent)
+				cfg.Region = ""
+
+				output, err := describe(t.Context(), t, newClient(cfg, path, test.options...), poolID)
+
+				requests := sent.Take()
+				if test.host == "" {
+					requireFailure(t, output, err)
+					assert.Equal(t, "Region", requireAs[*cognitosync.ConfigurationError](t, err).Setting)
+					assert.False(t, isA[*cognitosync.RegionMismatchError](err), "there is no region that is another")
+					assert.Empty(t, requests)
+					return
+				}
+				require.NoError(t, err)
+				require.Len(t, requests, 1)
+				assert.Equal(t, test.host, requests[0].URL.Host)
+				assert.Equal(t, "us-east-1", submatch(credentialScope, requests[0].Header.Get("Authorization")))
+			})
+		})
+	}
+}
+
+// TestBasePath joins the path of an endpoint, escaped or not, with that of the operation.
+func TestBasePath(t *testing.T) {
+	t.Parallel()
+	for base, want := range map[string]string{
+		"":           "/identitypools/pool-of-no-region",
+		"/":          "/identitypools/pool-of-no-region",
+		"//":         "/identitypools/pool-of-no-region",
+		"/a":         "/a/identitypools/pool-of-no-region",
+		"/a/":        "/a/identitypools/pool-of-no-region",
+		"/a//":       "/a/identitypools/pool-of-no-region",
+		"/a%2Fb":     "/a%2Fb/identitypools/pool-of-no-region",
+		"/a%2Fb/":    "/a%2Fb/identitypools/pool-of-no-region",
+		"/a%2Fb//":   "/a%2Fb/identitypools/pool-of-no-region",
+		"/a%20b/c/":  "/a%20b/c/identitypools/pool-of-no-region",
+		"/%C3%A4!/":  "/%C3%A4!/identitypools/pool-of-no-region",
+		"/a%2Fb!/c/": "/a%2Fb!/c/identitypools/pool-of-no-region",
+	} {
+		t.Run(base, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				sent := &clienttest.Tap{Transport: clienttest.Respond(http.StatusOK, nil, stubBody)}
+				client := newClient(configOf(sent), path, func(o *cognitosync.Options) { o.BaseEndpoint = aws.String("https://base.test" + base) })
+
+				_, err := describe(t.Context(), t, client, anyPool)
+
+				require.NoError(t, err)
+				requests := sent.Take()
+				require.Len(t, requests, 1)
+				assert.Equal(t, want, requests[0].URL.EscapedPath())
+				unescaped, err := url.PathUnescape(want)
+				require.NoError(t, err)
+				assert.Equal(t, unescaped, requests[0].URL.Path)
+			})
+		})
+	}
+}
+
+// TestOptionsWithoutSwitches shows that nothing is selected where nothing was set.
+func TestOptionsWithoutSwitches(t *testing.T) {
+	t.Parallel()
+	var options cognitosync.EndpointResolverOptions
+	assert.False(t, options.GetDisableHTTPS())
+	assert.Equal(t, aws.FIPSEndpointStateUnset, options.GetUseFIPSEndpoint())
+	assert.Equal(t, aws.DualStackEndpointStateUnset, options.GetUseDualStackEndpoint())
+	assert.Empty(t, options.GetResolvedRegion())
+}
+
+// TestRegionWithACustomEndpoint refuses a region that is no host label, although it would
+// become part of no host, and signs for that of a pool wherever it is.
+func TestRegionWithACustomEndpoint(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, region, pool string
+		usePoolRegion      bool
+		signedFor          string // "": refused
+	}{
+		{"two labels", "a.b", anyPool, false, ""},
+		{"a space", "a b", anyPool, false, ""},
+		{"two labels, pool with a region", "a.b", poolID, true, ""},
+		{"any label", "atlantis", anyPool, false, "atlantis"},
+		{"pool of another region", "us-east-1", "eu-west-1:1", false, "us-east-1"},
+		{"pool of another partition", "us-east-1", "cn-north-1:1", false, "us-east-1"},
+		{"pool of another region, asked for", "us-east-1", "eu-west-1:1", true, "eu-west-1"},
+		{"pool of another partition, asked for", "us-east-1", "cn-north-1:1", true, "cn-north-1"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				sent := &clienttest.Tap{Transport: clienttest.Respond(http.StatusOK, nil, stubBody)}
+				client := newClient(configOf(sent), path, func(o *cognitosync.Options) {
+					o.Region, o.UseIdentityPoolRegion, o.BaseEndpoint = test.region, test.usePoolRegion, aws.String("https://base.test")
+				})
+
+				output, err := describe(t.Context(), t, client, test.pool)
+
+				requests := sent.Take()
+				if test.signedFor == "" {
+					requireFailure(t, output, err)
+					assert.Equal(t, "Region", requireAs[*cognitosync.ConfigurationError](t, err).Setting)
+					assert.Contains(t, err.Error(), test.region)
+					assert.Empty(t, requests)
+					return
+				}
+				require.NoError(t, err)
+				require.Len(t, requests, 1)
+				assert.Equal(t, test.signedFor, submatch(credentialScope, requests[0].Header.Get("Authorization")))
+			})
+		})
+	}
+}
+
+// TestDisableHTTPSOfOtherSchemes makes plain HTTP of HTTPS, and of nothing else.
+func TestDisableHTTPSOfOtherSchemes(t *testing.T) {
+	t.Parallel()
+	for scheme, sent := range map[string]bool{"https": true, "http": true, "ftp": false} {
+		for name, resolver := range map[string]func(*cognitosync.Options){
+			"EndpointResolverV2": cognitosync.WithEndpointResolverV2(resolverFunc(func(cognitosync.EndpointParameters) (smithyendpoints.Endpoint, error) {
+				return smithyendpoints.Endpoint{URI: url.URL{Scheme: scheme, Host: "resolved.test"}}, nil
+			})),
+			"EndpointResolver": cognitosync.WithEndpointResolver(cognitosync.EndpointResolverFromURL(scheme + "://resolved.test")),
+		} {
+			t.Run(scheme+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				bothPaths(t, func(t *testing.T, path string) {
+					wire := &clienttest.Tap{Transport: clienttest.Respond(http.StatusOK, nil, stubBody)}
+					client := newClient(configOf(wire), path, resolver, func(o *cognitosync.Options) { o.EndpointOptions.DisableHTTPS = true })
+
+					output, err := describe(t.Context(), t, client, anyPool)
+
+					requests := wire.Take()
+					if !sent {
+						requireFailure(t, output, err)
+						assert.Equal(t, name, requireAs[*cognitosync.ConfigurationError](t, err).Setting)
+						assert.Empty(t, requests)
+						return
+					}
+					require.NoError(t, err)
+					require.Len(t, requests, 1)
+					assert.Equal(t, "http://resolved.test", requests[0].URL.Scheme+"://"+requests[0].URL.Host)
+				})
+			})
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -401,4 +402,83 @@ type causeSigner struct{ cancel func() }
 func (s causeSigner) SignHTTP(ctx context.Context, _ aws.Credentials, _ *http.Request, _, _, _ string, _ time.Time, _ ...func(*v4.SignerOptions)) error {
 	s.cancel()
 	return context.Cause(ctx)
+}
+
+// Causes of contexts that are no pointers.
+type (
+	valueCause struct{ text string }
+	sliceCause struct{ parts []string }
+	outerCause struct{ error }
+)
+
+func (c valueCause) Error() string { return c.text }
+func (c sliceCause) Error() string { return strings.Join(c.parts, " ") }
+func (c outerCause) Unwrap() error { return c.error }
+
+// TestCauseOfAnyType finds a cause in an error, and nothing that only looks like it.
+func TestCauseOfAnyType(t *testing.T) {
+	t.Parallel()
+	timeout := outerCause{&cognitosync.AttemptTimeoutError{AttemptTimeout: time.Second}} // of another call
+	for _, test := range []struct {
+		name      string
+		cause     error
+		is, isNot error
+	}{
+		{"value", valueCause{"why"}, valueCause{"why"}, valueCause{"why not"}},
+		{"no comparable one", sliceCause{[]string{"why"}}, context.Canceled, sliceCause{[]string{"why"}}},
+		{"around another call's timeout", timeout, timeout, outerCause{&cognitosync.AttemptTimeoutError{AttemptTimeout: time.Second}}},
+		{"another type around it", timeout, timeout, valueCause{timeout.Error()}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				ctx, cancel := context.WithCancelCause(t.Context())
+				tr := setup(t, path, func(o *cognitosync.Options) { o.HTTPSignerV4 = contextSigner{func() { cancel(test.cause) }} })
+
+				err := tr.fails(t, ctx)
+
+				require.ErrorIs(t, err, context.Canceled)
+				require.ErrorIs(t, err, test.is)
+				require.NotErrorIs(t, err, test.isNot)
+				assert.Contains(t, err.Error(), test.cause.Error())
+				assert.NotContains(t, err.Error(), "<nil>")
+				assert.False(t, isA[*cognitosync.AttemptTimeoutError](err))
+			})
+		})
+	}
+}
+
+// A contextSigner fails with the error of its context.
+type contextSigner struct{ cancel func() }
+
+func (s contextSigner) SignHTTP(ctx context.Context, _ aws.Credentials, _ *http.Request, _, _, _ string, _ time.Time, _ ...func(*v4.SignerOptions)) error {
+	s.cancel()
+	return ctx.Err()
+}
+
+// TestTextOfAnInterruption says what ended a call and what went wrong before it.
+func TestTextOfAnInterruption(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path)
+		tr.script(cognitosynctest.Throttle(1))
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cognitosync.SetSleep(tr.client, func(ctx context.Context, _ time.Duration) error {
+			cancel(errOwnCause)
+			return ctx.Err()
+		})
+		err := tr.fails(t, ctx)
+		for _, part := range []string{context.Canceled.Error(), errOwnCause.Error(), "TooManyRequestsException: Rate exceeded"} {
+			assert.Contains(t, err.Error(), part)
+		}
+	})
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(errOwnCause)
+		err := tr.fails(t, ctx)
+		assert.Contains(t, err.Error(), errOwnCause.Error())
+		assert.NotContains(t, err.Error(), "<nil>")
+		assert.False(t, isA[*aws.RequestCanceledError](err))
+	})
 }

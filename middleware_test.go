@@ -1420,3 +1420,44 @@ func atEnd(stepName string, p *probe, position middleware.RelativePosition) func
 		return stepNamed(stepName, s).add(p, position)
 	})
 }
+
+// TestBodyOfMiddleware has a request with a body that middleware has put there signed with
+// the body's hash, and one that has been hashed already with that.
+func TestBodyOfMiddleware(t *testing.T) {
+	t.Parallel()
+	const hash = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" // of "abc"
+	withBody := &probe{id: "body", instead: middleware.BuildMiddlewareFunc("body",
+		func(ctx context.Context, in middleware.BuildInput, next middleware.BuildHandler) (middleware.BuildOutput, middleware.Metadata, error) {
+			request, err := in.Request.(*smithyhttp.Request).SetStream(strings.NewReader("abc"))
+			if err != nil {
+				return middleware.BuildOutput{}, middleware.Metadata{}, err
+			}
+			return next.HandleBuild(ctx, middleware.BuildInput{Request: request})
+		})}
+	for _, test := range []struct {
+		name    string
+		options []func(*cognitosync.Options)
+		want    string
+	}{
+		{"body", nil, hash},
+		{"body with a hash", []func(*cognitosync.Options){atEnd("build", &probe{id: "hash", before: func(ctx context.Context, _ any) context.Context {
+			return v4.SetPayloadHash(ctx, "UNSIGNED-PAYLOAD")
+		}}, middleware.After)}, "UNSIGNED-PAYLOAD"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			var signed clienttest.Notes
+			sent := &clienttest.Tap{Transport: clienttest.Respond(http.StatusOK, nil, stubBody)}
+			client := newClient(configOf(sent), direct, func(o *cognitosync.Options) { o.HTTPSignerV4 = newNotingSigner(&signed) },
+				atEnd("build", withBody, middleware.After))
+
+			_, err := describe(t.Context(), t, client, poolID, test.options...)
+
+			require.NoError(t, err)
+			assert.Equal(t, []string{test.want + " cognito-sync us-east-1"}, signed.Take())
+			requests := sent.Take()
+			require.Len(t, requests, 1)
+			assert.EqualValues(t, 3, requests[0].ContentLength)
+		})
+	}
+}

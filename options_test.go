@@ -1094,3 +1094,62 @@ func TestSettingsHealed(t *testing.T) {
 		require.NoError(t, err)
 	})
 }
+
+// TestClearedForACall gives a call what the client has where it clears what it cannot do
+// without, and the default where it clears another's choice.
+func TestClearedForACall(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		sent := &clienttest.Tap{Transport: clienttest.Respond(http.StatusOK, nil, stubBody)}
+		client := newClient(configOf(sent), path, cognitosync.WithEndpointResolver(cognitosync.EndpointResolverFromURL("https://legacy.test")))
+		for _, test := range []struct {
+			name  string
+			clear func(*cognitosync.Options)
+			host  string
+		}{
+			{"nothing", func(*cognitosync.Options) {}, "legacy.test"},
+			{"HTTPClient", func(o *cognitosync.Options) { o.HTTPClient = nil }, "legacy.test"},
+			{"HTTPClient of a type", func(o *cognitosync.Options) { o.HTTPClient = (*http.Client)(nil) }, "legacy.test"},
+			{"EndpointResolver", func(o *cognitosync.Options) { o.EndpointResolver = nil }, "cognito-sync.us-east-1.amazonaws.com"},
+			{"nothing again", func(*cognitosync.Options) {}, "legacy.test"},
+		} {
+			_, err := describe(t.Context(), t, client, poolID, test.clear)
+			require.NoError(t, err, test.name)
+			requests := sent.Take()
+			require.Len(t, requests, 1, test.name)
+			assert.Equal(t, test.host, requests[0].URL.Host, test.name)
+		}
+	})
+}
+
+// TestLimitOfAnotherRegion makes as many attempts in the region of a pool as in the
+// client's.
+func TestLimitOfAnotherRegion(t *testing.T) {
+	t.Parallel()
+	for limit, want := range map[int]int{0: 3, 1: 1, 2: 2, 5: 5} {
+		for _, pool := range []string{poolID, "eu-west-1:1"} {
+			t.Run(fmt.Sprint(limit, pool), func(t *testing.T) {
+				t.Parallel()
+				bothPaths(t, func(t *testing.T, path string) {
+					sent := &clienttest.Tap{Transport: clienttest.Respond(http.StatusInternalServerError, nil, "")}
+					set := func(o *cognitosync.Options) { o.RetryMaxAttempts = limit }
+					for _, call := range []func() error{
+						func() error {
+							_, err := describe(t.Context(), t, newClient(configOf(sent), path, usePoolRegion, set), pool)
+							return err
+						},
+						func() error {
+							_, err := describe(t.Context(), t, newClient(configOf(sent), path, usePoolRegion), pool, set)
+							return err
+						},
+					} {
+						err := call()
+						require.Error(t, err)
+						assert.Len(t, sent.Take(), want)
+						assert.Equal(t, want, cognitosync.InspectError(err).Attempts)
+					}
+				})
+			})
+		}
+	}
+}

@@ -630,3 +630,172 @@ func TestQuoteIsShort(t *testing.T) {
 		})
 	}
 }
+
+// TestSnapshot has the snapshot of a success that cannot be decoded without secrets, and
+// short.
+func TestSnapshot(t *testing.T) {
+	t.Parallel()
+	credentials := cognitosynctest.DefaultCredentials()
+	for _, test := range []struct {
+		name string
+		step cognitosynctest.Step
+	}{
+		{"malformed", cognitosynctest.Reply(http.StatusOK, nil, "<p>"+credentials.SecretAccessKey+" "+credentials.SessionToken+strings.Repeat(" welcome", 1000))},
+		{"too long", cognitosynctest.Reply(http.StatusOK, nil, "<p>"+credentials.SecretAccessKey+" "+credentials.SessionToken+strings.Repeat(" welcome", 1<<18))},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				tr := setup(t, path)
+				tr.script(test.step)
+
+				err := tr.fails(t, t.Context())
+
+				snapshot := string(requireAs[*smithy.DeserializationError](t, err).Snapshot)
+				assert.Regexp(t, "^<p>REDACTED", snapshot)
+				assert.NotContains(t, snapshot, credentials.SecretAccessKey)
+				assert.NotContains(t, snapshot, credentials.SessionToken)
+				assert.Contains(t, snapshot, "welcome")
+				assert.Len(t, snapshot, 512)
+			})
+		})
+	}
+}
+
+// TestFaultOfAStatus goes by the status where AWS's model has no error of that name.
+func TestFaultOfAStatus(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[int]smithy.ErrorFault{
+		300: smithy.FaultUnknown, 399: smithy.FaultUnknown, 400: smithy.FaultClient, 499: smithy.FaultClient, 500: smithy.FaultServer, 599: smithy.FaultServer,
+	} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				client := newClient(configOf(clienttest.Respond(status, http.Header{"X-Amzn-Errortype": {"OddException"}}, "")), path)
+
+				output, err := describe(t.Context(), t, client, poolID)
+
+				requireFailure(t, output, err)
+				details := cognitosync.InspectError(err)
+				assert.Equal(t, "OddException", details.Code)
+				assert.Equal(t, status, details.StatusCode)
+				assert.Equal(t, want, details.Fault)
+				assert.Equal(t, want, requireAs[*smithy.GenericAPIError](t, err).Fault)
+			})
+		})
+	}
+}
+
+// TestLocationOfNoRedirect takes a Location for one only in a response that redirects.
+func TestLocationOfNoRedirect(t *testing.T) {
+	t.Parallel()
+	location := http.Header{"Location": {"https://elsewhere.test/"}}
+	for _, test := range []struct {
+		status int
+		code   string
+	}{
+		{201, ""}, {299, ""}, {300, "RedirectNotFollowed"}, {399, "RedirectNotFollowed"}, {400, "UnknownError"}, {404, "UnknownError"},
+	} {
+		t.Run(fmt.Sprint(test.status), func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				client := newClient(configOf(clienttest.Respond(test.status, location, stubBody)), path)
+
+				output, err := describe(t.Context(), t, client, poolID)
+
+				if test.code == "" {
+					require.NoError(t, err)
+					assert.NotNil(t, output.IdentityPoolUsage)
+					return
+				}
+				requireFailure(t, output, err)
+				details := cognitosync.InspectError(err)
+				assert.Equal(t, test.code, details.Code)
+				assert.Equal(t, test.code == "RedirectNotFollowed", strings.Contains(details.Message, "elsewhere.test"), details.Message)
+			})
+		})
+	}
+}
+
+// TestLengthsOfTexts keeps each text whole that is not longer than allowed, and cuts those
+// that are one byte longer.
+func TestLengthsOfTexts(t *testing.T) {
+	t.Parallel()
+	text := func(n int) string { return strings.Repeat("m", n) }
+	for _, test := range []struct {
+		name  string
+		limit int
+		reply func(text string) (http.Header, string)
+		found func(cognitosync.ErrorDetails) string
+	}{
+		{"code", 256, func(text string) (http.Header, string) { return http.Header{"X-Amzn-Errortype": {text}}, "" },
+			func(d cognitosync.ErrorDetails) string { return d.Code }},
+		{"request ID", 256, func(text string) (http.Header, string) { return http.Header{"X-Amzn-Requestid": {text}}, "" },
+			func(d cognitosync.ErrorDetails) string { return d.RequestID }},
+		{"message", 2048, func(text string) (http.Header, string) {
+			return http.Header{"X-Amzn-Errortype": {"OddException"}}, `{"message":"` + text + `"}`
+		}, func(d cognitosync.ErrorDetails) string { return d.Message }},
+		{"page", 512, func(text string) (http.Header, string) { return nil, text }, func(d cognitosync.ErrorDetails) string { return d.Message }},
+	} {
+		for _, n := range []int{test.limit - 1, test.limit, test.limit + 1} {
+			t.Run(fmt.Sprint(test.name, n), func(t *testing.T) {
+				t.Parallel()
+				bothPaths(t, func(t *testing.T, path string) {
+					header, body := test.reply(text(n))
+					client := newClient(configOf(clienttest.Respond(http.StatusBadRequest, header, body)), path)
+
+					output, err := describe(t.Context(), t, client, poolID)
+
+					requireFailure(t, output, err)
+					want := text(n)
+					if n > test.limit {
+						want = text(test.limit-3) + "..."
+					}
+					assert.Equal(t, want, test.found(cognitosync.InspectError(err)))
+				})
+			})
+		}
+	}
+}
+
+// TestUnreadableLocation names no host where it cannot tell one.
+func TestUnreadableLocation(t *testing.T) {
+	t.Parallel()
+	for location, want := range map[string]string{
+		"http://[unreadable": "redirect to an invalid location not followed",
+		"/elsewhere":         "redirect to another path on the same host not followed",
+		"//elsewhere.test/x": "redirect to host elsewhere.test not followed",
+	} {
+		t.Run(location, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				client := newClient(configOf(clienttest.Respond(http.StatusFound, http.Header{"Location": {location}}, "")), path)
+				output, err := describe(t.Context(), t, client, poolID)
+				requireFailure(t, output, err)
+				assert.Equal(t, want, cognitosync.InspectError(err).Message)
+			})
+		})
+	}
+}
+
+// TestSuccessAtTheLimit reads a response of 1 MiB, and no longer one.
+func TestSuccessAtTheLimit(t *testing.T) {
+	t.Parallel()
+	for length, fits := range map[int]bool{mib: true, mib + 1: false} {
+		t.Run(fmt.Sprint(length), func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				body := stubBody + strings.Repeat(" ", length-len(stubBody))
+				client := newClient(configOf(clienttest.Respond(http.StatusOK, nil, body)), path)
+				output, err := describe(t.Context(), t, client, poolID)
+				if fits {
+					require.NoError(t, err)
+					return
+				}
+				requireFailure(t, output, err)
+				assert.EqualValues(t, mib, requireAs[*cognitosync.ResponseTooLargeError](t, err).Limit)
+				requireAs[*smithy.DeserializationError](t, err)
+			})
+		})
+	}
+}

@@ -1,9 +1,11 @@
 package cognitosync_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"slices"
 	"testing"
@@ -19,6 +21,7 @@ import (
 
 	"github.com/cognitosync/cognitosync-go"
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
+	"github.com/cognitosync/cognitosync-go/internal/clienttest"
 )
 
 func TestAttemptsExhausted(t *testing.T) {
@@ -478,4 +481,262 @@ func TestQuotaOfARegion(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A releasingRetryer is a retryer whose tokens cannot be returned.
+type releasingRetryer struct {
+	aws.RetryerV2
+	attempt, retry error // of the functions that return the tokens
+	released       []error
+}
+
+func (r *releasingRetryer) GetAttemptToken(context.Context) (func(error) error, error) {
+	return func(err error) error { r.released = append(r.released, err); return r.attempt }, nil
+}
+
+func (r *releasingRetryer) GetRetryToken(context.Context, error) (func(error) error, error) {
+	return func(error) error { return r.retry }, nil
+}
+
+// TestTokenCannotBeReturned adds the reason to a failure, and does not make one of a
+// success.
+func TestTokenCannotBeReturned(t *testing.T) {
+	t.Parallel()
+	errAttempt, errRetry := errors.New("no attempt token returned"), errors.New("no retry token returned")
+	for _, test := range []struct {
+		name           string
+		attempt, retry error
+		steps          []cognitosynctest.Step
+		requests       int
+		fails          bool
+	}{
+		{"attempt token, success", errAttempt, nil, nil, 1, false},
+		{"both tokens, success after a failure", errAttempt, errRetry, []cognitosynctest.Step{cognitosynctest.InternalError()}, 2, false},
+		{"attempt token, failure", errAttempt, nil, []cognitosynctest.Step{cognitosynctest.ResourceNotFound()}, 1, true},
+		{"retry token, failure", nil, errRetry, []cognitosynctest.Step{cognitosynctest.InternalError(), cognitosynctest.ResourceNotFound()}, 2, true},
+		{"both tokens, failure", errAttempt, errRetry, []cognitosynctest.Step{cognitosynctest.InternalError(), cognitosynctest.ResourceNotFound()}, 2, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				retryer := &releasingRetryer{RetryerV2: retry.NewStandard(), attempt: test.attempt, retry: test.retry}
+				tr := setup(t, path, func(o *cognitosync.Options) { o.Retryer = retryer })
+				tr.script(test.steps...)
+
+				output, err := tr.call(t.Context())
+
+				assert.Equal(t, test.requests, tr.requests())
+				assert.Len(t, retryer.released, test.requests)
+				if !test.fails {
+					require.NoError(t, err)
+					assert.NoError(t, retryer.released[test.requests-1])
+					return
+				}
+				requireFailure(t, output, err)
+				requireAs[*cognitosync.ResourceNotFoundException](t, err)
+				assert.True(t, isA[*cognitosync.ResourceNotFoundException](retryer.released[test.requests-1]))
+				for _, reason := range []error{test.attempt, test.retry} {
+					if reason != nil {
+						require.ErrorIs(t, err, reason)
+						assert.Contains(t, err.Error(), reason.Error())
+					}
+				}
+			})
+		})
+	}
+}
+
+// A hookedRetryer is a retryer whose answers a test gives. Where it gives none, they are
+// the embedded one's.
+type hookedRetryer struct {
+	aws.RetryerV2
+	attemptToken func(context.Context) (func(error) error, error)
+	delay        func() (time.Duration, error)
+}
+
+func (r hookedRetryer) GetAttemptToken(ctx context.Context) (func(error) error, error) {
+	if r.attemptToken == nil {
+		return r.RetryerV2.GetAttemptToken(ctx)
+	}
+	return r.attemptToken(ctx)
+}
+
+func (r hookedRetryer) RetryDelay(attempt int, err error) (time.Duration, error) {
+	if r.delay == nil {
+		return r.RetryerV2.RetryDelay(attempt, err)
+	}
+	return r.delay()
+}
+
+// TestNoAttemptToken sends nothing that the retryer does not allow, and keeps what went
+// wrong before.
+func TestNoAttemptToken(t *testing.T) {
+	t.Parallel()
+	for allowed := range 2 { // attempts
+		t.Run(fmt.Sprint(allowed), func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				asked := 0
+				tr := setup(t, path, func(o *cognitosync.Options) {
+					o.Retryer = hookedRetryer{RetryerV2: retry.NewStandard(), attemptToken: func(context.Context) (func(error) error, error) {
+						if asked++; asked > allowed {
+							return nil, errBroken
+						}
+						return func(error) error { return nil }, nil
+					}}
+				})
+				tr.script(cognitosynctest.Repeat(allowed, cognitosynctest.InternalError()))
+
+				err := tr.fails(t, t.Context())
+
+				require.ErrorIs(t, err, errBroken)
+				assert.Equal(t, allowed, tr.requests())
+				assert.Equal(t, allowed, cognitosync.InspectError(err).Attempts)
+				assert.Equal(t, allowed == 1, isA[*cognitosync.InternalErrorException](err))
+			})
+		})
+	}
+}
+
+// TestAttemptTokenIsReturned returns a token that the retryer gave although the caller had
+// given up by then.
+func TestAttemptTokenIsReturned(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		var released []error
+		tr := setup(t, path, func(o *cognitosync.Options) {
+			o.Retryer = hookedRetryer{RetryerV2: retry.NewStandard(), attemptToken: func(context.Context) (func(error) error, error) {
+				cancel(errOwnCause)
+				return func(err error) error { released = append(released, err); return nil }, nil
+			}}
+		})
+
+		err := tr.fails(t, ctx)
+
+		require.ErrorIs(t, err, context.Canceled)
+		require.ErrorIs(t, err, errOwnCause)
+		require.Len(t, released, 1)
+		require.ErrorIs(t, released[0], context.Canceled)
+		assert.Zero(t, tr.requests())
+	})
+}
+
+// TestNoDelay ends a call whose retryer has no delay for it, and says so.
+func TestNoDelay(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		records := &clienttest.Records{}
+		tr := setup(t, path, func(o *cognitosync.Options) {
+			o.StructuredLogger = slog.New(records)
+			o.Retryer = hookedRetryer{RetryerV2: retry.NewStandard(), delay: func() (time.Duration, error) { return time.Hour, errBroken }}
+		})
+		tr.script(cognitosynctest.InternalError())
+
+		err := tr.fails(t, t.Context())
+
+		require.ErrorIs(t, err, errBroken)
+		requireAs[*cognitosync.InternalErrorException](t, err)
+		assert.Equal(t, 1, tr.requests())
+		assert.Empty(t, tr.naps.all())
+		logged := records.Take()
+		require.Len(t, logged, 1)
+		assert.Equal(t, "no delay from the retryer", logged[0]["reason"])
+		assert.Equal(t, time.Duration(0), logged[0]["delay"])
+	})
+}
+
+// TestCancelWithTheResponse has the caller give up while a response comes: the error is the
+// response's, beside the context's where another attempt was due.
+func TestCancelWithTheResponse(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		status   int
+		code     string
+		canceled bool
+	}{
+		{http.StatusNotFound, "ResourceNotFoundException", false},
+		{http.StatusInternalServerError, "InternalErrorException", true},
+	} {
+		t.Run(test.code, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				ctx, cancel := context.WithCancelCause(t.Context())
+				records := &clienttest.Records{}
+				client := newClient(configOf(clienttest.Doer(func(req *http.Request) (*http.Response, error) {
+					resp := clienttest.Response(req, test.status, http.Header{"X-Amzn-Errortype": {test.code}}, "")
+					cancel(errOwnCause)
+					return resp, nil
+				})), path, func(o *cognitosync.Options) {
+					o.HTTPClient = &http.Client{Transport: o.HTTPClient.(http.RoundTripper)} // whose responses are not dropped when the context is done
+					o.StructuredLogger = slog.New(records)
+				})
+
+				output, err := describe(ctx, t, client, poolID)
+
+				requireFailure(t, output, err)
+				assert.Equal(t, test.code, cognitosync.InspectError(err).Code)
+				assert.Equal(t, test.canceled, errors.Is(err, context.Canceled))
+				assert.Equal(t, test.canceled, errors.Is(err, errOwnCause))
+				assert.Equal(t, test.canceled, isA[*smithy.CanceledError](err))
+				logged := records.Take()
+				require.Len(t, logged, 1)
+				assert.Equal(t, map[bool]string{false: "not retryable", true: "canceled by the caller"}[test.canceled], logged[0]["reason"])
+			})
+		})
+	}
+}
+
+// TestServerDelayOfOddNumbers skips a header that has no number of its kind.
+func TestServerDelayOfOddNumbers(t *testing.T) {
+	t.Parallel()
+	const ms, s = time.Millisecond, time.Second
+	for _, test := range []struct {
+		milliseconds, seconds string
+		want                  time.Duration
+	}{
+		{"-1", "3", 3 * s},
+		{"-1", "", 10 * ms},
+		{"", "-1", 10 * ms},
+		{"0", "3", 10 * ms},
+		{"1", "3", 10 * ms},
+		{"10", "3", 10 * ms},
+		{"11", "3", 11 * ms},
+		{"1e3", "3", 3 * s},
+		{"1.5", "3", 3 * s},
+		{"9223372036854775808", "3", 3 * s}, // no int64
+		{"9223372036854775807", "", 5*s + 10*ms},
+		{"", "9223372036854775807", 5*s + 10*ms},
+		{"", "5", 5 * s},
+		{"", "6", 5*s + 10*ms},
+		{"5010", "", 5*s + 10*ms},
+		{"5011", "", 5*s + 10*ms},
+	} {
+		header := http.Header{}
+		header.Set("X-Amz-Retry-After", test.milliseconds)
+		header.Set("Retry-After", test.seconds)
+		assert.Equal(t, test.want, cognitosync.ServerDelay(10*ms, header, time.Now()), "%q, %q", test.milliseconds, test.seconds)
+	}
+}
+
+// TestQuotaOfTooManyRegions gives so many regions a quota of their own. Any further one
+// shares that of the client's region.
+func TestQuotaOfTooManyRegions(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		failing := clienttest.Respond(http.StatusInternalServerError, http.Header{"X-Amzn-Errortype": {"InternalErrorException"}}, "")
+		client := newClient(configOf(failing), path, usePoolRegion, func(o *cognitosync.Options) { o.RetryMaxAttempts = 2 })
+		call := func(region string) error {
+			_, err := describe(t.Context(), t, client, region+":1")
+			return err
+		}
+		for !isA[ratelimit.QuotaExceededError](call("us-east-1")) {
+		}
+		for i := range 128 {
+			err := call(fmt.Sprintf("eu-moon-%d", i))
+			require.False(t, isA[ratelimit.QuotaExceededError](err), i)
+		}
+		assert.True(t, isA[ratelimit.QuotaExceededError](call("eu-moon-128")))
+		assert.False(t, isA[ratelimit.QuotaExceededError](call("eu-moon-127")), "it has its own still")
+	})
 }

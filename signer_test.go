@@ -14,12 +14,14 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/cognitosync/cognitosync-go"
 	"github.com/cognitosync/cognitosync-go/cognitosynctest"
+	"github.com/cognitosync/cognitosync-go/internal/clienttest"
 )
 
 // A timekeeper is a service with its own clock. It rejects signatures with another time, and
@@ -826,5 +828,217 @@ func TestEachAttemptIsSignedAnew(t *testing.T) {
 		assert.Empty(t, requests.Refused())
 		assert.Equal(t, "token-2", requests.Last().Header.Get("X-Amz-Security-Token"))
 		assert.NotEqual(t, requests[0].Header.Get("Authorization"), requests[1].Header.Get("Authorization"))
+	})
+}
+
+// brokenSigner is a signer that fails.
+type brokenSigner struct{}
+
+func (brokenSigner) SignHTTP(context.Context, aws.Credentials, *http.Request, string, string, string, time.Time, ...func(*v4.SignerOptions)) error {
+	return errBroken
+}
+
+// TestSignerFails sends nothing that could not be signed.
+func TestSignerFails(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path, func(o *cognitosync.Options) { o.HTTPSignerV4 = brokenSigner{} })
+
+		err := tr.fails(t, t.Context())
+
+		require.ErrorIs(t, err, errBroken)
+		requireAs[*v4.SigningError](t, err)
+		assert.Zero(t, tr.requests())
+		assert.Empty(t, tr.naps.all())
+		assert.Equal(t, 1, cognitosync.InspectError(err).Attempts)
+	})
+}
+
+// TestRenewalNeedsAnAttempt renews credentials only where an attempt is left to use them.
+func TestRenewalNeedsAnAttempt(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name     string
+		limit    int // of attempts; 0: none
+		steps    []cognitosynctest.Step
+		succeeds bool
+		calls    int // of the provider
+	}{
+		{"only attempt", 1, []cognitosynctest.Step{cognitosynctest.ExpiredToken()}, false, 1},
+		{"last attempt", 2, []cognitosynctest.Step{cognitosynctest.InternalError(), cognitosynctest.ExpiredToken()}, false, 1},
+		{"last attempt but one", 2, []cognitosynctest.Step{cognitosynctest.ExpiredToken()}, true, 2},
+		{"unlimited attempts", 0, []cognitosynctest.Step{cognitosynctest.ExpiredToken()}, true, 2},
+		{"unlimited attempts, after a failure", 0, []cognitosynctest.Step{cognitosynctest.InternalError(), cognitosynctest.ExpiredToken()}, true, 2},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				source := &rotation{sets: []any{freshCredentials, renewedCredentials}}
+				tr := newRotationTrial(t, path, aws.NewCredentialsCache(source))
+				tr.script(test.steps...)
+
+				output, err := tr.call(t.Context(), func(o *cognitosync.Options) { o.Retryer = retry.AddWithMaxAttempts(o.Retryer, test.limit) })
+
+				if test.succeeds {
+					require.NoError(t, err)
+					assert.Equal(t, len(test.steps)+1, tr.requests())
+				} else {
+					requireFailure(t, output, err)
+					assert.Equal(t, "ExpiredTokenException", cognitosync.InspectError(err).Code)
+					assert.Equal(t, len(test.steps), tr.requests())
+				}
+				assert.EqualValues(t, test.calls, source.calls.Load())
+			})
+		})
+	}
+}
+
+// TestRenewalOfOnePart takes credentials for others if they differ in one part.
+func TestRenewalOfOnePart(t *testing.T) {
+	t.Parallel()
+	used := cognitosynctest.Credentials{AccessKeyID: "AKID", SecretAccessKey: "secret-1", SessionToken: "token-1"}
+	for _, test := range []struct {
+		name  string
+		other cognitosynctest.Credentials
+	}{
+		{"session token", cognitosynctest.Credentials{AccessKeyID: "AKID", SecretAccessKey: "secret-1", SessionToken: "token-2"}},
+		{"secret key", cognitosynctest.Credentials{AccessKeyID: "AKID", SecretAccessKey: "secret-2", SessionToken: "token-1"}},
+		{"access key", cognitosynctest.Credentials{AccessKeyID: "OTHER", SecretAccessKey: "secret-1", SessionToken: "token-1"}},
+	} {
+		for _, cached := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, cached=%v", test.name, cached), func(t *testing.T) {
+				t.Parallel()
+				bothPaths(t, func(t *testing.T, path string) {
+					source := &rotation{sets: []any{used, test.other}}
+					var provider aws.CredentialsProvider = source
+					if cached {
+						provider = aws.NewCredentialsCache(source)
+					}
+					var requests atomic.Int32
+					client := newClient(configOf(clienttest.Doer(func(req *http.Request) (*http.Response, error) {
+						if requests.Add(1) == 1 {
+							return clienttest.Response(req, http.StatusForbidden, http.Header{"X-Amzn-Errortype": {"ExpiredTokenException"}}, ""), nil
+						}
+						return clienttest.Response(req, http.StatusOK, nil, stubBody), nil
+					})), path, func(o *cognitosync.Options) { o.Credentials = provider })
+
+					_, err := describe(t.Context(), t, client, poolID)
+
+					require.NoError(t, err)
+					assert.EqualValues(t, 2, requests.Load())
+					assert.EqualValues(t, 2, source.calls.Load())
+				})
+			})
+		}
+	}
+}
+
+// TestUnsendableRenewal says of credentials that cannot be sent also what they were
+// to replace.
+func TestUnsendableRenewal(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		source := &rotation{sets: []any{freshCredentials, cognitosynctest.Credentials{AccessKeyID: "AKID\n", SecretAccessKey: "secret-1"}}}
+		tr := newRotationTrial(t, path, source)
+		tr.script(cognitosynctest.ExpiredToken())
+
+		err := tr.fails(t, t.Context())
+
+		unsendable := requireAs[*cognitosync.ConfigurationError](t, err)
+		require.Error(t, unsendable.Err)
+		assert.Equal(t, unsendable.Err, errors.Unwrap(unsendable))
+		details := cognitosync.InspectError(err)
+		assert.Equal(t, "ExpiredTokenException", details.Code)
+		assert.Equal(t, http.StatusForbidden, details.StatusCode)
+		assert.Equal(t, 1, details.Attempts)
+	})
+}
+
+// TestNilProvider takes a nil of any type for none.
+func TestNilProvider(t *testing.T) {
+	t.Parallel()
+	for name, provider := range map[string]aws.CredentialsProvider{
+		"nil":     nil,
+		"pointer": (*aws.CredentialsCache)(nil),
+		"func":    aws.CredentialsProviderFunc(nil),
+		"map":     mapProvider(nil),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				set := func(o *cognitosync.Options) { o.Credentials = provider }
+				ofClient := setup(t, path, set)
+				ofCall := setup(t, path)
+				for _, err := range []error{ofClient.fails(t, t.Context()), ofCall.fails(t, t.Context(), set)} {
+					assert.Equal(t, "Credentials", requireAs[*cognitosync.ConfigurationError](t, err).Setting)
+				}
+				assert.Nil(t, ofClient.client.Options().Credentials)
+			})
+		})
+	}
+}
+
+// A mapProvider is a provider of a kind that can be nil without being a pointer.
+type mapProvider map[string]aws.Credentials
+
+func (p mapProvider) Retrieve(context.Context) (aws.Credentials, error) {
+	if credentials, ok := p["default"]; ok {
+		return credentials, nil
+	}
+	return aws.Credentials{}, errBroken
+}
+
+// TestRenewedCredentialsServeOthers gives credentials that were renewed a moment ago to a
+// call that still has the old ones, unless they are of no use.
+func TestRenewedCredentialsServeOthers(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name  string
+		sets  []any
+		fails []bool // of each call
+		calls int    // of the provider
+	}{
+		{"old ones again", []any{expiredCredentials, freshCredentials, expiredCredentials, errBroken}, []bool{false, false}, 3},
+		{"no keys", []any{expiredCredentials, cognitosynctest.Credentials{}, expiredCredentials, freshCredentials}, []bool{true, false}, 4},
+		{"failure", []any{expiredCredentials, errBroken, expiredCredentials, freshCredentials}, []bool{true, false}, 4},
+		{"the same each time, uncached", []any{expiredCredentials}, []bool{true}, 2},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				source := &rotation{sets: test.sets}
+				tr := newRotationTrial(t, path, source)
+				for i, fails := range test.fails {
+					output, err := tr.call(t.Context())
+					if !fails {
+						require.NoError(t, err, i)
+						continue
+					}
+					requireFailure(t, output, err)
+					assert.Equal(t, "ExpiredTokenException", cognitosync.InspectError(err).Code)
+				}
+				assert.EqualValues(t, test.calls, source.calls.Load())
+			})
+		})
+	}
+}
+
+// changingCache is a cache whose credentials change by themselves.
+type changingCache struct {
+	rotation
+	invalidated atomic.Int32
+}
+
+func (c *changingCache) Invalidate() { c.invalidated.Add(1) }
+
+// TestCacheWithOthers does not empty a cache that has other credentials by then.
+func TestCacheWithOthers(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		cache := &changingCache{rotation: rotation{sets: []any{expiredCredentials, freshCredentials}}}
+		tr := newRotationTrial(t, path, cache)
+		tr.succeeds(t)
+		assert.Zero(t, cache.invalidated.Load())
+		assert.EqualValues(t, 2, cache.calls.Load())
 	})
 }

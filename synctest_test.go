@@ -1312,3 +1312,245 @@ func TestRateOfARegion(t *testing.T) {
 		})
 	}
 }
+
+// TestThrottledByStatusAlone has a client in adaptive mode slow down for a 429 without a
+// code, and not for another failure.
+func TestThrottledByStatusAlone(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name     string
+		step     cognitosynctest.Step
+		mode     aws.RetryMode
+		requests int
+	}{
+		{"empty 429", cognitosynctest.Reply(http.StatusTooManyRequests, nil, ""), aws.RetryModeAdaptive, 1},
+		{"HTML 429", cognitosynctest.Reply(http.StatusTooManyRequests, nil, "<p>slow down</p>"), aws.RetryModeAdaptive, 1},
+		{"empty 503", cognitosynctest.ServiceUnavailable(), aws.RetryModeAdaptive, 2},
+		{"empty 429 in the standard mode", cognitosynctest.Reply(http.StatusTooManyRequests, nil, ""), aws.RetryModeStandard, 2},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			inFakeTime(t, func(t *testing.T, tr *trial) {
+				cognitosync.SetSleep(tr.client, doNotSleep)
+				tr.script(test.step)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				time.AfterFunc(shortTimeout, cancel)
+
+				_, err := tr.call(ctx)
+
+				assert.Equal(t, test.requests, tr.requests())
+				if test.requests == 1 {
+					require.ErrorIs(t, err, context.Canceled, "held back")
+				} else {
+					require.NoError(t, err)
+				}
+			}, func(o *cognitosync.Options) { o.RetryMode = test.mode })
+		})
+	}
+}
+
+// TestRenewalOutlivesACall has the call that began a renewal end while another waits for
+// it: that one gets the credentials.
+func TestRenewalOutlivesACall(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		synctest.Test(t, func(t *testing.T) {
+			var calls atomic.Int32
+			provider := aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+				if calls.Add(1) <= 2 { // two calls have their first credentials
+					return expiredCredentials.Provider().Retrieve(ctx)
+				}
+				select {
+				case <-ctx.Done():
+					return aws.Credentials{}, ctx.Err()
+				case <-time.After(10 * time.Second):
+					return freshCredentials.Provider().Retrieve(ctx)
+				}
+			})
+			tr := newRotationTrial(t, path, provider, func(o *cognitosynctest.Options) { o.InMemory = true })
+			ctx, cancel := context.WithCancel(t.Context())
+			errs := make(chan error)
+			go func() {
+				_, err := tr.call(ctx)
+				errs <- err
+			}()
+			synctest.Wait() // for the renewal to begin
+			go func() {
+				_, err := tr.call(t.Context())
+				errs <- err
+			}()
+			synctest.Wait() // for the other call to join it
+			cancel()
+
+			err := <-errs
+			require.Error(t, err)
+			assert.Equal(t, "ExpiredTokenException", cognitosync.InspectError(err).Code)
+			assert.False(t, isA[*cognitosync.ConfigurationError](err), "no credentials are none that cannot be used")
+			require.NoError(t, <-errs)
+			assert.EqualValues(t, 3, calls.Load(), "one renewal")
+		})
+	})
+}
+
+// TestRenewalThatNobodyWaitsFor is not joined by a later call, though its provider ignores
+// that it was ended.
+func TestRenewalThatNobodyWaitsFor(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		synctest.Test(t, func(t *testing.T) {
+			var calls atomic.Int32
+			release := make(chan struct{})
+			provider := aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+				switch calls.Add(1) {
+				case 2: // the first renewal
+					<-release
+					return aws.Credentials{}, errBroken
+				case 4: // the second
+					return freshCredentials.Provider().Retrieve(ctx)
+				}
+				return expiredCredentials.Provider().Retrieve(ctx)
+			})
+			tr := newRotationTrial(t, path, provider, func(o *cognitosynctest.Options) { o.InMemory = true })
+			ctx, cancel := context.WithCancel(t.Context())
+			errs := make(chan error)
+			go func() {
+				_, err := tr.call(ctx)
+				errs <- err
+			}()
+			synctest.Wait()
+			cancel()
+			require.Error(t, <-errs)
+
+			tr.succeeds(t)
+
+			assert.EqualValues(t, 4, calls.Load())
+			close(release)
+		})
+	})
+}
+
+// TestRenewalsOfOthers has a call's renewal take as long as another call, with credentials
+// of its own, needs for its.
+func TestRenewalsOfOthers(t *testing.T) {
+	t.Parallel()
+	for _, cached := range []bool{false, true} {
+		t.Run(fmt.Sprintf("cached=%v", cached), func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				synctest.Test(t, func(t *testing.T) {
+					done := make(chan struct{})
+					slow := &rotation{sets: []any{expiredCredentials, freshCredentials}}
+					gone := cognitosynctest.Credentials{AccessKeyID: "AKIDGONE", SecretAccessKey: "secret-4", SessionToken: "token-4", Expired: true}
+					quick := &rotation{sets: []any{gone, renewedCredentials}}
+					use := func(provider aws.CredentialsProvider) func(*cognitosync.Options) {
+						if cached {
+							provider = aws.NewCredentialsCache(provider)
+						}
+						return func(o *cognitosync.Options) { o.Credentials = provider }
+					}
+					tr := newRotationTrial(t, path, nil, func(o *cognitosynctest.Options) { o.InMemory = true })
+					tr.server.SetCredentials(gone)
+					errs := make(chan error, 1)
+					go func() {
+						_, err := tr.call(t.Context(), use(aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+							if slow.calls.Load() == 1 {
+								<-done
+							}
+							return slow.Retrieve(ctx)
+						})))
+						errs <- err
+					}()
+					synctest.Wait()
+
+					tr.succeeds(t, use(quick))
+
+					close(done)
+					require.NoError(t, <-errs)
+					assert.EqualValues(t, 2, slow.calls.Load())
+					assert.EqualValues(t, 2, quick.calls.Load())
+				})
+			})
+		})
+	}
+}
+
+// TestRenewalsAreRemembered has more caches than renewals that are remembered: the oldest
+// is forgotten, and its cache emptied again.
+func TestRenewalsAreRemembered(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		synctest.Test(t, func(t *testing.T) {
+			client := newClient(configOf(clienttest.Respond(http.StatusForbidden, nil, `{"__type":"ExpiredTokenException"}`)), path)
+			var caches []*invalidated
+			call := func(i int) {
+				_, err := describe(t.Context(), t, client, poolID, func(o *cognitosync.Options) { o.Credentials = caches[i] })
+				require.Equal(t, "ExpiredTokenException", cognitosync.InspectError(err).Code)
+			}
+			const remembered = 16
+			for i := range remembered + 1 {
+				made := 0
+				caches = append(caches, &invalidated{CredentialsCache: aws.NewCredentialsCache(aws.CredentialsProviderFunc(
+					func(context.Context) (aws.Credentials, error) {
+						made++
+						return aws.Credentials{AccessKeyID: fmt.Sprint("AKID", i, "-", made), SecretAccessKey: "secret"}, nil
+					}))})
+				call(i)
+			}
+			for i := 1; i <= remembered; i++ {
+				call(i)
+				assert.EqualValues(t, 1, caches[i].times.Load(), i)
+			}
+			call(0)
+			assert.EqualValues(t, 2, caches[0].times.Load())
+			for i := 2; i <= remembered; i++ {
+				call(i)
+				assert.EqualValues(t, 1, caches[i].times.Load(), i)
+			}
+		})
+	})
+}
+
+// TestRenewedOnce renews credentials once in a call, however long it takes.
+func TestRenewedOnce(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		synctest.Test(t, func(t *testing.T) {
+			made, requests := 0, 0
+			client := newClient(configOf(clienttest.Doer(func(req *http.Request) (*http.Response, error) {
+				requests++
+				time.Sleep(2 * time.Minute) // longer than credentials count as new
+				return clienttest.Response(req, http.StatusForbidden, http.Header{"X-Amzn-Errortype": {"ExpiredTokenException"}}, ""), nil
+			})), path, func(o *cognitosync.Options) {
+				o.RetryMaxAttempts = 5
+				o.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+					made++
+					return aws.Credentials{AccessKeyID: fmt.Sprint("AKID", made), SecretAccessKey: "secret"}, nil
+				})
+			})
+
+			output, err := describe(t.Context(), t, client, poolID)
+
+			requireFailure(t, output, err)
+			assert.Equal(t, "ExpiredTokenException", cognitosync.InspectError(err).Code)
+			assert.Equal(t, 2, requests)
+			assert.Equal(t, 2, made)
+		})
+	})
+}
+
+// TestModeAndLimitOfACall has a call that changes both have a retryer of its own mode.
+func TestModeAndLimitOfACall(t *testing.T) {
+	t.Parallel()
+	inFakeTime(t, func(t *testing.T, tr *trial) {
+		cognitosync.SetSleep(tr.client, doNotSleep)
+		tr.script(cognitosynctest.Throttle(1))
+		ctx, cancel := context.WithTimeout(t.Context(), shortTimeout)
+		defer cancel()
+
+		err := tr.fails(t, ctx, func(o *cognitosync.Options) { o.RetryMode, o.RetryMaxAttempts = aws.RetryModeAdaptive, 5 })
+
+		require.ErrorIs(t, err, context.DeadlineExceeded, "held back")
+		assert.Equal(t, 1, tr.requests())
+	})
+}

@@ -810,3 +810,19 @@ func throughProxy(t *testing.T, endpoint, address string) func(*cognitosync.Opti
 		o.BaseEndpoint, o.HTTPClient = aws.String(endpoint), &http.Client{Transport: transport}
 	}
 }
+
+// TestCutBodyNamesTheURL has the URL in the error of a response that was cut off, as in
+// those of net/http, but for its password.
+func TestCutBodyNamesTheURL(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		tr := setup(t, path)
+		tr.script(cognitosynctest.Forever(cognitosynctest.OK().CutAfter(10)))
+		err := tr.fails(t, t.Context())
+		named := requireAs[*url.Error](t, err)
+		assert.Equal(t, "Get", named.Op)
+		assert.Equal(t, tr.server.URL()+"/identitypools/"+escapedID(poolID), named.URL)
+		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+		requireAs[*smithyhttp.RequestSendError](t, err)
+	})
+}

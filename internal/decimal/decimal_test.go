@@ -266,3 +266,81 @@ func BenchmarkInt64(b *testing.B) {
 		_, _ = decimal.Int64(text)
 	}
 }
+
+// TestSmallest reads the smallest int64 in every spelling, and nothing below it.
+func TestSmallest(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"-9223372036854775808.0", "-9223372036854775808e0", "-92233720368547758080e-1", "-922337203685477580.8e1",
+		"-0.09223372036854775808E+20", "-9223372036854775808000e-3", "-9223372036854775.808e+03",
+	} {
+		got, err := decimal.Int64([]byte(text))
+		require.NoError(t, err, text)
+		assert.EqualValues(t, math.MinInt64, got, text)
+	}
+	for _, text := range []string{"-9223372036854775809.0", "-92233720368547758090e-1", "-922337203685477580.9e1", "-92233720368547758081e0"} {
+		got, err := decimal.Int64([]byte(text))
+		assert.Zero(t, got, text)
+		requireErrorEnd(t, err, outOfRange)
+	}
+	got, err := decimal.Milliseconds([]byte("-92233720368547758080e-4"))
+	require.NoError(t, err)
+	assert.EqualValues(t, math.MinInt64, got)
+}
+
+// TestNegativeRounding rounds half a millisecond away from zero before 1970, too.
+func TestNegativeRounding(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		text string
+		want int64
+	}{
+		{"-1.0014", -1001},
+		{"-1.0014999", -1001},
+		{"-1.0015", -1002},
+		{"-1.0016", -1002},
+		{"-0.0004", 0},
+		{"-0.0005", -1},
+		{"-1.9995", -2000},
+		{"-15e-4", -2},
+		{"-25e-4", -3},
+	} {
+		got, err := decimal.Milliseconds([]byte(test.text))
+		require.NoError(t, err, test.text)
+		assert.Equal(t, test.want, got, test.text)
+	}
+}
+
+// TestBounds is about numbers next to what fits.
+func TestBounds(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		text string
+		want int64
+		err  string
+	}{
+		{text: "922337203685477580e1", want: 9223372036854775800},
+		{text: "-922337203685477580e1", want: -9223372036854775800},
+		{text: "922337203685477581e1", err: "922337203685477581e1 is " + outOfRange},
+		{text: "1." + strings.Repeat("0", 61) + "1", err: "1." + strings.Repeat("0", 61) + "1 is " + notWhole},
+		{text: "1." + strings.Repeat("0", 62) + "1", err: "1." + strings.Repeat("0", 62) + "... is " + notWhole},
+		{text: "1" + strings.Repeat("0", 63), err: "1" + strings.Repeat("0", 63) + " is " + outOfRange},
+		{text: "1" + strings.Repeat("0", 64), err: "1" + strings.Repeat("0", 63) + "... is " + outOfRange},
+		{text: "7" + strings.Repeat("0", 100) + "e-0000000000000000000000100", want: 7},
+		{text: "7e000000000000000000000000000000000000001", want: 70},
+		{text: "7e999999999999999999", err: outOfRange},
+		{text: "7e-999999999999999999", err: notWhole},
+		{text: "7e-9999999999999999999999", err: notWhole},
+		{text: "0." + strings.Repeat("0", 200) + "7e201", want: 7},
+		{text: "0." + strings.Repeat("0", 200) + "7e200", err: notWhole},
+		{text: "9223372036854775807000000000000000000000e-21", want: math.MaxInt64},
+		{text: "9223372036854775808000000000000000000000e-21", err: outOfRange},
+		{text: "-9223372036854775808000000000000000000000e-21", want: math.MinInt64},
+		{text: "-9223372036854775809000000000000000000000e-21", err: outOfRange},
+		{text: "0.5e1", want: 5},
+	} {
+		got, err := decimal.Int64([]byte(test.text))
+		assert.Equal(t, test.want, got, test.text)
+		requireErrorEnd(t, err, test.err)
+	}
+}

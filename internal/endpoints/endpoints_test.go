@@ -450,3 +450,30 @@ func TestPartitionID(t *testing.T) {
 		assert.Equal(t, want, endpoints.PartitionID(region), region)
 	}
 }
+
+// TestWithoutSecretsOfQuotes is about where a URL in a text begins and ends.
+func TestWithoutSecretsOfQuotes(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ text, want string }{
+		{"://user:hunter2@host.test", "://..."},
+		{`"https://host.test/hunter2 hunter2" failed`, `"https://host.test" failed`},
+		{`x "https://host.test/hunter2 hunter2" failed`, `x "https://host.test" failed`},
+		{"'https://host.test/hunter2 hunter2' failed", "'https://host.test' failed"},
+		{"`https://host.test/hunter2 hunter2` failed", "`https://host.test` failed"},
+		{`"https://user:hunter2@host.test`, `"https://host.test`},
+		{`/https://host.test/hunter2/ failed`, `/https://host.test failed`},
+		{"https://user:hunter2@host.test/hunter2 ask me@host.test", "https://host.test ask me@host.test"},
+		{"git+ssh.v1://user:hunter2@host.test", "git+ssh.v1://host.test"},
+		{"h2-c://user:hunter2@host.test", "h2-c://host.test"},
+		{"a=https://user:hunter2@host.test\nb", "a=https://host.test\nb"},
+		{"https://user:hunter2 hunter2@host.test\tnext", "https://...\tnext"},
+		{"<https://host.test/hunter2> and <http://other.test/hunter2>", "<https://host.test> and <http://other.test>"},
+	} {
+		t.Run(test.text, func(t *testing.T) {
+			t.Parallel()
+			got := endpoints.WithoutSecrets(test.text)
+			assert.Equal(t, test.want, got)
+			assert.NotContains(t, got, "hunter2")
+		})
+	}
+}

@@ -276,3 +276,69 @@ func FuzzReadBody(f *testing.F) {
 		}
 	})
 }
+
+// TestEmptyReads gives up after a hundred reads of nothing in a row.
+func TestEmptyReads(t *testing.T) {
+	t.Parallel()
+	for name, ctx := range contexts(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			reads := 0
+			_, err := httpclient.ReadBody(ctx, response(200, newBody(readFunc(func([]byte) (int, error) {
+				reads++
+				return 0, nil
+			}))), 100, errTooLarge)
+			require.ErrorIs(t, err, io.ErrNoProgress)
+			assert.Equal(t, 100, reads)
+		})
+	}
+}
+
+// TestBoundAfterItsEnd reads nothing of a body that was too long.
+func TestBoundAfterItsEnd(t *testing.T) {
+	t.Parallel()
+	bounded := httpclient.Bound(newTextBody("text"), 3, errTooLarge)
+	buffer := make([]byte, 100)
+	n, err := bounded.Read(buffer)
+	assert.Equal(t, 3, n)
+	require.ErrorIs(t, err, errTooLarge)
+	n, err = bounded.Read(buffer)
+	assert.Zero(t, n)
+	require.ErrorIs(t, err, errTooLarge)
+}
+
+// TestCanceledRead returns what net/http has read before the context was done.
+func TestCanceledRead(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	sent := make(chan struct{})
+	server, transport := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, "text")
+		_ = http.NewResponseController(w).Flush()
+		close(sent)
+		<-r.Context().Done()
+	})
+	resp, err := httpclient.Do(without(&http.Client{Transport: transport}), newRequest(t, server.URL).WithContext(ctx))
+	require.NoError(t, err)
+	<-sent
+	resp.Body = &canceling{ReadCloser: resp.Body, cancel: cancel}
+
+	body, err := httpclient.ReadBody(ctx, resp, 100, errTooLarge)
+
+	assert.Equal(t, "text", string(body))
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+// canceling is a body that cancels the context once something has been read.
+type canceling struct {
+	io.ReadCloser
+	cancel context.CancelFunc
+}
+
+func (c *canceling) Read(p []byte) (int, error) {
+	n, err := c.ReadCloser.Read(p)
+	if n > 0 {
+		c.cancel()
+	}
+	return n, err
+}

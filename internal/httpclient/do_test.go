@@ -215,3 +215,49 @@ func waitFor(done <-chan struct{}) bool {
 		return false
 	}
 }
+
+// TestErrorWithoutBody takes an error beside a response that has no body.
+func TestErrorWithoutBody(t *testing.T) {
+	t.Parallel()
+	for name, resp := range map[string]*http.Response{"no response": nil, "no body": response(200, nil), "empty": response(200, http.NoBody)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := httpclient.Do(doFunc(func(*http.Request) (*http.Response, error) { return resp, errBroken }), newRequest(t, "https://host.test/"))
+			assert.Nil(t, got)
+			require.ErrorIs(t, err, errBroken)
+		})
+	}
+}
+
+// TestCloseThatBlocks does not wait for a body that nobody reads to be closed.
+func TestCloseThatBlocks(t *testing.T) {
+	t.Parallel()
+	for name, do := range map[string]func(io.ReadCloser) (*http.Response, error){
+		"error":               func(body io.ReadCloser) (*http.Response, error) { return response(200, body), errBroken },
+		"switching protocols": func(body io.ReadCloser) (*http.Response, error) { return response(101, body), nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			body := &blockingCloser{closing: make(chan struct{}), release: make(chan struct{})}
+			_, err := httpclient.Do(doFunc(func(*http.Request) (*http.Response, error) { return do(body) }), newRequest(t, "https://host.test/")) //nolint:bodyclose // what there is left is closed by Do
+			if name == "error" {
+				require.ErrorIs(t, err, errBroken)
+			} else {
+				require.NoError(t, err)
+			}
+			assert.True(t, waitFor(body.closing), "not closed")
+			close(body.release)
+		})
+	}
+}
+
+// blockingCloser is a body whose Close does not return until it is released.
+type blockingCloser struct{ closing, release chan struct{} }
+
+func (*blockingCloser) Read([]byte) (int, error) { return 0, io.EOF }
+
+func (b *blockingCloser) Close() error {
+	close(b.closing)
+	<-b.release
+	return nil
+}

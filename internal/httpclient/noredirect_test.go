@@ -2,8 +2,10 @@ package httpclient_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -224,4 +226,154 @@ func requireURLError(t *testing.T, err error, target string) {
 	require.ErrorAs(t, err, &withURL)
 	assert.Equal(t, "Get", withURL.Op)
 	assert.Equal(t, target, withURL.URL)
+}
+
+// TestTimerOfAClientEnds ends the context that http.Client.Timeout makes with the response,
+// or with the error.
+func TestTimerOfAClientEnds(t *testing.T) {
+	t.Parallel()
+	server, transport := newServer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "text") })
+	for _, test := range []struct {
+		name string
+		make func(noteContext func(*http.Request)) http.RoundTripper
+		err  error
+	}{
+		{"net/http", func(note func(*http.Request)) http.RoundTripper {
+			own := transport.Clone()
+			own.DisableKeepAlives = true
+			own.Proxy = func(req *http.Request) (*url.URL, error) { note(req); return nil, nil }
+			return own
+		}, nil},
+		{"another transport", func(note func(*http.Request)) http.RoundTripper {
+			return roundTripFunc(func(req *http.Request) (*http.Response, error) { note(req); return transport.RoundTrip(req) })
+		}, nil},
+		{"error", func(note func(*http.Request)) http.RoundTripper {
+			return roundTripFunc(func(req *http.Request) (*http.Response, error) { note(req); return nil, errBroken })
+		}, errBroken},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			var used context.Context
+			client := without(&http.Client{
+				Transport: test.make(func(req *http.Request) { used = req.Context() }),
+				Timeout:   time.Hour,
+			})
+			resp, err := httpclient.Do(client, newRequest(t, server.URL))
+			if test.err != nil {
+				require.ErrorIs(t, err, test.err)
+			} else {
+				require.NoError(t, err)
+				require.NoError(t, used.Err(), "ended while the body is read")
+				_, err = httpclient.ReadBody(t.Context(), resp, 100, errTooLarge)
+				require.NoError(t, err)
+			}
+			assert.ErrorIs(t, used.Err(), context.Canceled)
+		})
+	}
+}
+
+// countingJar is a jar that counts how often cookies are set, and has one for all.
+type countingJar struct{ set int }
+
+func (j *countingJar) SetCookies(*url.URL, []*http.Cookie) { j.set++ }
+
+func (*countingJar) Cookies(*url.URL) []*http.Cookie {
+	return []*http.Cookie{{Name: "a", Value: "1"}, {Name: "b", Value: "2"}}
+}
+
+// TestJar sends all cookies of the jar, but does not write them to the caller's request, and
+// sets those there are.
+func TestJar(t *testing.T) {
+	t.Parallel()
+	for _, cookies := range [][]string{nil, {"c=3"}, {"c=3", "d=4"}} {
+		t.Run(fmt.Sprint(len(cookies)), func(t *testing.T) {
+			t.Parallel()
+			jar := &countingJar{}
+			var sent string
+			client := without(&http.Client{Jar: jar, Transport: roundTripFunc(func(req *http.Request) (*http.Response, error) {
+				sent = req.Header.Get("Cookie")
+				resp := response(200, http.NoBody)
+				resp.Header["Set-Cookie"] = cookies
+				return resp, nil
+			})})
+			req := newRequest(t, "https://host.test/")
+			_, err := httpclient.Do(client, req)
+			require.NoError(t, err)
+			assert.Equal(t, "a=1; b=2", sent)
+			assert.Empty(t, req.Header)
+			assert.Equal(t, min(len(cookies), 1), jar.set)
+		})
+	}
+}
+
+// TestErrorsThatLookLikeAProxys quotes those that are none of its Proxy function.
+func TestErrorsThatLookLikeAProxys(t *testing.T) {
+	t.Parallel()
+	errOfHost := errors.New("no route to me@host")
+	changing := 0
+	for _, test := range []struct {
+		name   string
+		proxy  func(*http.Request) (*url.URL, error)
+		dial   error
+		hidden bool
+		want   string
+	}{
+		{"no Proxy function", nil, errOfHost, false, "me@host"},
+		{"Proxy function that says nothing", func(*http.Request) (*url.URL, error) { return nil, nil }, errOfHost, false, "me@host"},
+		{"no address in the error", func(*http.Request) (*url.URL, error) { return nil, errBroken }, nil, false, "broken"},
+		{"another error than before", func(*http.Request) (*url.URL, error) {
+			changing++
+			return nil, fmt.Errorf("proxy %d@host", changing)
+		}, nil, false, "proxy 1@host"},
+		{"the Proxy function's", func(*http.Request) (*url.URL, error) { return nil, errOfHost }, nil, true, "invalid proxy address"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			client := without(&http.Client{Transport: &http.Transport{
+				Proxy:       test.proxy,
+				DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, test.dial },
+			}})
+			_, err := httpclient.Do(client, newRequest(t, "http://host.test/"))
+			require.ErrorContains(t, err, test.want)
+			assert.NotEqual(t, test.hidden, strings.Contains(err.Error(), "@") || test.want == "broken")
+			if test.hidden {
+				require.ErrorIs(t, err, errOfHost)
+			}
+		})
+	}
+}
+
+// TestNoTLS tells a server that speaks plain HTTP from one that speaks neither.
+func TestNoTLS(t *testing.T) {
+	t.Parallel()
+	for greeting, isHTTP := range map[string]bool{"HTTP/1.1 400 Bad Request\r\n\r\n": true, "SSH-2.0-OpenSSH\r\n": false} {
+		t.Run(greeting[:4], func(t *testing.T) {
+			t.Parallel()
+			client := without(&http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+				ours, theirs := net.Pipe()
+				go func() {
+					defer theirs.Close()
+					_, _ = theirs.Read(make([]byte, 16<<10)) // the whole of what the client says first
+					_, _ = io.WriteString(theirs, greeting)
+				}()
+				return ours, nil
+			}}})
+			_, err := httpclient.Do(client, newRequest(t, "https://host.test/"))
+			requireURLError(t, err, "https://host.test/")
+			assert.Equal(t, isHTTP, errors.Is(err, http.ErrSchemeMismatch), err)
+		})
+	}
+}
+
+// TestTimeoutIsNoOtherError finds what a Timeout is, and nothing else, in its error.
+func TestTimeoutIsNoOtherError(t *testing.T) {
+	t.Parallel()
+	client := without(&http.Client{Timeout: time.Nanosecond, Transport: roundTripFunc(func(req *http.Request) (*http.Response, error) {
+		<-req.Context().Done()
+		return nil, context.Cause(req.Context())
+	})})
+	_, err := httpclient.Do(client, newRequest(t, "https://host.test/"))
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.NotErrorIs(t, err, context.Canceled)
+	require.NotErrorIs(t, err, errBroken)
 }

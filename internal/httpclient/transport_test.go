@@ -2,6 +2,8 @@ package httpclient_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -223,3 +225,67 @@ func newForgetfulProxy(t *testing.T, target string) *forgetfulProxy {
 }
 
 func (p *forgetfulProxy) forgetAll() { p.generation.Add(1) }
+
+// TestTimeoutsThatAllow has timeouts that are long enough, and those that are not set, do
+// no harm.
+func TestTimeoutsThatAllow(t *testing.T) {
+	t.Parallel()
+	server, _ := newServer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "text") })
+	for name, dial := range map[string]func(context.Context, string, string) (net.Conn, error){
+		"no dialer": nil, "dialer": (&net.Dialer{}).DialContext,
+	} {
+		for _, mode := range []aws.DefaultsMode{legacy, aws.DefaultsModeInRegion} {
+			for _, readTimeout := range []time.Duration{0, time.Hour} {
+				t.Run(fmt.Sprint(name, mode, readTimeout), func(t *testing.T) {
+					t.Parallel()
+					client := awshttp.NewBuildableClient().WithReadTimeout(readTimeout).
+						WithTransportOptions(func(tr *http.Transport) { tr.DialContext, tr.DisableKeepAlives = dial, true })
+					resp, err := httpclient.Do(new(httpclient.Set).WithoutRedirects(client, mode), newRequest(t, server.URL))
+					require.NoError(t, err)
+					body, err := httpclient.ReadBody(t.Context(), resp, 100, errTooLarge)
+					require.NoError(t, err)
+					assert.Equal(t, "text", string(body))
+				})
+			}
+		}
+	}
+}
+
+// TestDialerFails passes on what the user's dialer and its connections say.
+func TestDialerFails(t *testing.T) {
+	t.Parallel()
+	for name, dial := range map[string]func() (net.Conn, error){
+		"dial": func() (net.Conn, error) { return nil, errBroken },
+		"deadline": func() (net.Conn, error) {
+			ours, theirs := net.Pipe()
+			return &connWithoutDeadline{Conn: ours, peer: theirs}, nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var dialing context.Context
+			client := awshttp.NewBuildableClient().WithReadTimeout(time.Hour).WithTransportOptions(func(tr *http.Transport) {
+				tr.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+					dialing = ctx
+					return dial()
+				}
+			})
+			resp, err := httpclient.Do(new(httpclient.Set).WithoutRedirects(client, aws.DefaultsModeInRegion), newRequest(t, "http://host.test/"))
+			assert.Nil(t, resp)
+			require.ErrorIs(t, err, errBroken)
+			require.Error(t, dialing.Err(), "the timer of the dial is left behind")
+		})
+	}
+}
+
+// connWithoutDeadline is a connection that takes no deadline.
+type connWithoutDeadline struct {
+	net.Conn
+	peer net.Conn
+}
+
+func (*connWithoutDeadline) SetReadDeadline(time.Time) error { return errBroken }
+
+func (c *connWithoutDeadline) Write(p []byte) (int, error) { return len(p), nil }
+
+func (c *connWithoutDeadline) Close() error { return errors.Join(c.Conn.Close(), c.peer.Close()) }

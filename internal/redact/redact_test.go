@@ -528,3 +528,161 @@ func TestLinear(t *testing.T) {
 		})
 	}
 }
+
+// TestEscapesNextToOthers resolves each escape, and nothing that only looks like one. The
+// key is found where the escape of its first letter, or the sign in its middle, is resolved.
+func TestEscapesNextToOthers(t *testing.T) {
+	t.Parallel()
+	const key, rest = "ABCDEFGHIJKL", "BCDEFGHIJKL"
+	for _, test := range []struct {
+		escape string
+		found  bool
+	}{
+		{"A", true},
+		{"%41", true},
+		{`\x41`, true},
+		{`\u0041`, true},
+		{"&#65;", true},
+		{"&#x41;", true},
+		{"&#X41;", true},
+		{"&#" + strings.Repeat("0", 19) + "65;", true},   // 24 characters
+		{"&#" + strings.Repeat("0", 20) + "65;", false},  // 25
+		{"&#x" + strings.Repeat("0", 18) + "41;", true},  // 24
+		{"&#x" + strings.Repeat("0", 19) + "41;", false}, // 25
+		{`\z0041`, false},
+		{`\z41`, false},
+		{"u0041", false},
+		{"&065;", false},
+		{"&x41;", false},
+		{"#65;", false},
+		{"&#6a;", false}, // a digit of another base
+		{"&#x4g;", false},
+		{"&#-65;", false},
+		{"&#193;", false}, // 65 more than there are in ASCII
+		{"&#xc1;", false},
+		{"%4", false},
+		{"%4g", false},
+		{`\u004g`, false},
+	} {
+		got := newSecrets(key).Text(test.escape + rest)
+		assert.Equal(t, test.found, strings.Contains(got, "REDACTED") && !strings.Contains(got, rest), "%s: %s", test.escape, got)
+	}
+	for name, sign := range map[string]string{
+		"amp": "&", "apos": "'", "bsol": `\`, "colon": ":", "equals": "=", "gt": ">", "lowbar": "_", "lt": "<", "nbsp": " ", "NewLine": "\n",
+		"num": "#", "percnt": "%", "plus": "+", "quot": `"`, "semi": ";", "sol": "/",
+	} {
+		assert.Equal(t, "REDACTED", newSecrets("ABCDEF"+sign+"GHIJKL").Text("ABCDEF&"+name+";GHIJKL"), name)
+	}
+	for _, escape := range []string{`\n`, `\r`, `\t`, `\\`, `\/`, `\"`, `\'`} {
+		assert.Equal(t, "REDACTED", newSecrets("ABCDEF/GHIJKL").Text("ABCDEF"+escape+"GHIJKL"), escape)
+	}
+	assert.Equal(t, `'SecretAccessKey\': \'REDACTED\'`, newSecrets().Text(`'SecretAccessKey\': \'`+unknownKey+`\'`))
+}
+
+// TestLengthsOfValues has values that are just long enough to be confidential, and that are
+// just not.
+func TestLengthsOfValues(t *testing.T) {
+	t.Parallel()
+	letters := func(n int) string { return strings.Repeat("x", n) }
+	digit := func(n int) string { return strings.Repeat("x", n-1) + "1" }
+	capital := func(n int) string { return strings.Repeat("x", n-1) + "X" }
+	hash := func(n int) string { return strings.Repeat("f", n) }
+	for _, test := range []struct {
+		before  string
+		value   func(int) string
+		longest int // that is not confidential
+	}{
+		{"SecretAccessKey=", digit, 15},
+		{"SecretAccessKey=", letters, 39},
+		{"SecretAccessKey=", capital, 39},
+		{"Authorization: Bearer ", digit, 7},
+		{"Authorization: Bearer ", letters, 15},
+		{"Authorization: Bearer ", capital, 15},
+		{"Authorization: Basic ", digit, 7},
+		{"Authorization: Basic ", capital, 7},
+		{"Authorization: Basic ", letters, 15},
+		{"Signature=", hash, 15},
+		{"https://", digit, 15},
+	} {
+		after := "."
+		if strings.HasSuffix(test.before, "//") {
+			after = "@host.test"
+		}
+		for n := max(1, test.longest-8); n <= test.longest+8; n++ {
+			value := test.value(n)
+			want := test.before + "REDACTED" + after
+			if n <= test.longest {
+				want = test.before + value + after
+			}
+			assert.Equal(t, want, newSecrets().Text(test.before+value+after))
+		}
+	}
+}
+
+// TestParametersInATable has tabs in place of spaces, and two schemes in a row.
+func TestParametersInATable(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"AWS4-HMAC-SHA256\tCredential=a/b\tSignature=" + unknownSignature + "\tis wrong":  "REDACTED\tis wrong",
+		"AWS4-HMAC-SHA256 Credential=a/b,\tSignature=" + unknownSignature + ",\tis=wrong": "REDACTED",
+		"AWS4-HMAC-SHA256 Credential=a, x AWS4-HMAC-SHA256 Signature=b!":                  "REDACTED, x REDACTED!",
+		"AWS4-HMAC-SHA256 , Signature=b":                                                  "REDACTED",
+		"AWS4-HMAC-SHA256\n":                                                              "AWS4-HMAC-SHA256\n",
+		"x_AWS4-HMAC-SHA256 Signature=b!":                                                 "REDACTED!",
+		"x.AWS4-HMAC-SHA256 Signature=b!":                                                 "x.REDACTED!",
+		"AWS4-HMAC-SHA256 Signature=b;c.d, e":                                             "REDACTED, e",
+	} {
+		assert.Equal(t, want, newSecrets().Text(text))
+	}
+}
+
+// TestUsersNextToOthers hides users and passwords of URLs, and nothing that only looks
+// like them.
+func TestUsersNextToOthers(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"http://u:p@h":                    "http://REDACTED@h",
+		"a:://u:p@h":                      "a:://REDACTED@h",
+		"a:/:/u:p@h":                      "a:/:/u:p@h",
+		":/://u:p@h":                      ":/://REDACTED@h",
+		":///u:p@h":                       ":///u:p@h",
+		`https:\/\/h\/a:b@c`:              `https:\/\/h\/a:b@c`,
+		"https://h&#47;a:b@c":             "https://h&#47;a:b@c",
+		"https://u%2Fa:b@c":               "https://REDACTED@c",
+		"https://u:p%23@c":                "https://REDACTED@c",
+		"https://u:p#@c":                  "https://u:p#@c",
+		"https://u:p?@c":                  "https://u:p?@c",
+		"https://u:p @c":                  "https://u:p @c",
+		"https://u:p<@c":                  "https://u:p<@c",
+		"https://u:p`@c":                  "https://u:p`@c",
+		"https://u:p@@c":                  "https://REDACTED@c",
+		"https://u@c":                     "https://u@c",
+		"https://user1@c":                 "https://user1@c",
+		"https://u:p@h https://u:q@h":     "https://REDACTED@h https://REDACTED@h",
+		"https://u1:@h, https://" + "u@h": "https://REDACTED@h, https://u@h",
+	} {
+		assert.Equal(t, want, newSecrets().Text(text))
+	}
+}
+
+// TestBearerAfterLongWord has the longest of all names wherever the buffer may end.
+func TestBearerAfterLongWord(t *testing.T) {
+	t.Parallel()
+	secrets := newSecrets()
+	for n := range 300 {
+		word := strings.Repeat("x", n)
+		for _, scheme := range []string{"bearer", "Basic"} {
+			assert.Equal(t, word+"Authorization: "+scheme+" REDACTED", secrets.Text(word+"Authorization: "+scheme+" aBcDeF12"))
+		}
+	}
+}
+
+// TestQuoteUpToAKey ends a quote before a key that begins at the limit.
+func TestQuoteUpToAKey(t *testing.T) {
+	t.Parallel()
+	secrets := newSecrets(secretKey)
+	assert.Equal(t, "abcde...", secrets.Quote("abcdefgh"+secretKey, 8))
+	assert.Equal(t, "abcdefgh", secrets.Quote("abcdefgh", 8))
+	assert.Equal(t, "REDACTED", secrets.Quote(secretKey, 8))
+	assert.Equal(t, "REDAC...", secrets.Quote(secretKey+"x", 8))
+}
