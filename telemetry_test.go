@@ -913,7 +913,7 @@ func TestHTTPMetrics(t *testing.T) {
 		},
 		{
 			name: "attempt timeout", steps: []cognitosynctest.Step{cognitosynctest.Stall()}, acquired: 1,
-			option: func(o *cognitosync.Options) { o.AttemptTimeout, o.RetryMaxAttempts = time.Second, 1 },
+			option: func(o *cognitosync.Options) { o.AttemptTimeout, o.RetryMaxAttempts = 3*time.Second, 1 },
 			want:   map[string]int{connect: 1, handshake: 1, request: 1},
 			is:     isA[*cognitosync.AttemptTimeoutError],
 		},

@@ -94,7 +94,7 @@ func TestReadTimeout(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client := awshttp.NewBuildableClient().WithReadTimeout(20 * time.Millisecond).
+			client := awshttp.NewBuildableClient().WithReadTimeout(500 * time.Millisecond).
 				WithTransportOptions(func(tr *http.Transport) { tr.DialContext = dial })
 			_, err := httpclient.Do(without(client), newRequest(t, server.URL))
 			requireURLError(t, err, server.URL)
