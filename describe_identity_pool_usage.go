@@ -558,9 +558,6 @@ func (c *call) target() string {
 
 // isOfSettings reports whether err was certain before anything could be sent.
 func isOfSettings(err error) bool {
-	var (
-		setting *ConfigurationError
-		region  *RegionMismatchError
-	)
-	return errors.As(err, &setting) || errors.As(err, &region)
+	var setting *ConfigurationError
+	return errors.As(err, &setting)
 }
