@@ -460,7 +460,6 @@ func (c *call) renewCredentials(ctx context.Context, a *attempt, failure error) 
 	}
 	c.hasRenewed = true
 	renewed, err := c.client.renewals.renew(ctx, c.settings.options.Credentials, a.credentials)
-	c.journal.secrets.Add(renewed.SecretAccessKey, renewed.SessionToken)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return failure
