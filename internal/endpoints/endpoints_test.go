@@ -464,6 +464,7 @@ func TestWithoutSecretsOfQuotes(t *testing.T) {
 		{`"https://user:hunter2@host.test`, `"https://host.test`},
 		{`/https://host.test/hunter2/ failed`, `/https://host.test failed`},
 		{"https://user:hunter2@host.test/hunter2 ask me@host.test", "https://host.test ask me@host.test"},
+		{"bad endpoint https://user:hun hunter2@host.test", "bad endpoint https://..."},
 		{"git+ssh.v1://user:hunter2@host.test", "git+ssh.v1://host.test"},
 		{"h2-c://user:hunter2@host.test", "h2-c://host.test"},
 		{"a=https://user:hunter2@host.test\nb", "a=https://host.test\nb"},

@@ -567,6 +567,7 @@ func TestEscapesNextToOthers(t *testing.T) {
 		got := newSecrets(key).Text(test.escape + rest)
 		assert.Equal(t, test.found, strings.Contains(got, "REDACTED") && !strings.Contains(got, rest), "%s: %s", test.escape, got)
 	}
+	assert.Equal(t, "&#6a;BCDEFGHIJKL", newSecrets("FBCDEFGHIJKL").Text("&#6a;BCDEFGHIJKL"), "ten is no decimal digit")
 	for name, sign := range map[string]string{
 		"amp": "&", "apos": "'", "bsol": `\`, "colon": ":", "equals": "=", "gt": ">", "lowbar": "_", "lt": "<", "nbsp": " ", "NewLine": "\n",
 		"num": "#", "percnt": "%", "plus": "+", "quot": `"`, "semi": ";", "sol": "/",
@@ -586,6 +587,7 @@ func TestLengthsOfValues(t *testing.T) {
 	letters := func(n int) string { return strings.Repeat("x", n) }
 	digit := func(n int) string { return strings.Repeat("x", n-1) + "1" }
 	capital := func(n int) string { return strings.Repeat("x", n-1) + "X" }
+	capitals := func(n int) string { return strings.Repeat("X", n) }
 	hash := func(n int) string { return strings.Repeat("f", n) }
 	for _, test := range []struct {
 		before  string
@@ -601,6 +603,7 @@ func TestLengthsOfValues(t *testing.T) {
 		{"Authorization: Basic ", digit, 7},
 		{"Authorization: Basic ", capital, 7},
 		{"Authorization: Basic ", letters, 15},
+		{"Authorization: Basic ", capitals, 15},
 		{"Signature=", hash, 15},
 		{"https://", digit, 15},
 	} {
@@ -685,4 +688,11 @@ func TestQuoteUpToAKey(t *testing.T) {
 	assert.Equal(t, "abcdefgh", secrets.Quote("abcdefgh", 8))
 	assert.Equal(t, "REDACTED", secrets.Quote(secretKey, 8))
 	assert.Equal(t, "REDAC...", secrets.Quote(secretKey+"x", 8))
+}
+
+// TestClipOfNoRunes cuts bytes that begin no character to nothing.
+func TestClipOfNoRunes(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, "...", redact.Clip("\x80\x80\x80\x80\x80", 4))
+	assert.Equal(t, "a...", redact.Clip("ab\x80\x80\x80\x80", 4))
 }
