@@ -441,3 +441,22 @@ func TestCanceledOnce(t *testing.T) {
 		assert.Equal(t, 1, strings.Count(err.Error(), context.Canceled.Error()), err)
 	})
 }
+
+// TestAttemptsEnd ends the context of an attempt with it, and numbers a single one.
+func TestAttemptsEnd(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		var requests []*http.Request
+		client := newClient(configOf(clienttest.Doer(func(req *http.Request) (*http.Response, error) {
+			requests = append(requests, req)
+			return clienttest.Response(req, http.StatusOK, nil, stubBody), nil
+		})), path, func(o *cognitosync.Options) { o.RetryMaxAttempts = 1 })
+
+		_, err := describe(t.Context(), t, client, poolID)
+
+		require.NoError(t, err)
+		require.Len(t, requests, 1)
+		require.ErrorIs(t, requests[0].Context().Err(), context.Canceled)
+		assert.Equal(t, "attempt=1; max=1", requests[0].Header.Get("Amz-Sdk-Request"))
+	})
+}

@@ -1639,3 +1639,56 @@ func TestRegionOfARefusedCall(t *testing.T) {
 	requireAs[*cognitosync.RegionMismatchError](t, err)
 	assert.Equal(t, "us-east-1", seen)
 }
+
+// TestMiddlewareReadsTheBody does not let middleware read without end either.
+func TestMiddlewareReadsTheBody(t *testing.T) {
+	t.Parallel()
+	for length, fits := range map[int]bool{mib: true, mib + 1: false} {
+		t.Run(fmt.Sprint(length), func(t *testing.T) {
+			t.Parallel()
+			var (
+				read    int
+				readErr error
+			)
+			body := stubBody + strings.Repeat(" ", length-len(stubBody))
+			client := newClient(configOf(clienttest.Respond(http.StatusOK, nil, body)), direct,
+				atEnd("deserialize", &probe{id: "read", after: func(_ middleware.Metadata, raw any, err error) (any, error) {
+					response := raw.(*smithyhttp.Response)
+					text, problem := io.ReadAll(response.Body)
+					read, readErr = len(text), problem
+					response.Body = io.NopCloser(strings.NewReader(stubBody))
+					return raw, err
+				}}, middleware.After))
+
+			_, err := describe(t.Context(), t, client, poolID)
+
+			require.NoError(t, err)
+			assert.Equal(t, mib, read)
+			if fits {
+				require.NoError(t, readErr)
+			} else {
+				assert.True(t, isA[*cognitosync.ResponseTooLargeError](readErr), readErr)
+			}
+		})
+	}
+}
+
+// TestMiddlewareWithABrokenBody fails a call whose response is middleware's and cannot be
+// read: there is no request that it could name.
+func TestMiddlewareWithABrokenBody(t *testing.T) {
+	t.Parallel()
+	mock := middleware.DeserializeMiddlewareFunc("mock", func(context.Context, middleware.DeserializeInput, middleware.DeserializeHandler) (
+		out middleware.DeserializeOutput, metadata middleware.Metadata, err error,
+	) {
+		broken := io.NopCloser(readerFunc(func([]byte) (int, error) { return 0, errBroken }))
+		out.RawResponse = &smithyhttp.Response{Response: &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: broken}}
+		return out, metadata, nil
+	})
+	client := newClient(configOf(clienttest.Respond(http.StatusOK, nil, stubBody)), direct,
+		atEnd("deserialize", &probe{id: "mock", instead: mock}, middleware.After))
+	output, err := describe(t.Context(), t, client, poolID)
+	requireFailure(t, output, err)
+	require.ErrorIs(t, err, errBroken)
+	requireAs[*smithy.DeserializationError](t, err)
+	assert.Equal(t, http.StatusOK, cognitosync.InspectError(err).StatusCode)
+}
