@@ -708,6 +708,9 @@ func newProxy(t *testing.T, serve func(conn net.Conn, req *http.Request)) (host 
 				if req, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
 					serve(conn, req)
 				}
+				// Closing with data of the client's unread would be a reset.
+				_ = conn.(*net.TCPConn).CloseWrite()
+				_, _ = io.Copy(io.Discard, conn)
 			}()
 		}
 	}()
