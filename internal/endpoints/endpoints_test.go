@@ -479,3 +479,24 @@ func TestWithoutSecretsOfQuotes(t *testing.T) {
 		})
 	}
 }
+
+// TestGlobalRegions are each in the partition that they stand for.
+func TestGlobalRegions(t *testing.T) {
+	t.Parallel()
+	for _, partition := range []string{"aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f"} {
+		assert.Equal(t, partition, endpoints.PartitionID(partition+"-global"))
+		assert.Equal(t, partition == "aws", endpoints.SamePartition(partition+"-global", "us-east-1"), partition)
+	}
+}
+
+// TestLettersOfRegions are all that there are.
+func TestLettersOfRegions(t *testing.T) {
+	t.Parallel()
+	for _, letter := range []string{"a", "z", "A", "Z", "0", "9"} {
+		assert.True(t, endpoints.IsHostLabel(letter), letter)
+		assert.Equal(t, "us-"+letter+"-1", endpoints.PoolRegion("us-"+letter+"-1:1"))
+	}
+	for _, digit := range []string{"0", "9", "10"} {
+		assert.Equal(t, "us-east-"+digit, endpoints.PoolRegion("us-east-"+digit+":1"))
+	}
+}

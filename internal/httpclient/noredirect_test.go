@@ -377,3 +377,21 @@ func TestTimeoutIsNoOtherError(t *testing.T) {
 	require.NotErrorIs(t, err, context.Canceled)
 	require.NotErrorIs(t, err, errBroken)
 }
+
+// badCloser is a body that cannot be closed.
+type badCloser struct{ io.Reader }
+
+func (badCloser) Close() error { return errBroken }
+
+// TestCloseError passes on what a body says when it is closed.
+func TestCloseError(t *testing.T) {
+	t.Parallel()
+	for _, timeout := range []time.Duration{0, time.Hour} {
+		client := without(&http.Client{Timeout: timeout, Transport: roundTripFunc(func(*http.Request) (*http.Response, error) {
+			return response(200, badCloser{strings.NewReader("text")}), nil
+		})})
+		resp, err := httpclient.Do(client, newRequest(t, "https://host.test/"))
+		require.NoError(t, err)
+		require.ErrorIs(t, resp.Body.Close(), errBroken, timeout)
+	}
+}

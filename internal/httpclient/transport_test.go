@@ -289,3 +289,11 @@ func (*connWithoutDeadline) SetReadDeadline(time.Time) error { return errBroken 
 func (c *connWithoutDeadline) Write(p []byte) (int, error) { return len(p), nil }
 
 func (c *connWithoutDeadline) Close() error { return errors.Join(c.Conn.Close(), c.peer.Close()) }
+
+// TestHealthCheck gives up a connection that has been silent for 14 s.
+func TestHealthCheck(t *testing.T) {
+	t.Parallel()
+	transport := transportOf(without(awshttp.NewBuildableClient()))
+	assert.Equal(t, 9*time.Second, transport.HTTP2.SendPingTimeout)
+	assert.Equal(t, 14*time.Second, transport.HTTP2.SendPingTimeout+transport.HTTP2.PingTimeout)
+}

@@ -696,3 +696,30 @@ func TestClipOfNoRunes(t *testing.T) {
 	assert.Equal(t, "...", redact.Clip("\x80\x80\x80\x80\x80", 4))
 	assert.Equal(t, "a...", redact.Clip("ab\x80\x80\x80\x80", 4))
 }
+
+// TestSignsNextToLetters takes what is next to letters and digits in ASCII for signs.
+func TestSignsNextToLetters(t *testing.T) {
+	t.Parallel()
+	for _, sign := range []string{"/", ":", "@", "[", "`", "{"} {
+		assert.Equal(t, "REDACTED", newSecrets("ABCDEF"+sign+"GHIJKL").Text("ABCDEFGHIJKL"), sign)
+		assert.Equal(t, "REDACTED", newSecrets("ABCDEFGHIJKL").Text("ABCDEF"+sign+"GHIJKL"), sign)
+	}
+	for _, letter := range []string{"0", "9", "A", "Z", "a", "z"} {
+		assert.Equal(t, "ABCDEFGHIJK"+letter, newSecrets("ABCDEFGHIJK_").Text("ABCDEFGHIJK"+letter), letter)
+		assert.Equal(t, "REDACTED", newSecrets("ABCDEFGHIJK"+letter).Text("ABCDEFGHIJK"+letter), letter)
+	}
+	for _, end := range []string{"g", "G", "`", "@", "/", ":"} {
+		text := "Signature=" + strings.Repeat("f", 15) + end
+		assert.Equal(t, text, newSecrets().Text(text))
+	}
+	for _, digit := range []string{"0", "9", "a", "f", "A", "F"} {
+		assert.Equal(t, "Signature=REDACTED", newSecrets().Text("Signature="+strings.Repeat("1", 15)+digit), digit)
+	}
+}
+
+// TestShortestKey removes keys of 8 bytes, and none of 7.
+func TestShortestKey(t *testing.T) {
+	t.Parallel()
+	secrets := newSecrets("1234567", "abcdefgh")
+	assert.Equal(t, "1234567 REDACTED 1234567REDACTED", secrets.Text("1234567 abcdefgh 1234567abcdefgh"))
+}
