@@ -1684,11 +1684,16 @@ func TestMiddlewareWithABrokenBody(t *testing.T) {
 		out.RawResponse = &smithyhttp.Response{Response: &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: broken}}
 		return out, metadata, nil
 	})
+	records := &clienttest.Records{}
 	client := newClient(configOf(clienttest.Respond(http.StatusOK, nil, stubBody)), direct,
-		atEnd("deserialize", &probe{id: "mock", instead: mock}, middleware.After))
+		atEnd("deserialize", &probe{id: "mock", instead: mock}, middleware.After),
+		func(o *cognitosync.Options) { o.StructuredLogger = slog.New(records) })
 	output, err := describe(t.Context(), t, client, poolID)
 	requireFailure(t, output, err)
 	require.ErrorIs(t, err, errBroken)
+	logged := records.Take()
+	require.Len(t, logged, 1)
+	assert.EqualValues(t, http.StatusOK, logged[0]["status"])
 	requireAs[*smithy.DeserializationError](t, err)
 	assert.Equal(t, http.StatusOK, cognitosync.InspectError(err).StatusCode)
 }

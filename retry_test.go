@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/stretchr/testify/assert"
@@ -740,4 +741,64 @@ func TestQuotaOfTooManyRegions(t *testing.T) {
 		assert.True(t, isA[ratelimit.QuotaExceededError](call("eu-moon-128")))
 		assert.False(t, isA[ratelimit.QuotaExceededError](call("eu-moon-127")), "it has its own still")
 	})
+}
+
+// TestCancelDuringTheFirstAttempt says that it was the caller who ended it.
+func TestCancelDuringTheFirstAttempt(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		records := &clienttest.Records{}
+		client := newClient(configOf(clienttest.Doer(func(req *http.Request) (*http.Response, error) {
+			cancel(errOwnCause)
+			<-req.Context().Done()
+			return nil, req.Context().Err()
+		})), path, func(o *cognitosync.Options) { o.StructuredLogger = slog.New(records) })
+		output, err := describe(ctx, t, client, poolID)
+		requireFailure(t, output, err)
+		require.ErrorIs(t, err, errOwnCause)
+		logged := records.Take()
+		require.Len(t, logged, 1)
+		assert.Equal(t, "canceled by the caller", logged[0]["reason"])
+	})
+}
+
+// A passingSigner fails in a way that may pass, and has the caller give up.
+type passingSigner struct{ cancel func() }
+
+func (s passingSigner) SignHTTP(context.Context, aws.Credentials, *http.Request, string, string, string, time.Time, ...func(*v4.SignerOptions)) error {
+	s.cancel()
+	return &passingError{}
+}
+
+// TestCancelBesideAFailure has the caller give up while an attempt fails for another reason:
+// the error says both.
+func TestCancelBesideAFailure(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		set  func(o *cognitosync.Options, cancel func())
+		is   func(error) bool
+	}{
+		{"in the signer", func(o *cognitosync.Options, cancel func()) { o.HTTPSignerV4 = passingSigner{cancel} }, isA[*passingError]},
+		{"when the token is returned", func(o *cognitosync.Options, cancel func()) {
+			o.Retryer = hookedRetryer{RetryerV2: retry.NewStandard(), attemptToken: func(context.Context) (func(error) error, error) {
+				return func(error) error { cancel(); return context.Canceled }, nil
+			}}
+		}, isA[*cognitosync.InternalErrorException]},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				ctx, cancel := context.WithCancelCause(t.Context())
+				tr := setup(t, path, func(o *cognitosync.Options) { test.set(o, func() { cancel(errOwnCause) }) })
+				tr.script(alwaysFailing)
+				err := tr.fails(t, ctx)
+				requireAs[*smithy.CanceledError](t, err)
+				require.ErrorIs(t, err, errOwnCause)
+				assert.True(t, test.is(err), err)
+				assert.Equal(t, 1, cognitosync.InspectError(err).Attempts)
+			})
+		})
+	}
 }

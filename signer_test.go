@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/smithy-go/middleware"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -1132,4 +1133,19 @@ func TestUnsignedHeaders(t *testing.T) {
 		}
 		assert.NotEmpty(t, signer.shown.Get("User-Agent"))
 	})
+}
+
+// TestClockOfMiddlewaresAttempts signs by the clock that was learned also where middleware
+// makes the attempts.
+func TestClockOfMiddlewaresAttempts(t *testing.T) {
+	t.Parallel()
+	keeper, tr := newTimekeeper(t, direct)
+	keeper.set(func(k *timekeeper) { k.offset = time.Hour })
+	tr.succeeds(t)
+	keeper.requests()
+	tr.succeeds(t, cognitosync.WithAPIOptions(func(s *middleware.Stack) error {
+		_, err := s.Finalize.Remove("Retry")
+		return err
+	}))
+	assert.Equal(t, []time.Duration{time.Hour}, keeper.requests())
 }
