@@ -420,8 +420,8 @@ func TestUnlimitedAttempts(t *testing.T) {
 func TestNoRandomness(t *testing.T) {
 	tr := setup(t, direct)
 	before := rand.Reader
-	defer func() { rand.Reader = before }()   //nolint:reassign // as it was
-	rand.Reader = iotest.ErrReader(errBroken) //nolint:reassign // there is no other way to have none
+	defer func() { rand.Reader = before }()
+	rand.Reader = iotest.ErrReader(errBroken) // there is no other way to have none
 	err := tr.fails(t, t.Context())
 	require.ErrorIs(t, err, errBroken)
 	assert.Zero(t, tr.requests())

@@ -732,7 +732,8 @@ func TestQuotaOfTooManyRegions(t *testing.T) {
 			_, err := describe(t.Context(), t, client, region+":1")
 			return err
 		}
-		for !isA[ratelimit.QuotaExceededError](call("us-east-1")) {
+		for exceeded := false; !exceeded; {
+			exceeded = isA[ratelimit.QuotaExceededError](call("us-east-1"))
 		}
 		for i := range 128 {
 			err := call(fmt.Sprintf("eu-moon-%d", i))

@@ -239,7 +239,7 @@ func TestCloseThatBlocks(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			body := &blockingCloser{closing: make(chan struct{}), release: make(chan struct{})}
-			_, err := httpclient.Do(doFunc(func(*http.Request) (*http.Response, error) { return do(body) }), newRequest(t, "https://host.test/")) //nolint:bodyclose // what there is left is closed by Do
+			_, err := httpclient.Do(doFunc(func(*http.Request) (*http.Response, error) { return do(body) }), newRequest(t, "https://host.test/"))
 			if name == "error" {
 				require.ErrorIs(t, err, errBroken)
 			} else {

@@ -253,9 +253,9 @@ func TestTimerOfAClientEnds(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			var used context.Context
+			var sent *http.Request
 			client := without(&http.Client{
-				Transport: test.make(func(req *http.Request) { used = req.Context() }),
+				Transport: test.make(func(req *http.Request) { sent = req }),
 				Timeout:   time.Hour,
 			})
 			resp, err := httpclient.Do(client, newRequest(t, server.URL))
@@ -263,11 +263,11 @@ func TestTimerOfAClientEnds(t *testing.T) {
 				require.ErrorIs(t, err, test.err)
 			} else {
 				require.NoError(t, err)
-				require.NoError(t, used.Err(), "ended while the body is read")
+				require.NoError(t, sent.Context().Err(), "ended while the body is read")
 				_, err = httpclient.ReadBody(t.Context(), resp, 100, errTooLarge)
 				require.NoError(t, err)
 			}
-			assert.ErrorIs(t, used.Err(), context.Canceled)
+			assert.ErrorIs(t, sent.Context().Err(), context.Canceled)
 		})
 	}
 }

@@ -263,17 +263,17 @@ func TestDialerFails(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var dialing context.Context
+			var ended func() error
 			client := awshttp.NewBuildableClient().WithReadTimeout(time.Hour).WithTransportOptions(func(tr *http.Transport) {
 				tr.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-					dialing = ctx
+					ended = ctx.Err
 					return dial()
 				}
 			})
 			resp, err := httpclient.Do(new(httpclient.Set).WithoutRedirects(client, aws.DefaultsModeInRegion), newRequest(t, "http://host.test/"))
 			assert.Nil(t, resp)
 			require.ErrorIs(t, err, errBroken)
-			require.Error(t, dialing.Err(), "the timer of the dial is left behind")
+			require.Error(t, ended(), "the timer of the dial is left behind")
 		})
 	}
 }

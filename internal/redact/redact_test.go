@@ -661,7 +661,7 @@ func TestUsersNextToOthers(t *testing.T) {
 		"https://u:p@@c":                  "https://REDACTED@c",
 		"https://u@c":                     "https://u@c",
 		"https://user1@c":                 "https://user1@c",
-		"https://u:p@h https://u:q@h":     "https://REDACTED@h https://REDACTED@h",
+		"https://u:p@h, http://u:q@h":     "https://REDACTED@h, http://REDACTED@h",
 		"https://u1:@h, https://" + "u@h": "https://REDACTED@h, https://u@h",
 	} {
 		assert.Equal(t, want, newSecrets().Text(text))
