@@ -552,6 +552,8 @@ func TestEscapesNextToOthers(t *testing.T) {
 		{`\z0041`, false},
 		{`\z41`, false},
 		{"u0041", false},
+		{"/u0041", false},
+		{`\u1041`, false},
 		{"&065;", false},
 		{"&x41;", false},
 		{"#65;", false},
@@ -585,7 +587,7 @@ func TestEscapesNextToOthers(t *testing.T) {
 func TestLengthsOfValues(t *testing.T) {
 	t.Parallel()
 	letters := func(n int) string { return strings.Repeat("x", n) }
-	digit := func(n int) string { return strings.Repeat("x", n-1) + "1" }
+	digit := func(n int) string { return "1" + strings.Repeat("x", n-1) }
 	capital := func(n int) string { return strings.Repeat("x", n-1) + "X" }
 	capitals := func(n int) string { return strings.Repeat("X", n) }
 	hash := func(n int) string { return strings.Repeat("f", n) }
@@ -647,6 +649,8 @@ func TestUsersNextToOthers(t *testing.T) {
 		"http://u:p@h":                    "http://REDACTED@h",
 		"a:://u:p@h":                      "a:://REDACTED@h",
 		"a:/:/u:p@h":                      "a:/:/u:p@h",
+		":x//u:p@h":                       ":x//u:p@h",
+		"https://useruseruseruser@c":      "https://useruseruseruser@c",
 		":/://u:p@h":                      ":/://REDACTED@h",
 		":///u:p@h":                       ":///u:p@h",
 		`https:\/\/h\/a:b@c`:              `https:\/\/h\/a:b@c`,
