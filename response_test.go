@@ -880,3 +880,15 @@ func TestRequestIDOfASuccess(t *testing.T) {
 		}
 	}
 }
+
+// TestNoRequestID finds none where the service gave none.
+func TestNoRequestID(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		client := newClient(configOf(clienttest.Respond(http.StatusOK, nil, stubBody)), path)
+		output, err := describe(t.Context(), t, client, poolID)
+		require.NoError(t, err)
+		_, found := awsmiddleware.GetRequestIDMetadata(output.ResultMetadata)
+		assert.False(t, found)
+	})
+}

@@ -1149,3 +1149,25 @@ func TestClockOfMiddlewaresAttempts(t *testing.T) {
 	}))
 	assert.Equal(t, []time.Duration{time.Hour}, keeper.requests())
 }
+
+// TestResultOfASkewedAttempt says in the results of a call which attempt a wrong clock has
+// cost it.
+func TestResultOfASkewedAttempt(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		keeper, tr := newTimekeeper(t, path)
+		keeper.set(func(k *timekeeper) { k.offset = time.Hour })
+		output, err := tr.call(t.Context())
+		require.NoError(t, err)
+		attempts, found := retry.GetAttemptResults(output.ResultMetadata)
+		require.True(t, found)
+		require.Len(t, attempts.Results, 2)
+		first := attempts.Results[0]
+		assert.Equal(t, "InvalidSignatureException", cognitosync.InspectError(first.Err).Code)
+		assert.True(t, isA[interface {
+			error
+			RetryableError() bool
+		}](first.Err), "it is marked as one that another attempt cures")
+		assert.True(t, first.Retryable && first.Retried)
+	})
+}

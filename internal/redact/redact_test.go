@@ -590,6 +590,7 @@ func TestLengthsOfValues(t *testing.T) {
 	digit := func(n int) string { return "1" + strings.Repeat("x", n-1) }
 	capital := func(n int) string { return strings.Repeat("x", n-1) + "X" }
 	capitals := func(n int) string { return strings.Repeat("X", n) }
+	digits := func(n int) string { return strings.Repeat("1", n) }
 	hash := func(n int) string { return strings.Repeat("f", n) }
 	for _, test := range []struct {
 		before  string
@@ -598,6 +599,11 @@ func TestLengthsOfValues(t *testing.T) {
 	}{
 		{"SecretAccessKey=", digit, 15},
 		{"SecretAccessKey=", letters, 39},
+		{"secret key: ", digit, 15},
+		{"secret=", digit, 15},
+		{"token=", digit, 15},
+		{"password=", digit, 15},
+		{"aws4_request\n", digits, 15},
 		{"SecretAccessKey=", capital, 39},
 		{"Authorization: Bearer ", digit, 7},
 		{"Authorization: Bearer ", letters, 15},
@@ -651,6 +657,8 @@ func TestUsersNextToOthers(t *testing.T) {
 		"a:/:/u:p@h":                      "a:/:/u:p@h",
 		":x//u:p@h":                       ":x//u:p@h",
 		"https://useruseruseruser@c":      "https://useruseruseruser@c",
+		"https://h //u:p@h":               "https://h //u:p@h",
+		"https://u!:p@h":                  "https://REDACTED@h",
 		":/://u:p@h":                      ":/://REDACTED@h",
 		":///u:p@h":                       ":///u:p@h",
 		`https:\/\/h\/a:b@c`:              `https:\/\/h\/a:b@c`,
@@ -726,4 +734,13 @@ func TestShortestKey(t *testing.T) {
 	t.Parallel()
 	secrets := newSecrets("1234567", "abcdefgh")
 	assert.Equal(t, "1234567 REDACTED 1234567REDACTED", secrets.Text("1234567 abcdefgh 1234567abcdefgh"))
+}
+
+// TestPartsOfKeysAndNames leaves what is one letter short of a key, and what is no name
+// because of a sign in it.
+func TestPartsOfKeysAndNames(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"ABCDEFGHIJK", " ABCDEFGHIJK", "t.oken=" + unknownKey} {
+		assert.Equal(t, text, newSecrets("ABCDEFGHIJKL").Text(text))
+	}
 }
