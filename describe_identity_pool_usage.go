@@ -464,7 +464,6 @@ func (c *call) renewCredentials(ctx context.Context, a *attempt, failure error) 
 	}
 	c.hasRenewed = true
 	renewed, err := c.client.renewals.renew(ctx, c.settings.options.Credentials, a.credentials)
-	c.journal.secrets.Add(renewed.SecretAccessKey, renewed.SessionToken)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return failure
@@ -563,9 +562,6 @@ func (c *call) target() string {
 
 // isSettingsError reports whether err was caused by the settings.
 func isSettingsError(err error) bool {
-	var (
-		setting *ConfigurationError
-		region  *RegionMismatchError
-	)
-	return errors.As(err, &setting) || errors.As(err, &region)
+	var setting *ConfigurationError
+	return errors.As(err, &setting)
 }

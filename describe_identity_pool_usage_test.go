@@ -28,13 +28,13 @@ import (
 	"github.com/cognitosync/cognitosync-go/internal/clienttest"
 )
 
-// TestUserAgent compares the parts of the header that this package adds.
+// TestUserAgent compares all that the header says of this package.
 func TestUserAgent(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
 		tr := setup(t, path, func(o *cognitosync.Options) {
 			o.AppID = "inventory"
-			o.Retryer = nil // only the default retryer has a mode
+			o.Retryer = nil // the client's own has a mode
 			o.Credentials = sourcedCredentials{o.Credentials}
 		})
 		_, err := tr.call(t.Context())
@@ -45,8 +45,8 @@ func TestUserAgent(t *testing.T) {
 	})
 }
 
-// TestRequestHeaders checks that a request only has headers that a recorder must not match
-// requests by.
+// TestRequestHeaders shows that a request has no other headers than those that a recording
+// must not tell requests apart by.
 func TestRequestHeaders(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -60,7 +60,7 @@ func TestRequestHeaders(t *testing.T) {
 	})
 }
 
-// sourcedCredentials is a provider that reports its sources.
+// sourcedCredentials tell where they come from.
 type sourcedCredentials struct{ aws.CredentialsProvider }
 
 func (sourcedCredentials) ProviderSources() []aws.CredentialSource {
@@ -118,7 +118,7 @@ func TestCancelDuringAttempt(t *testing.T) {
 	})
 }
 
-// TestCancelDuringAnswer cancels the call between the headers and the body of a response.
+// TestCancelDuringAnswer ends the call between the headers of a response and its body.
 func TestCancelDuringAnswer(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -135,7 +135,7 @@ func TestCancelDuringAnswer(t *testing.T) {
 				tr := setup(t, path, func(o *cognitosync.Options) {
 					o.HTTPClient = clienttest.Doer(func(req *http.Request) (*http.Response, error) {
 						resp, err := http.DefaultTransport.RoundTrip(req)
-						cancel(errOwnCause) // the headers have been received
+						cancel(errOwnCause) // the head is there
 						return resp, err
 					})
 				})
@@ -151,7 +151,7 @@ func TestCancelDuringAnswer(t *testing.T) {
 	}
 }
 
-// TestContextDoneBefore makes calls whose context is already done.
+// TestContextDoneBefore makes calls that are over before they begin.
 func TestContextDoneBefore(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -175,7 +175,7 @@ func TestContextDoneBefore(t *testing.T) {
 	})
 }
 
-// TestResultMetadata reads the metadata of an output with the SDK's functions.
+// TestResultMetadata shows what the SDK's functions find in the metadata of an output.
 func TestResultMetadata(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -196,7 +196,7 @@ func TestResultMetadata(t *testing.T) {
 		}
 		at, found := awsmiddleware.GetResponseAt(output.ResultMetadata)
 		assert.True(t, found)
-		assert.False(t, at.Before(requests.Last().Time), "responded at %v, after %v", at, requests.Last().Time)
+		assert.False(t, at.Before(requests.Last().Time), "answered at %v, after %v", at, requests.Last().Time)
 		serverTime, found := awsmiddleware.GetServerTime(output.ResultMetadata)
 		assert.True(t, found)
 		assert.True(t, requests.Last().Time.UTC().Truncate(time.Second).Equal(serverTime), serverTime)
@@ -221,7 +221,7 @@ func TestResultMetadata(t *testing.T) {
 	})
 }
 
-// TestMetadataOfOneAttempt checks the result of an attempt that succeeds immediately.
+// TestMetadataOfOneAttempt shows that a call that succeeds at once has one attempt.
 func TestMetadataOfOneAttempt(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -235,14 +235,14 @@ func TestMetadataOfOneAttempt(t *testing.T) {
 			require.NoError(t, attempts.Results[0].Err)
 			assert.False(t, attempts.Results[0].Retryable)
 			assert.False(t, attempts.Results[0].Retried)
-			id, _ := awsmiddleware.GetRequestIDMetadata(output.ResultMetadata) // the attempt's metadata is empty
+			id, _ := awsmiddleware.GetRequestIDMetadata(output.ResultMetadata) // and not in the attempt's
 			assert.Equal(t, tr.server.Requests().Last().RequestID, id)
 		}
 	})
 }
 
-// TestMetadataWithoutClock checks that no clock skew is measured if its correction is
-// disabled.
+// TestMetadataWithoutClock shows that there is no measured skew where its correction
+// is switched off.
 func TestMetadataWithoutClock(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -256,9 +256,8 @@ func TestMetadataWithoutClock(t *testing.T) {
 	})
 }
 
-// TestTraceID checks that requests contain the trace ID of a Lambda invocation, which AWS
-// uses to detect functions that call themselves. It is not parallel, because it sets
-// environment variables.
+// TestTraceID shows that a Lambda function tells which invocation it is, so that one
+// that calls itself is noticed. It is not parallel: it is about the environment.
 func TestTraceID(t *testing.T) {
 	const trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8"
 	for _, test := range []struct{ name, function, want string }{
@@ -281,7 +280,7 @@ func TestTraceID(t *testing.T) {
 	}
 }
 
-// TestUnsendableIDs checks that an ID that could change the path is rejected.
+// TestUnsendableIDs shows that no id becomes another path: what could is refused.
 func TestUnsendableIDs(t *testing.T) {
 	t.Parallel()
 	for _, id := range []string{
@@ -422,7 +421,7 @@ func TestNoRandomness(t *testing.T) {
 	tr := setup(t, direct)
 	before := rand.Reader
 	defer func() { rand.Reader = before }()
-	rand.Reader = iotest.ErrReader(errBroken)
+	rand.Reader = iotest.ErrReader(errBroken) // there is no other way to have none
 	err := tr.fails(t, t.Context())
 	require.ErrorIs(t, err, errBroken)
 	assert.Zero(t, tr.requests())
@@ -440,5 +439,24 @@ func TestCanceledOnce(t *testing.T) {
 		err := tr.fails(t, ctx)
 		require.ErrorIs(t, err, context.Canceled)
 		assert.Equal(t, 1, strings.Count(err.Error(), context.Canceled.Error()), err)
+	})
+}
+
+// TestAttemptsEnd ends the context of an attempt with it, and numbers a single one.
+func TestAttemptsEnd(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		var requests []*http.Request
+		client := newClient(configOf(clienttest.Doer(func(req *http.Request) (*http.Response, error) {
+			requests = append(requests, req)
+			return clienttest.Response(req, http.StatusOK, nil, stubBody), nil
+		})), path, func(o *cognitosync.Options) { o.RetryMaxAttempts = 1 })
+
+		_, err := describe(t.Context(), t, client, poolID)
+
+		require.NoError(t, err)
+		require.Len(t, requests, 1)
+		require.ErrorIs(t, requests[0].Context().Err(), context.Canceled)
+		assert.Equal(t, "attempt=1; max=1", requests[0].Header.Get("Amz-Sdk-Request"))
 	})
 }

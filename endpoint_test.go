@@ -930,7 +930,9 @@ func TestScopeOfTheSignature(t *testing.T) {
 						return
 					}
 					requireFailure(t, output, err)
-					requireAs[*cognitosync.ConfigurationError](t, err)
+					configuration := requireAs[*cognitosync.ConfigurationError](t, err)
+					assert.NotEmpty(t, configuration.Setting)
+					require.Error(t, configuration.Err)
 					assert.Empty(t, requests)
 				})
 			})
@@ -996,6 +998,8 @@ func TestBasePath(t *testing.T) {
 		"/a%2Fb/":    "/a%2Fb/identitypools/pool-of-no-region",
 		"/a%2Fb//":   "/a%2Fb/identitypools/pool-of-no-region",
 		"/a%20b/c/":  "/a%20b/c/identitypools/pool-of-no-region",
+		"/a~/":       "/a~/identitypools/pool-of-no-region",
+		"/a%2Fb~/":   "/a%2Fb~/identitypools/pool-of-no-region",
 		"/%C3%A4!/":  "/%C3%A4!/identitypools/pool-of-no-region",
 		"/a%2Fb!/c/": "/a%2Fb!/c/identitypools/pool-of-no-region",
 	} {

@@ -1461,3 +1461,235 @@ func TestBodyOfMiddleware(t *testing.T) {
 		})
 	}
 }
+
+// TestOddRequests fails a call whose middleware passes on what is no request, whichever step
+// it meets, and says what it was.
+func TestOddRequests(t *testing.T) {
+	t.Parallel()
+	finalize := func(before string) func(*middleware.Stack) error {
+		return func(s *middleware.Stack) error {
+			return s.Finalize.Insert(middleware.FinalizeMiddlewareFunc("odd", func(ctx context.Context, _ middleware.FinalizeInput, next middleware.FinalizeHandler) (
+				middleware.FinalizeOutput, middleware.Metadata, error,
+			) {
+				return next.HandleFinalize(ctx, middleware.FinalizeInput{Request: "odd"})
+			}), before, middleware.Before)
+		}
+	}
+	deserialize := middleware.DeserializeMiddlewareFunc("odd", func(ctx context.Context, _ middleware.DeserializeInput, next middleware.DeserializeHandler) (
+		middleware.DeserializeOutput, middleware.Metadata, error,
+	) {
+		return next.HandleDeserialize(ctx, middleware.DeserializeInput{Request: "odd"})
+	})
+	for name, change := range map[string]func(*middleware.Stack) error{
+		"OperationSerializer": func(s *middleware.Stack) error {
+			return s.Serialize.Insert(middleware.SerializeMiddlewareFunc("odd", func(ctx context.Context, in middleware.SerializeInput, next middleware.SerializeHandler) (
+				middleware.SerializeOutput, middleware.Metadata, error,
+			) {
+				return next.HandleSerialize(ctx, middleware.SerializeInput{Parameters: in.Parameters, Request: "odd"})
+			}), "OperationSerializer", middleware.Before)
+		},
+		"Retry":              finalize("Retry"),
+		"RetryMetricsHeader": finalize("RetryMetricsHeader"),
+		"ResolveEndpointV2":  finalize("ResolveEndpointV2"),
+		"Signing":            finalize("Signing"),
+		"RequestResponseLogger": func(s *middleware.Stack) error {
+			return s.Deserialize.Insert(deserialize, "RequestResponseLogger", middleware.Before)
+		},
+		"last": func(s *middleware.Stack) error { return s.Deserialize.Add(deserialize, middleware.After) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var log clienttest.Notes
+			tr := setup(t, direct, cognitosync.WithAPIOptions(change), func(o *cognitosync.Options) {
+				o.Logger, o.ClientLogMode = &log, aws.LogRequest
+			})
+			err := tr.fails(t, t.Context())
+			require.ErrorContains(t, err, "type string")
+			assert.Zero(t, tr.requests())
+		})
+	}
+}
+
+// TestMocksOfARefusedCall has middleware answer a call that could not be sent, as a client
+// in a test may have neither region nor credentials.
+func TestMocksOfARefusedCall(t *testing.T) {
+	t.Parallel()
+	throttled := &cognitosync.TooManyRequestsException{}
+	for _, test := range []struct {
+		name     string
+		retryer  aws.Retryer
+		results  []error // of the mock, one for each attempt; nil is a success
+		is       error   // what the call fails with; nil: it succeeds
+		attempts int
+	}{
+		{"success", nil, []error{nil}, nil, 0},
+		{"success after a failure", nil, []error{throttled, nil}, nil, 0},
+		{"failure", nil, []error{errBroken}, errBroken, 1},
+		{"three failures", nil, []error{throttled, throttled, throttled}, throttled, 3},
+		{"no mock", nil, nil, nil, 0},
+		{"no mock, and a retryer that retries everything", retryAlways{retry.NewStandard()}, nil, nil, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			results := test.results
+			records := &clienttest.Records{Level: slog.LevelDebug}
+			runs := 0
+			mock := middleware.FinalizeMiddlewareFunc("mock", func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
+				out middleware.FinalizeOutput, metadata middleware.Metadata, err error,
+			) {
+				runs++
+				if len(results) == 0 {
+					return next.HandleFinalize(ctx, in)
+				}
+				err, results = results[0], results[1:]
+				if err == nil {
+					out.Result = &cognitosync.DescribeIdentityPoolUsageOutput{}
+				}
+				return out, metadata, err
+			})
+			sent := &clienttest.Tap{Transport: clienttest.Respond(http.StatusOK, nil, stubBody)}
+			client := newClient(aws.Config{HTTPClient: sent}, direct, atEnd("finalize", &probe{id: "mock", instead: mock}, middleware.After),
+				func(o *cognitosync.Options) { o.Retryer, o.StructuredLogger = test.retryer, slog.New(records) })
+
+			output, err := describe(t.Context(), t, client, poolID)
+
+			assert.Empty(t, sent.Take())
+			switch {
+			case test.results == nil:
+				requireFailure(t, output, err)
+				requireAs[*cognitosync.ConfigurationError](t, err)
+				assert.Zero(t, cognitosync.InspectError(err).Attempts)
+				assert.Equal(t, 1, runs)
+				assert.NotContains(t, err.Error(), " (pool ", "it was asked nowhere")
+			case test.is != nil:
+				requireFailure(t, output, err)
+				require.ErrorIs(t, err, test.is)
+				assert.Equal(t, test.attempts, cognitosync.InspectError(err).Attempts)
+				assert.Len(t, records.Take(), test.attempts)
+			default:
+				require.NoError(t, err)
+				assert.Equal(t, len(test.results), runs)
+			}
+		})
+	}
+}
+
+// TestRefusedThroughInterceptors refuses a call at once where only interceptors are, for
+// they return no results.
+func TestRefusedThroughInterceptors(t *testing.T) {
+	t.Parallel()
+	var notes clienttest.Notes
+	client := newClient(aws.Config{}, direct, func(o *cognitosync.Options) {
+		o.Interceptors.AddBeforeAttempt(noteAttempt{&notes})
+	})
+	output, err := describe(t.Context(), t, client, poolID)
+	requireFailure(t, output, err)
+	requireAs[*cognitosync.ConfigurationError](t, err)
+	assert.Empty(t, notes.Take())
+	assert.Zero(t, cognitosync.InspectError(err).Attempts)
+}
+
+type noteAttempt struct{ notes *clienttest.Notes }
+
+func (n noteAttempt) BeforeAttempt(context.Context, *smithyhttp.InterceptorContext) error {
+	n.notes.Add("attempt")
+	return nil
+}
+
+// TestAttemptsOfMiddleware ends what was begun for an attempt with the call, where the
+// attempts are made by middleware in the place of the Retry step.
+func TestAttemptsOfMiddleware(t *testing.T) {
+	t.Parallel()
+	var contexts []context.Context
+	tr := setup(t, direct, cognitosync.WithAPIOptions(func(s *middleware.Stack) error {
+		_, err := s.Finalize.Swap("Retry", middleware.FinalizeMiddlewareFunc("Retry", func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
+			middleware.FinalizeOutput, middleware.Metadata, error,
+		) {
+			return next.HandleFinalize(ctx, in)
+		}))
+		return err
+	}), atEnd("deserialize", &probe{id: "look", before: func(ctx context.Context, _ any) context.Context {
+		contexts = append(contexts, ctx)
+		return ctx
+	}}, middleware.After))
+
+	tr.succeeds(t)
+
+	require.Len(t, contexts, 1)
+	require.ErrorIs(t, contexts[0].Err(), context.Canceled)
+	assert.Empty(t, tr.server.Requests().Last().Header.Get("Amz-Sdk-Request"), "the attempts are middleware's")
+}
+
+// TestRegionOfARefusedCall shows middleware the client's region where that of the pool
+// cannot be called.
+func TestRegionOfARefusedCall(t *testing.T) {
+	t.Parallel()
+	seen := ""
+	client := newClient(configOf(clienttest.Respond(http.StatusOK, nil, stubBody)), direct,
+		atEnd("initialize", &probe{id: "look", before: func(ctx context.Context, _ any) context.Context {
+			seen = awsmiddleware.GetRegion(ctx)
+			return ctx
+		}}, middleware.Before))
+	output, err := describe(t.Context(), t, client, "eu-west-1:1")
+	requireFailure(t, output, err)
+	requireAs[*cognitosync.RegionMismatchError](t, err)
+	assert.Equal(t, "us-east-1", seen)
+}
+
+// TestMiddlewareReadsTheBody does not let middleware read without end either.
+func TestMiddlewareReadsTheBody(t *testing.T) {
+	t.Parallel()
+	for length, fits := range map[int]bool{mib: true, mib + 1: false} {
+		t.Run(fmt.Sprint(length), func(t *testing.T) {
+			t.Parallel()
+			var (
+				read    int
+				readErr error
+			)
+			body := stubBody + strings.Repeat(" ", length-len(stubBody))
+			client := newClient(configOf(clienttest.Respond(http.StatusOK, nil, body)), direct,
+				atEnd("deserialize", &probe{id: "read", after: func(_ middleware.Metadata, raw any, err error) (any, error) {
+					response := raw.(*smithyhttp.Response)
+					text, problem := io.ReadAll(response.Body)
+					read, readErr = len(text), problem
+					response.Body = io.NopCloser(strings.NewReader(stubBody))
+					return raw, err
+				}}, middleware.After))
+
+			_, err := describe(t.Context(), t, client, poolID)
+
+			require.NoError(t, err)
+			assert.Equal(t, mib, read)
+			if fits {
+				require.NoError(t, readErr)
+			} else {
+				assert.True(t, isA[*cognitosync.ResponseTooLargeError](readErr), readErr)
+			}
+		})
+	}
+}
+
+// TestMiddlewareWithABrokenBody fails a call whose response is middleware's and cannot be
+// read: there is no request that it could name.
+func TestMiddlewareWithABrokenBody(t *testing.T) {
+	t.Parallel()
+	mock := middleware.DeserializeMiddlewareFunc("mock", func(context.Context, middleware.DeserializeInput, middleware.DeserializeHandler) (
+		out middleware.DeserializeOutput, metadata middleware.Metadata, err error,
+	) {
+		broken := io.NopCloser(readerFunc(func([]byte) (int, error) { return 0, errBroken }))
+		out.RawResponse = &smithyhttp.Response{Response: &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: broken}}
+		return out, metadata, nil
+	})
+	records := &clienttest.Records{}
+	client := newClient(configOf(clienttest.Respond(http.StatusOK, nil, stubBody)), direct,
+		atEnd("deserialize", &probe{id: "mock", instead: mock}, middleware.After),
+		func(o *cognitosync.Options) { o.StructuredLogger = slog.New(records) })
+	output, err := describe(t.Context(), t, client, poolID)
+	requireFailure(t, output, err)
+	require.ErrorIs(t, err, errBroken)
+	logged := records.Take()
+	require.Len(t, logged, 1)
+	assert.EqualValues(t, http.StatusOK, logged[0]["status"])
+	requireAs[*smithy.DeserializationError](t, err)
+	assert.Equal(t, http.StatusOK, cognitosync.InspectError(err).StatusCode)
+}

@@ -1153,3 +1153,15 @@ func TestLimitOfAnotherRegion(t *testing.T) {
 		}
 	}
 }
+
+// TestLimitThatACallClears keeps the client's limit for a call that names none.
+func TestLimitThatACallClears(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		sent := &clienttest.Tap{Transport: clienttest.Respond(http.StatusInternalServerError, nil, "")}
+		client := newClient(configOf(sent), path, func(o *cognitosync.Options) { o.RetryMaxAttempts = 2 })
+		output, err := describe(t.Context(), t, client, poolID, func(o *cognitosync.Options) { o.RetryMaxAttempts = 0 })
+		requireFailure(t, output, err)
+		assert.Len(t, sent.Take(), 2)
+	})
+}

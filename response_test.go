@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -798,4 +799,98 @@ func TestSuccessAtTheLimit(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestMessages takes the message from where there is one, whatever it is.
+func TestMessages(t *testing.T) {
+	t.Parallel()
+	code := http.Header{"X-Amzn-Errortype": {"OddException"}}
+	both := http.Header{"X-Amzn-Errortype": {"OddException"}, "X-Amzn-Errormessage": {"of the header"}}
+	for _, test := range []struct {
+		name   string
+		status int
+		header http.Header
+		body   string
+		want   string
+	}{
+		{"body before header", 400, both, `{"message":"of the body"}`, "of the body"},
+		{"null", 400, both, `{"message":null}`, "of the header"},
+		{"a digit", 400, both, `{"message":5}`, "5"},
+		{"no JSON", 400, both, "<", "of the header"},
+		{"one byte", 400, code, "<", "<"},
+		{"nothing", 400, code, "", ""},
+		{"nothing at all", 400, nil, "", "the response has no body"},
+		{"empty object", 400, code, "{}", ""},
+		{"empty object without a code", 400, nil, "{}", "{}"},
+		{"redirect that says something", 302, http.Header{"Location": {"//elsewhere.test"}}, `{"message":"moved"}`, "redirect to host elsewhere.test not followed: moved"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				client := newClient(configOf(clienttest.Respond(test.status, test.header, test.body)), path)
+				output, err := describe(t.Context(), t, client, poolID)
+				requireFailure(t, output, err)
+				assert.Equal(t, test.want, cognitosync.InspectError(err).Message)
+			})
+		})
+	}
+	bothPaths(t, func(t *testing.T, path string) {
+		client := newClient(configOf(clienttest.Respond(404, http.Header{"X-Amzn-Errortype": {"ResourceNotFoundException"}}, "")), path)
+		output, err := describe(t.Context(), t, client, poolID)
+		requireFailure(t, output, err)
+		assert.Nil(t, requireAs[*cognitosync.ResourceNotFoundException](t, err).Message, "it said nothing")
+	})
+}
+
+// TestShortSuccess takes a body of one byte for what it is.
+func TestShortSuccess(t *testing.T) {
+	t.Parallel()
+	for body, fails := range map[string]bool{"": false, " ": false, "\n\t": false, "5": true, "{": true, "{}": false} {
+		t.Run(fmt.Sprintf("%q", body), func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				client := newClient(configOf(clienttest.Respond(http.StatusOK, nil, body)), path)
+				output, err := describe(t.Context(), t, client, poolID)
+				if fails {
+					requireFailure(t, output, err)
+					requireAs[*smithy.DeserializationError](t, err)
+					return
+				}
+				require.NoError(t, err)
+				assert.Nil(t, output.IdentityPoolUsage)
+			})
+		})
+	}
+}
+
+// TestRequestIDOfASuccess finds it in the metadata under each name, cut to 256 bytes.
+func TestRequestIDOfASuccess(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"X-Amzn-Requestid", "X-Amz-Request-Id", "X-Amz-Requestid"} {
+		for length, want := range map[int]string{256: strings.Repeat("i", 256), 257: strings.Repeat("i", 253) + "..."} {
+			t.Run(fmt.Sprint(name, length), func(t *testing.T) {
+				t.Parallel()
+				bothPaths(t, func(t *testing.T, path string) {
+					client := newClient(configOf(clienttest.Respond(http.StatusOK, http.Header{name: {strings.Repeat("i", length)}}, stubBody)), path)
+					output, err := describe(t.Context(), t, client, poolID)
+					require.NoError(t, err)
+					id, found := awsmiddleware.GetRequestIDMetadata(output.ResultMetadata)
+					assert.True(t, found)
+					assert.Equal(t, want, id)
+				})
+			})
+		}
+	}
+}
+
+// TestNoRequestID finds none where the service gave none.
+func TestNoRequestID(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		client := newClient(configOf(clienttest.Respond(http.StatusOK, nil, stubBody)), path)
+		output, err := describe(t.Context(), t, client, poolID)
+		require.NoError(t, err)
+		_, found := awsmiddleware.GetRequestIDMetadata(output.ResultMetadata)
+		assert.False(t, found)
+	})
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/stretchr/testify/assert"
@@ -75,7 +76,7 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// answerError returns the error of a call for a response, without a retry.
+// answerError returns the error that a call makes of a response. It is not retried.
 func answerError(t *testing.T, step cognitosynctest.Step) error {
 	t.Helper()
 	tr := setup(t, direct)
@@ -83,8 +84,8 @@ func answerError(t *testing.T, step cognitosynctest.Step) error {
 	return tr.fails(t, t.Context(), func(o *cognitosync.Options) { o.RetryMaxAttempts = 1 })
 }
 
-// TestDefaultDelays checks that the delays of the default retryer have full jitter, whatever
-// the SDK's defaults are.
+// TestDefaultDelays draws many delays from the default retryer. They spread over all
+// of what full jitter allows, whatever the SDK's own defaults are.
 func TestDefaultDelays(t *testing.T) { // not parallel: it sets an environment variable
 	failed := answerError(t, cognitosynctest.InternalError())
 	for _, newRetries := range []string{"", "false", "true"} {
@@ -105,7 +106,7 @@ func TestDefaultDelays(t *testing.T) { // not parallel: it sets an environment v
 					{"server error", failed, 9, 12800 * time.Millisecond},
 					{"server error", failed, 10, 20 * time.Second},
 					{"server error", failed, 1000, 20 * time.Second},
-					{"no response", &smithyhttp.RequestSendError{Err: io.EOF}, 2, 100 * time.Millisecond},
+					{"no answer", &smithyhttp.RequestSendError{Err: io.EOF}, 2, 100 * time.Millisecond},
 					{"throttled", &cognitosync.TooManyRequestsException{}, 1, time.Second},
 					{"throttled", &cognitosync.TooManyRequestsException{}, 2, 2 * time.Second},
 					{"throttled", &cognitosync.TooManyRequestsException{}, 5, 16 * time.Second},
@@ -121,9 +122,9 @@ func TestDefaultDelays(t *testing.T) { // not parallel: it sets an environment v
 	}
 }
 
-// assertFullJitter checks that delays are distributed between 0 and most. Of 1,000 evenly
-// distributed delays, some are in the first twentieth and some in the last. The probability
-// that there are none is 10^-22.
+// assertFullJitter checks that delays are drawn from all between nothing and most.
+// Of 1,000 drawn evenly, some are in the first twentieth and some in the last, but
+// for one time in 10^22.
 func assertFullJitter(t *testing.T, retryer aws.Retryer, attempt int, err error, most time.Duration, what string) {
 	t.Helper()
 	delays := make([]time.Duration, 1000)
@@ -139,7 +140,7 @@ func assertFullJitter(t *testing.T, retryer aws.Retryer, attempt int, err error,
 	assert.LessOrEqual(t, greatest, most, what)
 }
 
-// TestThrottledWithoutCode checks that a status 429 without a known code counts as throttling.
+// TestThrottledWithoutCode takes the status for throttling when nothing else says so.
 func TestThrottledWithoutCode(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -171,7 +172,7 @@ func TestThrottledWithoutCode(t *testing.T) {
 	}
 }
 
-// TestServerDelay checks the delay after a response that requests one.
+// TestServerDelay lets the service ask for a delay, within bounds.
 func TestServerDelay(t *testing.T) {
 	t.Parallel()
 	const ms, s = time.Millisecond, time.Second
@@ -179,7 +180,7 @@ func TestServerDelay(t *testing.T) {
 	for _, test := range []struct {
 		name        string
 		step        cognitosynctest.Step
-		least, most time.Duration // limits of the delay; equal if it is not random
+		least, most time.Duration // of the delay; equal where chance has no part in it
 	}{
 		{"milliseconds", throttle.WithHeader("X-Amz-Retry-After", "1500"), 1500 * ms, 1500 * ms},
 		{"milliseconds after a server error", failure.WithHeader("X-Amz-Retry-After", "60"), 60 * ms, 60 * ms},
@@ -203,7 +204,7 @@ func TestServerDelay(t *testing.T) {
 		{"both, one of them unreadable", failure.WithHeader("X-Amz-Retry-After", "soon").WithHeader("Retry-After", "3"), 3 * s, 3 * s},
 		{"neither", failure, 0, 50 * ms},
 		{"on a redirecting proxy's page", cognitosynctest.BadGateway().WithHeader("Retry-After", "2"), 2 * s, 2 * s},
-		{"on a response that was cut", cognitosynctest.OK().CutAfter(10).WithHeader("Retry-After", "2"), 2 * s, 2 * s},
+		{"on an answer that was cut", cognitosynctest.OK().CutAfter(10).WithHeader("Retry-After", "2"), 2 * s, 2 * s},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -222,7 +223,7 @@ func TestServerDelay(t *testing.T) {
 	}
 }
 
-// TestServerDelayOfAnotherAttempt checks that a requested delay only affects the next attempt.
+// TestServerDelayOfAnotherAttempt shows that a delay holds for the next attempt alone.
 func TestServerDelayOfAnotherAttempt(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -236,7 +237,7 @@ func TestServerDelayOfAnotherAttempt(t *testing.T) {
 	})
 }
 
-// TestServerDelayFunction checks the limits without random backoffs.
+// TestServerDelayFunction shows the bounds where chance has no part.
 func TestServerDelayFunction(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -260,7 +261,7 @@ func TestServerDelayFunction(t *testing.T) {
 	}
 }
 
-// TestWhatIsRetried checks for each failure whether it is retried.
+// TestWhatIsRetried has the service fail once in each way.
 func TestWhatIsRetried(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -319,8 +320,8 @@ func TestWhatIsRetried(t *testing.T) {
 	}
 }
 
-// TestRetryQuota checks the client's quota of 500 tokens for retries. The cost of a retry
-// does not depend on the SDK's defaults.
+// TestRetryQuota follows the 500 tokens that a client has for its retries. What one
+// costs does not depend on the SDK's own defaults.
 func TestRetryQuota(t *testing.T) { // not parallel: it sets an environment variable
 	for _, newRetries := range []string{"", "true"} {
 		for _, test := range []struct {
@@ -343,15 +344,16 @@ func TestRetryQuota(t *testing.T) { // not parallel: it sets an environment vari
 	}
 }
 
-// retryCost is the number of tokens that a retry takes from the quota, unless the call was
-// throttled.
+// retryCost is how many tokens a retry takes from the quota of the SDK's retryers,
+// unless it is for throttling.
 const retryCost = 14
 
-// testRetryQuota uses up a client's 500 tokens with a failure. Each retry takes cost tokens, and
-// returns them if it succeeds. Any other success adds one token.
+// testRetryQuota uses up the 500 tokens of a client with a failure for which a retry
+// costs so many. A retry that succeeds gives its tokens back, and any other success
+// gives one.
 func testRetryQuota(t *testing.T, tr *trial, failure cognitosynctest.Step, cost int) {
 	t.Helper()
-	attempts := func() int { // makes a call that fails
+	attempts := func() int { // of a call that fails
 		before := tr.requests()
 		err := tr.fails(t, t.Context())
 		made := tr.requests() - before
@@ -361,7 +363,7 @@ func testRetryQuota(t *testing.T, tr *trial, failure cognitosynctest.Step, cost 
 		return made
 	}
 
-	for range 500/cost + 1 { // these return their tokens
+	for range 500/cost + 1 { // in the end these have cost nothing
 		tr.script(failure)
 		tr.succeeds(t)
 	}
@@ -391,7 +393,7 @@ func testRetryQuota(t *testing.T, tr *trial, failure cognitosynctest.Step, cost 
 	require.Equal(t, 1, attempts(), "with no quota left")
 }
 
-// TestNoQuota checks that the error contains the failure and why it was not retried.
+// TestNoQuota shows what the caller sees: the failure, and why it was not retried.
 func TestNoQuota(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -408,7 +410,7 @@ func TestNoQuota(t *testing.T) {
 	})
 }
 
-// TestRetryerOfTheCaller checks that the caller's retryer is used.
+// TestRetryerOfTheCaller has a retryer of the caller's own decide.
 func TestRetryerOfTheCaller(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -430,8 +432,8 @@ func TestRetryerOfTheCaller(t *testing.T) {
 	})
 }
 
-// TestQuotaOfARegion uses up the quota of one region. The others have their own, unless the
-// retryer is the caller's.
+// TestQuotaOfARegion has one region fail until there is no quota left for it, which is
+// nothing to the others; unless the retryer is the caller's.
 func TestQuotaOfARegion(t *testing.T) {
 	t.Parallel()
 	const failing, healthy = "eu-west-1:1", "ap-southeast-2:1"
@@ -730,8 +732,8 @@ func TestQuotaOfTooManyRegions(t *testing.T) {
 			_, err := describe(t.Context(), t, client, region+":1")
 			return err
 		}
-		for exhausted := false; !exhausted; {
-			exhausted = isA[ratelimit.QuotaExceededError](call("us-east-1"))
+		for exceeded := false; !exceeded; {
+			exceeded = isA[ratelimit.QuotaExceededError](call("us-east-1"))
 		}
 		for i := range 128 {
 			err := call(fmt.Sprintf("eu-moon-%d", i))
@@ -740,4 +742,64 @@ func TestQuotaOfTooManyRegions(t *testing.T) {
 		assert.True(t, isA[ratelimit.QuotaExceededError](call("eu-moon-128")))
 		assert.False(t, isA[ratelimit.QuotaExceededError](call("eu-moon-127")), "it has its own still")
 	})
+}
+
+// TestCancelDuringTheFirstAttempt says that it was the caller who ended it.
+func TestCancelDuringTheFirstAttempt(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		records := &clienttest.Records{}
+		client := newClient(configOf(clienttest.Doer(func(req *http.Request) (*http.Response, error) {
+			cancel(errOwnCause)
+			<-req.Context().Done()
+			return nil, req.Context().Err()
+		})), path, func(o *cognitosync.Options) { o.StructuredLogger = slog.New(records) })
+		output, err := describe(ctx, t, client, poolID)
+		requireFailure(t, output, err)
+		require.ErrorIs(t, err, errOwnCause)
+		logged := records.Take()
+		require.Len(t, logged, 1)
+		assert.Equal(t, "canceled by the caller", logged[0]["reason"])
+	})
+}
+
+// A passingSigner fails in a way that may pass, and has the caller give up.
+type passingSigner struct{ cancel func() }
+
+func (s passingSigner) SignHTTP(context.Context, aws.Credentials, *http.Request, string, string, string, time.Time, ...func(*v4.SignerOptions)) error {
+	s.cancel()
+	return &passingError{}
+}
+
+// TestCancelBesideAFailure has the caller give up while an attempt fails for another reason:
+// the error says both.
+func TestCancelBesideAFailure(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		set  func(o *cognitosync.Options, cancel func())
+		is   func(error) bool
+	}{
+		{"in the signer", func(o *cognitosync.Options, cancel func()) { o.HTTPSignerV4 = passingSigner{cancel} }, isA[*passingError]},
+		{"when the token is returned", func(o *cognitosync.Options, cancel func()) {
+			o.Retryer = hookedRetryer{RetryerV2: retry.NewStandard(), attemptToken: func(context.Context) (func(error) error, error) {
+				return func(error) error { cancel(); return context.Canceled }, nil
+			}}
+		}, isA[*cognitosync.InternalErrorException]},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				ctx, cancel := context.WithCancelCause(t.Context())
+				tr := setup(t, path, func(o *cognitosync.Options) { test.set(o, func() { cancel(errOwnCause) }) })
+				tr.script(alwaysFailing)
+				err := tr.fails(t, ctx)
+				requireAs[*smithy.CanceledError](t, err)
+				require.ErrorIs(t, err, errOwnCause)
+				assert.True(t, test.is(err), err)
+				assert.Equal(t, 1, cognitosync.InspectError(err).Attempts)
+			})
+		})
+	}
 }

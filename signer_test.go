@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/smithy-go/middleware"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -1040,5 +1042,128 @@ func TestCacheWithOthers(t *testing.T) {
 		tr.succeeds(t)
 		assert.Zero(t, cache.invalidated.Load())
 		assert.EqualValues(t, 2, cache.calls.Load())
+	})
+}
+
+// TestClockSkewOfMinutes is about clocks that differ by what AWS just tolerates, or just
+// does not.
+func TestClockSkewOfMinutes(t *testing.T) {
+	t.Parallel()
+	const tolerable, intolerable = 3*time.Minute + 40*time.Second, 4*time.Minute + 40*time.Second // 4 and 5 minutes, as requests rounds them
+	for _, test := range []struct {
+		name    string
+		learned time.Duration // before
+		change  func(*timekeeper)
+		fails   bool
+		signed  []time.Duration
+	}{
+		{"refused by a tolerable skew", time.Hour, func(k *timekeeper) { k.offset = tolerable }, false, []time.Duration{time.Hour, 0}},
+		{"refused by another skew", time.Hour, func(k *timekeeper) { k.offset = intolerable }, false, []time.Duration{time.Hour, 5 * time.Minute}},
+		{"refused although the skew is tolerable", 0, func(k *timekeeper) { k.offset, k.codes = tolerable, []string{"RequestExpired"} }, true, []time.Duration{0}},
+		{"refused as the skew is not", 0, func(k *timekeeper) { k.offset, k.codes = intolerable, []string{"RequestExpired"} }, false, []time.Duration{0, 5 * time.Minute}},
+		{"denied by the right clock", time.Hour, func(k *timekeeper) { k.codes = []string{"AccessDeniedException"} }, true, []time.Duration{time.Hour}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				keeper, tr := newTimekeeper(t, path)
+				keeper.set(func(k *timekeeper) { k.offset = test.learned })
+				tr.succeeds(t)
+				keeper.requests()
+
+				keeper.set(test.change)
+				output, err := tr.call(t.Context())
+
+				if test.fails {
+					requireFailure(t, output, err)
+				} else {
+					require.NoError(t, err)
+				}
+				assert.Equal(t, test.signed, keeper.requests())
+			})
+		})
+	}
+	for offset, signed := range map[time.Duration]time.Duration{tolerable: 0, intolerable: time.Hour} {
+		t.Run("a good answer from "+offset.String(), func(t *testing.T) {
+			t.Parallel()
+			bothPaths(t, func(t *testing.T, path string) {
+				keeper, tr := newTimekeeper(t, path)
+				keeper.set(func(k *timekeeper) { k.offset = time.Hour })
+				tr.succeeds(t)
+				keeper.set(func(k *timekeeper) { k.offset, k.trusting = offset, true })
+				tr.succeeds(t)
+				keeper.requests()
+				tr.succeeds(t)
+				assert.Equal(t, []time.Duration{signed}, keeper.requests())
+			})
+		})
+	}
+}
+
+// A headerSigner notes which headers it is shown.
+type headerSigner struct {
+	v4.Signer
+	shown http.Header
+}
+
+func (s *headerSigner) SignHTTP(ctx context.Context, credentials aws.Credentials, r *http.Request, payloadHash, service, region string,
+	at time.Time, optFns ...func(*v4.SignerOptions),
+) error {
+	s.shown = r.Header.Clone()
+	return s.Signer.SignHTTP(ctx, credentials, r, payloadHash, service, region, at, optFns...)
+}
+
+// TestUnsignedHeaders keeps those that may be changed on the way out of the signature, and
+// sends them.
+func TestUnsignedHeaders(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		signer := &headerSigner{Signer: *v4.NewSigner()}
+		tr := setup(t, path, func(o *cognitosync.Options) { o.HTTPSignerV4 = signer })
+		tr.succeeds(t)
+		sent := tr.server.Requests().Last().Header
+		for _, name := range []string{"Amz-Sdk-Invocation-Id", "Amz-Sdk-Request"} {
+			assert.Empty(t, signer.shown.Values(name), name)
+			assert.Len(t, sent.Values(name), 1, name)
+			assert.NotContains(t, sent.Get("Authorization"), strings.ToLower(name))
+		}
+		assert.NotEmpty(t, signer.shown.Get("User-Agent"))
+	})
+}
+
+// TestClockOfMiddlewaresAttempts signs by the clock that was learned also where middleware
+// makes the attempts.
+func TestClockOfMiddlewaresAttempts(t *testing.T) {
+	t.Parallel()
+	keeper, tr := newTimekeeper(t, direct)
+	keeper.set(func(k *timekeeper) { k.offset = time.Hour })
+	tr.succeeds(t)
+	keeper.requests()
+	tr.succeeds(t, cognitosync.WithAPIOptions(func(s *middleware.Stack) error {
+		_, err := s.Finalize.Remove("Retry")
+		return err
+	}))
+	assert.Equal(t, []time.Duration{time.Hour}, keeper.requests())
+}
+
+// TestResultOfASkewedAttempt says in the results of a call which attempt a wrong clock has
+// cost it.
+func TestResultOfASkewedAttempt(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		keeper, tr := newTimekeeper(t, path)
+		keeper.set(func(k *timekeeper) { k.offset = time.Hour })
+		output, err := tr.call(t.Context())
+		require.NoError(t, err)
+		attempts, found := retry.GetAttemptResults(output.ResultMetadata)
+		require.True(t, found)
+		require.Len(t, attempts.Results, 2)
+		first := attempts.Results[0]
+		assert.Equal(t, "InvalidSignatureException", cognitosync.InspectError(first.Err).Code)
+		assert.True(t, isA[interface {
+			error
+			RetryableError() bool
+		}](first.Err), "it is marked as one that another attempt cures")
+		assert.True(t, first.Retryable && first.Retried)
 	})
 }

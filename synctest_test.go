@@ -1358,7 +1358,7 @@ func TestRenewalOutlivesACall(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var calls atomic.Int32
 			provider := aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
-				if calls.Add(1) <= 2 { // two calls have their first credentials
+				if calls.Add(1) != 2 { // the second is the renewal
 					return expiredCredentials.Provider().Retrieve(ctx)
 				}
 				select {
@@ -1381,6 +1381,7 @@ func TestRenewalOutlivesACall(t *testing.T) {
 				errs <- err
 			}()
 			synctest.Wait() // for the other call to join it
+			require.EqualValues(t, 3, calls.Load())
 			cancel()
 
 			err := <-errs

@@ -30,7 +30,7 @@ var errRetrievalTimeout = errors.New("no credentials within " + maxRetrievalTime
 // errRetrievalTimeout, because the caller did not cancel anything.
 func retrievalError(ctx context.Context, err error) error {
 	switch cause := context.Cause(ctx); {
-	case cause == nil || !errors.Is(cause, errRetrievalTimeout):
+	case !errors.Is(cause, errRetrievalTimeout):
 		return err
 	case errors.Is(err, cause):
 		return cause

@@ -608,14 +608,16 @@ func TestIdleConnectionClosed(t *testing.T) {
 			bothPaths(t, func(t *testing.T, path string) {
 				var (
 					mu       sync.Mutex
-					used     = map[string]bool{} // connections, by the client's address
+					used     = map[net.Conn]bool{} // not by address: a port can be used again
 					attempts []string
 					dropped  int
 				)
-				server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				type connKey struct{}
+				server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					mu.Lock()
 					defer mu.Unlock()
-					if used[r.RemoteAddr] {
+					accepted := r.Context().Value(connKey{}).(net.Conn)
+					if used[accepted] {
 						dropped++
 						conn, _, err := http.NewResponseController(w).Hijack()
 						if assert.NoError(t, err) {
@@ -623,10 +625,14 @@ func TestIdleConnectionClosed(t *testing.T) {
 						}
 						return
 					}
-					used[r.RemoteAddr] = true
+					used[accepted] = true
 					attempts = append(attempts, r.Header.Get("Amz-Sdk-Request"))
 					_, _ = io.WriteString(w, stubBody) // a client that is gone has failed the test already
 				}))
+				server.Config.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
+					return context.WithValue(ctx, connKey{}, conn)
+				}
+				server.Start()
 				t.Cleanup(server.Close)
 				tr := setup(t, path, func(o *cognitosync.Options) { o.BaseEndpoint = aws.String(server.URL) })
 
@@ -707,6 +713,9 @@ func newProxy(t *testing.T, serve func(conn net.Conn, req *http.Request)) (host 
 				if req, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
 					serve(conn, req)
 				}
+				// Closing with data of the client's unread would be a reset.
+				_ = conn.(*net.TCPConn).CloseWrite()
+				_, _ = io.Copy(io.Discard, conn)
 			}()
 		}
 	}()

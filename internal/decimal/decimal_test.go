@@ -319,6 +319,8 @@ func TestBounds(t *testing.T) {
 		want int64
 		err  string
 	}{
+		{text: "12.50", err: "12.50 is " + notWhole},
+		{text: "1250e-2", err: "1250e-2 is " + notWhole},
 		{text: "922337203685477580e1", want: 9223372036854775800},
 		{text: "-922337203685477580e1", want: -9223372036854775800},
 		{text: "922337203685477581e1", err: "922337203685477581e1 is " + outOfRange},

@@ -463,6 +463,7 @@ func TestWithoutSecretsOfQuotes(t *testing.T) {
 		{`"https://user:hunter2@host.test`, `"https://host.test`},
 		{`/https://host.test/hunter2/ failed`, `/https://host.test failed`},
 		{"https://user:hunter2@host.test/hunter2 ask me@host.test", "https://host.test ask me@host.test"},
+		{"bad endpoint https://user:hun hunter2@host.test", "bad endpoint https://..."},
 		{"git+ssh.v1://user:hunter2@host.test", "git+ssh.v1://host.test"},
 		{"h2-c://user:hunter2@host.test", "h2-c://host.test"},
 		{"a=https://user:hunter2@host.test\nb", "a=https://host.test\nb"},
@@ -475,5 +476,26 @@ func TestWithoutSecretsOfQuotes(t *testing.T) {
 			assert.Equal(t, test.want, got)
 			assert.NotContains(t, got, "hunter2")
 		})
+	}
+}
+
+// TestGlobalRegions are each in the partition that they stand for.
+func TestGlobalRegions(t *testing.T) {
+	t.Parallel()
+	for _, partition := range []string{"aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f"} {
+		assert.Equal(t, partition, endpoints.PartitionID(partition+"-global"))
+		assert.Equal(t, partition == "aws", endpoints.SamePartition(partition+"-global", "us-east-1"), partition)
+	}
+}
+
+// TestLettersOfRegions are all that there are.
+func TestLettersOfRegions(t *testing.T) {
+	t.Parallel()
+	for _, letter := range []string{"a", "z", "A", "Z", "0", "9"} {
+		assert.True(t, endpoints.IsHostLabel(letter), letter)
+		assert.Equal(t, "us-"+letter+"-1", endpoints.PoolRegion("us-"+letter+"-1:1"))
+	}
+	for _, digit := range []string{"0", "9", "10"} {
+		assert.Equal(t, "us-east-"+digit, endpoints.PoolRegion("us-east-"+digit+":1"))
 	}
 }

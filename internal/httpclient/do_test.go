@@ -261,3 +261,16 @@ func (b *blockingCloser) Close() error {
 	<-b.release
 	return nil
 }
+
+// TestMethodOfAnError names the method as net/http does.
+func TestMethodOfAnError(t *testing.T) {
+	t.Parallel()
+	for method, want := range map[string]string{"": "Get", http.MethodGet: "Get", http.MethodHead: "Head"} {
+		req := newRequest(t, "https://host.test/")
+		req.Method = method
+		_, err := httpclient.Do(doFunc(func(*http.Request) (*http.Response, error) { return nil, errBroken }), req)
+		var withURL *url.Error
+		require.ErrorAs(t, err, &withURL)
+		assert.Equal(t, want, withURL.Op)
+	}
+}

@@ -21,7 +21,7 @@ import (
 	"github.com/cognitosync/cognitosync-go/internal/httpclient"
 )
 
-// follow is a CheckRedirect that follows all redirects.
+// follow is the CheckRedirect of a caller who does not mind where requests go.
 func follow(*http.Request, []*http.Request) error { return nil }
 
 func TestRedirectsAreNotFollowed(t *testing.T) {
@@ -75,8 +75,8 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	}
 }
 
-// TestClientStaysTheCallers checks that an http.Client is not modified, and that later changes
-// of it take effect.
+// TestClientStaysTheCallers shows that an http.Client is not written to, and that what
+// is changed on it after the client without redirects was made takes effect.
 func TestClientStaysTheCallers(t *testing.T) {
 	t.Parallel()
 	answer := func(status int) http.RoundTripper {
@@ -124,7 +124,7 @@ func TestClientStaysTheCallers(t *testing.T) {
 	assert.Equal(t, time.Nanosecond, given.Timeout)
 }
 
-// TestDefaults is not parallel, because it replaces shared defaults.
+// TestDefaults is not parallel, for it replaces what all share.
 func TestDefaults(t *testing.T) {
 	clients := map[string]httpclient.Doer{
 		"nil":       without((*http.Client)(nil)),
@@ -141,8 +141,8 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-// TestSharedResponse uses a transport that returns the same response for all requests. The race
-// detector checks that the response is not modified.
+// TestSharedResponse has a transport return one response for all requests, which
+// nothing may write to. The race detector watches.
 func TestSharedResponse(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{101, 200, 302} {
@@ -169,7 +169,7 @@ func TestSharedResponse(t *testing.T) {
 	}
 }
 
-// TestClientTimeout checks that the timeout applies to the headers and the body.
+// TestClientTimeout bounds the headers and the body.
 func TestClientTimeout(t *testing.T) {
 	t.Parallel()
 	for _, sendHeaders := range []bool{false, true} {
@@ -212,7 +212,7 @@ func TestClientTimeout(t *testing.T) {
 	}
 }
 
-// TestSchemeMismatch checks the error for a server without TLS, which is http.Client's.
+// TestSchemeMismatch says that a server speaks HTTP without TLS, as http.Client does.
 func TestSchemeMismatch(t *testing.T) {
 	t.Parallel()
 	server, transport := newServer(t, func(http.ResponseWriter, *http.Request) {})
@@ -253,9 +253,9 @@ func TestTimerOfAClientEnds(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			var used *http.Request
+			var sent *http.Request
 			client := without(&http.Client{
-				Transport: test.make(func(req *http.Request) { used = req }),
+				Transport: test.make(func(req *http.Request) { sent = req }),
 				Timeout:   time.Hour,
 			})
 			resp, err := httpclient.Do(client, newRequest(t, server.URL))
@@ -263,11 +263,11 @@ func TestTimerOfAClientEnds(t *testing.T) {
 				require.ErrorIs(t, err, test.err)
 			} else {
 				require.NoError(t, err)
-				require.NoError(t, used.Context().Err(), "ended while the body is read")
+				require.NoError(t, sent.Context().Err(), "ended while the body is read")
 				_, err = httpclient.ReadBody(t.Context(), resp, 100, errTooLarge)
 				require.NoError(t, err)
 			}
-			assert.ErrorIs(t, used.Context().Err(), context.Canceled)
+			assert.ErrorIs(t, sent.Context().Err(), context.Canceled)
 		})
 	}
 }
@@ -376,4 +376,22 @@ func TestTimeoutIsNoOtherError(t *testing.T) {
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.NotErrorIs(t, err, context.Canceled)
 	require.NotErrorIs(t, err, errBroken)
+}
+
+// badCloser is a body that cannot be closed.
+type badCloser struct{ io.Reader }
+
+func (badCloser) Close() error { return errBroken }
+
+// TestCloseError passes on what a body says when it is closed.
+func TestCloseError(t *testing.T) {
+	t.Parallel()
+	for _, timeout := range []time.Duration{0, time.Hour} {
+		client := without(&http.Client{Timeout: timeout, Transport: roundTripFunc(func(*http.Request) (*http.Response, error) {
+			return response(200, badCloser{strings.NewReader("text")}), nil
+		})})
+		resp, err := httpclient.Do(client, newRequest(t, "https://host.test/"))
+		require.NoError(t, err)
+		require.ErrorIs(t, resp.Body.Close(), errBroken, timeout)
+	}
 }

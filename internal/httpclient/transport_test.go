@@ -67,7 +67,7 @@ func TestTransport(t *testing.T) {
 	})
 }
 
-// TestConnectTimeout checks that the mode's connect timeout also applies to the user's dialer.
+// TestConnectTimeout has the mode's timeout for dialing hold for the user's dialer too.
 func TestConnectTimeout(t *testing.T) {
 	t.Parallel()
 	for mode, limited := range map[aws.DefaultsMode]bool{aws.DefaultsModeLegacy: false, aws.DefaultsModeInRegion: true} {
@@ -85,7 +85,7 @@ func TestConnectTimeout(t *testing.T) {
 	}
 }
 
-// TestReadTimeout checks that a read without data times out, with and without a dialer.
+// TestReadTimeout ends a read that gets nothing, with and without a dialer.
 func TestReadTimeout(t *testing.T) {
 	t.Parallel()
 	server, _ := newServer(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
@@ -105,8 +105,8 @@ func TestReadTimeout(t *testing.T) {
 	}
 }
 
-// TestSet checks that there is one client for each buildable client and mode, and that it is
-// collected with the buildable client.
+// TestSet makes one client of a buildable client and a mode, and forgets it with the
+// buildable client.
 func TestSet(t *testing.T) {
 	t.Parallel()
 	var set httpclient.Set
@@ -137,8 +137,8 @@ func TestSet(t *testing.T) {
 	}
 }
 
-// TestDeadHTTP2Connection uses a network that silently drops a connection. The health check
-// detects that, and the next request uses a new connection.
+// TestDeadHTTP2Connection lets a network forget a connection, which nobody reports. The
+// health check notices, and the next request goes through a new one.
 func TestDeadHTTP2Connection(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) }))
@@ -168,7 +168,7 @@ func TestDeadHTTP2Connection(t *testing.T) {
 	require.EqualValues(t, 1, network.accepted.Load())
 
 	network.forgetAll()
-	_, err = get() // only the health check ends it
+	_, err = get() // has no other bound than the health check's
 	require.Error(t, err)
 	require.NoError(t, t.Context().Err())
 
@@ -178,8 +178,8 @@ func TestDeadHTTP2Connection(t *testing.T) {
 	assert.EqualValues(t, 2, network.accepted.Load())
 }
 
-// A forgetfulProxy forwards bytes between its clients and a server. After it has forgotten the
-// current connections, it drops their data without closing them.
+// A forgetfulProxy passes bytes on between its clients and a server until it is told to
+// forget all connections that there are: then it swallows what comes, and says nothing.
 type forgetfulProxy struct {
 	net.Listener
 	accepted   atomic.Int32
@@ -263,17 +263,17 @@ func TestDialerFails(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var dialErr func() error
+			var ended func() error
 			client := awshttp.NewBuildableClient().WithReadTimeout(time.Hour).WithTransportOptions(func(tr *http.Transport) {
 				tr.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-					dialErr = ctx.Err
+					ended = ctx.Err
 					return dial()
 				}
 			})
 			resp, err := httpclient.Do(new(httpclient.Set).WithoutRedirects(client, aws.DefaultsModeInRegion), newRequest(t, "http://host.test/"))
 			assert.Nil(t, resp)
 			require.ErrorIs(t, err, errBroken)
-			require.Error(t, dialErr(), "the timer of the dial is left behind")
+			require.Error(t, ended(), "the timer of the dial is left behind")
 		})
 	}
 }
@@ -289,3 +289,11 @@ func (*connWithoutDeadline) SetReadDeadline(time.Time) error { return errBroken 
 func (c *connWithoutDeadline) Write(p []byte) (int, error) { return len(p), nil }
 
 func (c *connWithoutDeadline) Close() error { return errors.Join(c.Conn.Close(), c.peer.Close()) }
+
+// TestHealthCheck gives up a connection that has been silent for 14 s.
+func TestHealthCheck(t *testing.T) {
+	t.Parallel()
+	transport := transportOf(without(awshttp.NewBuildableClient()))
+	assert.Equal(t, 9*time.Second, transport.HTTP2.SendPingTimeout)
+	assert.Equal(t, 14*time.Second, transport.HTTP2.SendPingTimeout+transport.HTTP2.PingTimeout)
+}

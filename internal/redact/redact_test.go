@@ -18,12 +18,12 @@ import (
 	"github.com/cognitosync/cognitosync-go/internal/redact"
 )
 
-// Keys like AWS's, which contain signs and short sequences of letters between them.
+// Keys as AWS hands them out: with signs, and with short runs of letters between them.
 const secretKey = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYzEXAMPLEKEY"
 
 var sessionToken = "IQoJb3JpZ2luX2VjEJr//////////wEaCXVzLWVhc3QtMSJGMEQCIB7/" + strings.Repeat("k3Yq+Zp/8uVwT0aB", 40) + "Q5c=="
 
-// Values that are not a key of the call.
+// Values that no call has as its key.
 const (
 	unknownKey       = "je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY"
 	unknownSignature = "5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7"
@@ -35,7 +35,7 @@ func newSecrets(keys ...string) *redact.Secrets {
 	return s
 }
 
-// everyByte formats each byte of s.
+// everyByte spells each byte of s with format.
 func everyByte(format, s string) string {
 	var b strings.Builder
 	for i := range len(s) {
@@ -44,7 +44,7 @@ func everyByte(format, s string) string {
 	return b.String()
 }
 
-// everySign formats each byte of s that is not a letter or a digit.
+// everySign spells each byte of s that is no letter or digit with format.
 func everySign(format, s string) string {
 	var b strings.Builder
 	for i := range len(s) {
@@ -78,7 +78,7 @@ func fold(s, separator string, n int) string {
 }
 
 func jsonText(s string) string {
-	text, _ := json.Marshal(s) // no error: s is a string
+	text, _ := json.Marshal(s) // a string can always be written
 	return string(text[1 : len(text)-1])
 }
 
@@ -132,8 +132,8 @@ var spellings = []spelling{
 	{"with zero width spaces", func(s string) string { return fold(s, "\u200b", 7) }},
 }
 
-// exposed returns 12 consecutive letters and digits of key that text contains, or "". It
-// ignores signs in the text and in the key.
+// exposed returns 12 letters and digits in a row of key that text has, or "". Neither
+// the signs of the text count, nor those of the key.
 func exposed(text, key string) string {
 	text, key = withoutSigns(text), withoutSigns(key)
 	for i := 0; i+12 <= len(key); i++ {
@@ -202,7 +202,7 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// TestNamedValues checks texts with keys that do not belong to the call.
+// TestNamedValues has texts with keys that are none of the call's.
 func TestNamedValues(t *testing.T) {
 	t.Parallel()
 	const key, signature = unknownKey, unknownSignature
@@ -270,7 +270,7 @@ func TestNamedValues(t *testing.T) {
 	}
 }
 
-// TestNameAfterLongWord puts names at all positions where the buffer for them may end.
+// TestNameAfterLongWord has names wherever the buffer for them may end.
 func TestNameAfterLongWord(t *testing.T) {
 	t.Parallel()
 	secrets := newSecrets()
@@ -280,7 +280,7 @@ func TestNameAfterLongWord(t *testing.T) {
 	}
 }
 
-// TestHonestTexts checks that texts without keys are unchanged.
+// TestHonestTexts has texts that are none of a key, and must stay readable.
 func TestHonestTexts(t *testing.T) {
 	t.Parallel()
 	secrets := newSecrets("secret", "token", secretKey, sessionToken)
@@ -312,7 +312,7 @@ func TestHonestTexts(t *testing.T) {
 		"ssh://git@host.test/path, https://host.test:443/@scope?a@b, https://[::1]:80 a@b, mailto:alice@host.test",
 		`{"url":"http://host.test:80","mail":"a@b"}, <a href='http://host:80'>a@b</a>`,
 		"日本語 \u2028 \xff\x00\x1b",
-		strings.Repeat("wJalrXUtnFE!", 3), // only 11 consecutive letters of a key
+		strings.Repeat("wJalrXUtnFE!", 3), // 11 letters of a key, but not the next one
 	} {
 		assert.Equal(t, text, secrets.Text(text))
 	}
@@ -327,7 +327,7 @@ func TestAdd(t *testing.T) {
 	assert.Equal(t, strings.Repeat(" REDACTED", 2)[1:], secrets.Text(secretKey+" "+unknownKey), "a key that comes later is found, too")
 }
 
-// TestAllocations is not parallel, because it counts the allocations of the process.
+// TestAllocations is not parallel: it counts the allocations of the whole process.
 func TestAllocations(t *testing.T) {
 	text := strings.Repeat("The security token of arn:aws:iam::123456789012:user/Alice%20B is \\n expired. ", 10)
 	var secrets redact.Secrets
@@ -479,16 +479,16 @@ func TestHeader(t *testing.T) {
 	assert.Nil(t, redact.Header(nil))
 }
 
-// maxSteps is the maximum number of steps per byte of a text: one for each of four finders, two
-// for resolving escapes, and one for each finder that hides the byte.
+// maxSteps is what a search may cost at most for each byte of a text: of four finders
+// one step each, of the search for escapes two, and of each finder one when it hides.
 const maxSteps = 10
 
-// TestLinear searches texts of 1 MiB that could make the search slow.
+// TestLinear has texts of 1 MiB that are to make the search slow.
 func TestLinear(t *testing.T) {
 	t.Parallel()
 	size := 1 << 20
 	if testing.CoverMode() != "" {
-		size = 1 << 14 // with the race detector, coverage would take minutes
+		size = 1 << 14 // together with the race detector, coverage would take minutes
 	}
 	repeated := strings.Repeat("a", 40)
 	secrets := newSecrets(secretKey, sessionToken, repeated, "/!/!/!/!")
@@ -552,6 +552,8 @@ func TestEscapesNextToOthers(t *testing.T) {
 		{`\z0041`, false},
 		{`\z41`, false},
 		{"u0041", false},
+		{"/u0041", false},
+		{`\u1041`, false},
 		{"&065;", false},
 		{"&x41;", false},
 		{"#65;", false},
@@ -567,6 +569,7 @@ func TestEscapesNextToOthers(t *testing.T) {
 		got := newSecrets(key).Text(test.escape + rest)
 		assert.Equal(t, test.found, strings.Contains(got, "REDACTED") && !strings.Contains(got, rest), "%s: %s", test.escape, got)
 	}
+	assert.Equal(t, "&#6a;BCDEFGHIJKL", newSecrets("FBCDEFGHIJKL").Text("&#6a;BCDEFGHIJKL"), "ten is no decimal digit")
 	for name, sign := range map[string]string{
 		"amp": "&", "apos": "'", "bsol": `\`, "colon": ":", "equals": "=", "gt": ">", "lowbar": "_", "lt": "<", "nbsp": " ", "NewLine": "\n",
 		"num": "#", "percnt": "%", "plus": "+", "quot": `"`, "semi": ";", "sol": "/",
@@ -584,8 +587,10 @@ func TestEscapesNextToOthers(t *testing.T) {
 func TestLengthsOfValues(t *testing.T) {
 	t.Parallel()
 	letters := func(n int) string { return strings.Repeat("x", n) }
-	digit := func(n int) string { return strings.Repeat("x", n-1) + "1" }
+	digit := func(n int) string { return "1" + strings.Repeat("x", n-1) }
 	capital := func(n int) string { return strings.Repeat("x", n-1) + "X" }
+	capitals := func(n int) string { return strings.Repeat("X", n) }
+	digits := func(n int) string { return strings.Repeat("1", n) }
 	hash := func(n int) string { return strings.Repeat("f", n) }
 	for _, test := range []struct {
 		before  string
@@ -594,6 +599,11 @@ func TestLengthsOfValues(t *testing.T) {
 	}{
 		{"SecretAccessKey=", digit, 15},
 		{"SecretAccessKey=", letters, 39},
+		{"secret key: ", digit, 15},
+		{"secret=", digit, 15},
+		{"token=", digit, 15},
+		{"password=", digit, 15},
+		{"aws4_request\n", digits, 15},
 		{"SecretAccessKey=", capital, 39},
 		{"Authorization: Bearer ", digit, 7},
 		{"Authorization: Bearer ", letters, 15},
@@ -601,6 +611,7 @@ func TestLengthsOfValues(t *testing.T) {
 		{"Authorization: Basic ", digit, 7},
 		{"Authorization: Basic ", capital, 7},
 		{"Authorization: Basic ", letters, 15},
+		{"Authorization: Basic ", capitals, 15},
 		{"Signature=", hash, 15},
 		{"https://", digit, 15},
 	} {
@@ -644,6 +655,10 @@ func TestUsersNextToOthers(t *testing.T) {
 		"http://u:p@h":                    "http://REDACTED@h",
 		"a:://u:p@h":                      "a:://REDACTED@h",
 		"a:/:/u:p@h":                      "a:/:/u:p@h",
+		":x//u:p@h":                       ":x//u:p@h",
+		"https://useruseruseruser@c":      "https://useruseruseruser@c",
+		"https://h //u:p@h":               "https://h //u:p@h",
+		"https://u!:p@h":                  "https://REDACTED@h",
 		":/://u:p@h":                      ":/://REDACTED@h",
 		":///u:p@h":                       ":///u:p@h",
 		`https:\/\/h\/a:b@c`:              `https:\/\/h\/a:b@c`,
@@ -658,7 +673,7 @@ func TestUsersNextToOthers(t *testing.T) {
 		"https://u:p@@c":                  "https://REDACTED@c",
 		"https://u@c":                     "https://u@c",
 		"https://user1@c":                 "https://user1@c",
-		"https://u:p@h https://u:q@i":     "https://REDACTED@h https://REDACTED@i",
+		"https://u:p@h, http://u:q@h":     "https://REDACTED@h, http://REDACTED@h",
 		"https://u1:@h, https://" + "u@h": "https://REDACTED@h, https://u@h",
 	} {
 		assert.Equal(t, want, newSecrets().Text(text))
@@ -685,4 +700,47 @@ func TestQuoteUpToAKey(t *testing.T) {
 	assert.Equal(t, "abcdefgh", secrets.Quote("abcdefgh", 8))
 	assert.Equal(t, "REDACTED", secrets.Quote(secretKey, 8))
 	assert.Equal(t, "REDAC...", secrets.Quote(secretKey+"x", 8))
+}
+
+// TestClipOfNoRunes cuts bytes that begin no character to nothing.
+func TestClipOfNoRunes(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, "...", redact.Clip("\x80\x80\x80\x80\x80", 4))
+	assert.Equal(t, "a...", redact.Clip("ab\x80\x80\x80\x80", 4))
+}
+
+// TestSignsNextToLetters takes what is next to letters and digits in ASCII for signs.
+func TestSignsNextToLetters(t *testing.T) {
+	t.Parallel()
+	for _, sign := range []string{"/", ":", "@", "[", "`", "{"} {
+		assert.Equal(t, "REDACTED", newSecrets("ABCDEF"+sign+"GHIJKL").Text("ABCDEFGHIJKL"), sign)
+		assert.Equal(t, "REDACTED", newSecrets("ABCDEFGHIJKL").Text("ABCDEF"+sign+"GHIJKL"), sign)
+	}
+	for _, letter := range []string{"0", "9", "A", "Z", "a", "z"} {
+		assert.Equal(t, "ABCDEFGHIJK"+letter, newSecrets("ABCDEFGHIJK_").Text("ABCDEFGHIJK"+letter), letter)
+		assert.Equal(t, "REDACTED", newSecrets("ABCDEFGHIJK"+letter).Text("ABCDEFGHIJK"+letter), letter)
+	}
+	for _, end := range []string{"g", "G", "`", "@", "/", ":"} {
+		text := "Signature=" + strings.Repeat("f", 15) + end
+		assert.Equal(t, text, newSecrets().Text(text))
+	}
+	for _, digit := range []string{"0", "9", "a", "f", "A", "F"} {
+		assert.Equal(t, "Signature=REDACTED", newSecrets().Text("Signature="+strings.Repeat("1", 15)+digit), digit)
+	}
+}
+
+// TestShortestKey removes keys of 8 bytes, and none of 7.
+func TestShortestKey(t *testing.T) {
+	t.Parallel()
+	secrets := newSecrets("1234567", "abcdefgh")
+	assert.Equal(t, "1234567 REDACTED 1234567REDACTED", secrets.Text("1234567 abcdefgh 1234567abcdefgh"))
+}
+
+// TestPartsOfKeysAndNames leaves what is one letter short of a key, and what is no name
+// because of a sign in it.
+func TestPartsOfKeysAndNames(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"ABCDEFGHIJK", " ABCDEFGHIJK", "t.oken=" + unknownKey} {
+		assert.Equal(t, text, newSecrets("ABCDEFGHIJKL").Text(text))
+	}
 }
