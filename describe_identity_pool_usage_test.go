@@ -460,3 +460,27 @@ func TestAttemptsEnd(t *testing.T) {
 		assert.Equal(t, "attempt=1; max=1", requests[0].Header.Get("Amz-Sdk-Request"))
 	})
 }
+
+// TestUserAgentOfACall says of a call what differs from the client's others.
+func TestUserAgentOfACall(t *testing.T) {
+	t.Parallel()
+	bothPaths(t, func(t *testing.T, path string) {
+		sent := &clienttest.Tap{Transport: clienttest.Respond(http.StatusOK, nil, stubBody)}
+		client := newClient(configOf(sent), path)
+		agent := func(optFns ...func(*cognitosync.Options)) string {
+			_, err := describe(t.Context(), t, client, poolID, optFns...)
+			require.NoError(t, err)
+			return sent.Take()[0].Header.Get("User-Agent")
+		}
+		ofClient := agent()
+		standard := agent(func(o *cognitosync.Options) { o.Retryer = retry.NewStandard() })
+		adaptive := agent(func(o *cognitosync.Options) { o.Retryer = retry.NewAdaptiveMode() })
+		other := agent(func(o *cognitosync.Options) { o.Retryer = aws.NopRetryer{} })
+		sourced := agent(func(o *cognitosync.Options) { o.Credentials = sourcedCredentials{o.Credentials} })
+
+		assert.Equal(t, ofClient, standard, "the mode is the same")
+		assert.Equal(t, agent(func(o *cognitosync.Options) { o.RetryMode = aws.RetryModeAdaptive }), adaptive)
+		assert.Len(t, slices.Compact(slices.Sorted(slices.Values([]string{ofClient, adaptive, other, sourced}))), 4)
+		assert.Equal(t, ofClient, agent(), "the next call")
+	})
+}
