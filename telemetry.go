@@ -118,7 +118,7 @@ func (j *journal) signerOptions() []func(*v4.SignerOptions) {
 		return nil
 	}
 	return []func(*v4.SignerOptions){func(o *v4.SignerOptions) {
-		o.LogSigning, o.Logger = true, callLogger{journal: j}
+		o.LogSigning, o.Logger = true, callLogger{journal: j, headerLines: true}
 	}}
 }
 
@@ -126,6 +126,8 @@ func (j *journal) signerOptions() []func(*v4.SignerOptions) {
 type callLogger struct {
 	journal *journal
 	ctx     context.Context // of the log entry; nil if it is not known
+
+	headerLines bool // the entries contain headers in canonical form, as lines
 }
 
 func (l callLogger) Logf(class logging.Classification, format string, args ...any) {
@@ -133,7 +135,11 @@ func (l callLogger) Logf(class logging.Classification, format string, args ...an
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	l.journal.logf(ctx, class, format, args...)
+	text := fmt.Sprintf(format, args...)
+	if l.headerLines {
+		text = redact.HeaderLines(text)
+	}
+	l.journal.logf(ctx, class, "%s", text)
 }
 
 // WithContext returns a logger that passes ctx on with each entry.

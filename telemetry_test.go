@@ -1298,7 +1298,7 @@ func TestCookiesAreNotLogged(t *testing.T) {
 	bothPaths(t, func(t *testing.T, path string) {
 		witness := newWitness()
 		client := newClient(configOf(clienttest.Respond(http.StatusOK, http.Header{"Set-Cookie": {"session=hunter2; Path=/"}}, stubBody)), path, witness.watch,
-			func(o *cognitosync.Options) { o.ClientLogMode = aws.LogRequest | aws.LogResponse },
+			func(o *cognitosync.Options) { o.ClientLogMode = aws.LogSigning | aws.LogRequest | aws.LogResponse },
 			cognitosync.WithEndpointResolverV2(resolverFunc(func(cognitosync.EndpointParameters) (smithyendpoints.Endpoint, error) {
 				return smithyendpoints.Endpoint{
 					URI: url.URL{Scheme: "https", Host: "resolved.test"}, Headers: http.Header{"Cookie": {"session=hunter2"}, "Cookie2": {"visible"}},
@@ -1312,6 +1312,7 @@ func TestCookiesAreNotLogged(t *testing.T) {
 		for where, text := range told {
 			assert.NotContains(t, text, "hunter2", where)
 		}
+		assert.Contains(t, told["log"], "\ncookie:REDACTED\n", "what is signed")
 		assert.Contains(t, told["log"], "\nCookie: REDACTED")
 		assert.Contains(t, told["log"], "\nSet-Cookie: REDACTED")
 		assert.Contains(t, told["log"], "\nCookie2: visible")

@@ -124,6 +124,20 @@ func Header(h http.Header) http.Header {
 	return h
 }
 
+// HeaderLines returns text in which the values of lines such as "cookie:a=b" are replaced
+// if the names are those of headers with credentials.
+func HeaderLines(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		name, value, isHeader := strings.Cut(line, ":")
+		if isHeader && isConfidential(name) {
+			line = name + ":" + Redacted + value[len(strings.TrimRight(value, "\n")):]
+		}
+		b.WriteString(line)
+	}
+	return b.String()
+}
+
 // isConfidential reports whether the header contains credentials. These are Authorization,
 // Cookie, X-Amz-Security-Token and headers whose names have the same endings, such as
 // Proxy-Authorization, Set-Cookie and X-Aws-Ec2-Metadata-Token.

@@ -479,6 +479,20 @@ func TestHeader(t *testing.T) {
 	assert.Nil(t, redact.Header(nil))
 }
 
+func TestHeaderLines(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"": "",
+		"GET\n/path\n\ncookie:a=x\nhost:h\n\ncookie;host": "GET\n/path\n\ncookie:REDACTED\nhost:h\n\ncookie;host",
+		"Cookie: a=x":            "Cookie:REDACTED",
+		"x-api-key:a:b\n\nx:y\n": "x-api-key:REDACTED\n\nx:y\n",
+		"cookies-allowed:yes":    "cookies-allowed:yes",
+		"no lines":               "no lines",
+	} {
+		assert.Equal(t, want, redact.HeaderLines(text))
+	}
+}
+
 // maxSteps is what a search may cost at most for each byte of a text: of four finders
 // one step each, of the search for escapes two, and of each finder one when it hides.
 const maxSteps = 10
