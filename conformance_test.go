@@ -41,8 +41,8 @@ const conformanceDir = "testdata/conformance"
 // testCaseCount is the number of cases. It ensures that none is lost.
 const testCaseCount = 376
 
-// heldWrong has the cases in which this client deliberately does something else, and what
-// that is.
+// heldWrong contains the cases that this client deliberately does not follow, with the
+// reason and its own result.
 var heldWrong = map[string]struct{ reason, want string }{
 	"json-syntax.five-mib-1": {
 		reason: "no response needs more than 1 MiB, and a client that reads more can be made to run out of memory",
@@ -50,8 +50,8 @@ var heldWrong = map[string]struct{ reason, want string }{
 	},
 }
 
-// decided has the cases that leave a choice to the client, and what this client does. It is
-// required in addition to what the case requires.
+// decided contains the cases that leave a choice to the client, with what this client does.
+// It is required in addition to what the case requires.
 var decided = map[string]string{
 	// A number must be a JSON number, and no part of it is dropped.
 	"numbers.fraction-1":        `{"error": {"type": "Deserialization"}}`,
@@ -213,7 +213,7 @@ func readCases(t *testing.T) []*testCase {
 	}
 	require.Len(t, cases, testCaseCount)
 	for name, ours := range heldWrong {
-		require.NotNil(t, byName[name], "a case held wrong that is not there: %s", name)
+		require.NotNil(t, byName[name], "no case is named %s", name)
 		require.NotEmpty(t, ours.reason)
 		byName[name].Want = expectation{}
 		require.NoError(t, decodeStrictly([]byte(ours.want), &byName[name].Want))
@@ -274,7 +274,7 @@ func testConformanceCase(t *testing.T, c *testCase, path string) {
 	}
 
 	wires, problems := server.requests()
-	assert.Empty(t, problems, "requests that the service would refuse")
+	assert.Empty(t, problems, "requests that the service would reject")
 	if path == stack {
 		assert.EqualValues(t, calls, stackRuns.Load(), "calls through the smithy stack")
 	}
@@ -287,7 +287,7 @@ func testConformanceCase(t *testing.T, c *testCase, path string) {
 			assert.GreaterOrEqual(t, got.took, milliseconds(c.Want.MinMS))
 		}
 		assert.Empty(t, c.Want.differences(c, got))
-		assert.Empty(t, c.decided.differences(c, got), "other than decided")
+		assert.Empty(t, c.decided.differences(c, got), "differences from what was decided")
 	}
 }
 
@@ -334,7 +334,7 @@ func (want expectation) differences(c *testCase, got outcome) differences {
 	}
 	if want.RequestID != nil && got.output != nil {
 		id, _ := awsmiddleware.GetRequestIDMetadata(got.output.ResultMetadata)
-		d.compare("request id", *want.RequestID, id)
+		d.compare("request ID", *want.RequestID, id)
 	}
 	if len(want.AnyOf) > 0 {
 		d = append(d, differencesFromAll(want.AnyOf, c, got)...)
@@ -414,7 +414,7 @@ func (want *errorText) compare(d *differences, err error) {
 		d.compare("HTTP status", *want.HTTPStatus, status)
 	}
 	if want.RequestID.given {
-		d.compare("request id of the error", aws.ToString(want.RequestID.value), requestID)
+		d.compare("request ID of the error", aws.ToString(want.RequestID.value), requestID)
 	}
 }
 
@@ -493,11 +493,11 @@ func TestExpectation(t *testing.T) {
 		{"code", `{"error": {"code": "NotAuthorizedException"}}`, bad, outcome{err: io.EOF}},
 		{"message", `{"error": {"message": "no"}}`, bad, outcome{err: io.EOF}},
 		{"status", `{"error": {"http_status": 403}}`, bad, outcome{err: io.EOF}},
-		{"request id of an error", `{"error": {"request_id": "id-2"}}`, bad, outcome{err: io.EOF}},
-		{"no request id", `{"error": {"request_id": null}}`, outcome{err: io.EOF}, bad},
+		{"request ID of an error", `{"error": {"request_id": "id-2"}}`, bad, outcome{err: io.EOF}},
+		{"no request ID", `{"error": {"request_id": null}}`, outcome{err: io.EOF}, bad},
 		{"attempts", `{"attempts": 1}`, good, bad},
 		{"wire", `{"wire": "/identitypools/{escaped}"}`, good, outcome{wires: []string{"/identitypools/a:b"}}},
-		{"request id", `{"request_id": "id-1"}`, good, outcome{output: &cognitosync.DescribeIdentityPoolUsageOutput{}}},
+		{"request ID", `{"request_id": "id-1"}`, good, outcome{output: &cognitosync.DescribeIdentityPoolUsageOutput{}}},
 		{"time", `{"max_ms": 100}`, outcome{took: 100 * time.Millisecond}, outcome{took: 101 * time.Millisecond}},
 		{"any of", `{"any_of": [{"error": {"type": "Transport"}}, ` + usage + `]}`, good, bad},
 	} {
@@ -532,7 +532,7 @@ func TestUsageText(t *testing.T) {
 	}
 }
 
-// An answer is what the recorded server sends for one request.
+// An answer is a response of the recorded server.
 type answer struct {
 	Status     int               `json:"status"`
 	Headers    map[string]string `json:"headers"`
@@ -859,7 +859,7 @@ func TestScriptedServer(t *testing.T) {
 			start + "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\n", false},
 		{"repeated", `{"status": 200, "no_date": true, "body_repeat": {"prefix": "<", "unit": "ab", "count": 2, "suffix": ">"}}`,
 			start + "Content-Length: 6\r\n\r\n<abab>", false},
-		{"not compressed unasked", `{"status": 200, "no_date": true, "gzip": "if-accepted", "body": "abc"}`,
+		{"compressed only if accepted", `{"status": 200, "no_date": true, "gzip": "if-accepted", "body": "abc"}`,
 			start + "Content-Length: 3\r\n\r\nabc", false},
 		{"compressed", `{"status": 200, "no_date": true, "gzip": "always"}`,
 			start + "Content-Length: 23\r\nContent-Encoding: gzip\r\n\r\n" + emptyGzip, false},
