@@ -28,7 +28,7 @@ import (
 	"github.com/cognitosync/cognitosync-go/internal/clienttest"
 )
 
-// TestUserAgent compares all that the header says of this package.
+// TestUserAgent checks everything in the User-Agent that comes from this package.
 func TestUserAgent(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -45,8 +45,8 @@ func TestUserAgent(t *testing.T) {
 	})
 }
 
-// TestRequestHeaders shows that a request has no other headers than those that a recording
-// must not tell requests apart by.
+// TestRequestHeaders checks that a request has no other headers than those that a recorder
+// must ignore when it matches requests.
 func TestRequestHeaders(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -60,7 +60,7 @@ func TestRequestHeaders(t *testing.T) {
 	})
 }
 
-// sourcedCredentials tell where they come from.
+// sourcedCredentials report where they come from.
 type sourcedCredentials struct{ aws.CredentialsProvider }
 
 func (sourcedCredentials) ProviderSources() []aws.CredentialSource {
@@ -87,13 +87,13 @@ func TestCancelDuringBackoff(t *testing.T) {
 		assert.ErrorIs(t, err, errOwnCause)
 		assert.NotErrorIs(t, err, context.DeadlineExceeded)
 		requireAs[*aws.RequestCanceledError](t, err)
-		assert.False(t, isA[*retry.MaxAttemptsError](err), "attempts were left")
-		assert.Equal(t, 2, tr.requests(), "requests after the caller gave up")
+		assert.False(t, isA[*retry.MaxAttemptsError](err), "the attempts are not exhausted")
+		assert.Equal(t, 2, tr.requests(), "no request follows the cancellation")
 		assertThrottled(t, err, tr.server.Requests().Last(), 2)
 	})
 }
 
-// TestCancelDuringAttempt ends the call while its second attempt waits for a response.
+// TestCancelDuringAttempt cancels the call while its second attempt waits for a response.
 func TestCancelDuringAttempt(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -112,21 +112,21 @@ func TestCancelDuringAttempt(t *testing.T) {
 		assert.ErrorIs(t, err, context.Canceled)
 		assert.ErrorIs(t, err, errOwnCause)
 		requireAs[*smithy.CanceledError](t, err)
-		assert.False(t, isA[*cognitosync.AttemptTimeoutError](err), "it was the caller who gave up")
+		assert.False(t, isA[*cognitosync.AttemptTimeoutError](err), "the caller canceled the call")
 		require.Equal(t, 2, tr.requests())
 		assertThrottled(t, err, tr.server.Requests()[0], 2)
 	})
 }
 
-// TestCancelDuringAnswer ends the call between the headers of a response and its body.
+// TestCancelDuringAnswer cancels the call between the headers of a response and its body.
 func TestCancelDuringAnswer(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name string
 		step cognitosynctest.Step
 	}{
-		{"of a success", cognitosynctest.OK().StallAfter(10)},
-		{"of a failure", cognitosynctest.InternalError().StallAfter(10)},
+		{"success", cognitosynctest.OK().StallAfter(10)},
+		{"failure", cognitosynctest.InternalError().StallAfter(10)},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -135,7 +135,7 @@ func TestCancelDuringAnswer(t *testing.T) {
 				tr := setup(t, path, func(o *cognitosync.Options) {
 					o.HTTPClient = clienttest.Doer(func(req *http.Request) (*http.Response, error) {
 						resp, err := http.DefaultTransport.RoundTrip(req)
-						cancel(errOwnCause) // the head is there
+						cancel(errOwnCause) // the headers were received
 						return resp, err
 					})
 				})
@@ -151,7 +151,7 @@ func TestCancelDuringAnswer(t *testing.T) {
 	}
 }
 
-// TestContextDoneBefore makes calls that are over before they begin.
+// TestContextDoneBefore makes calls whose context is already done.
 func TestContextDoneBefore(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -175,7 +175,7 @@ func TestContextDoneBefore(t *testing.T) {
 	})
 }
 
-// TestResultMetadata shows what the SDK's functions find in the metadata of an output.
+// TestResultMetadata checks what the SDK's functions find in the metadata of an output.
 func TestResultMetadata(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -196,7 +196,7 @@ func TestResultMetadata(t *testing.T) {
 		}
 		at, found := awsmiddleware.GetResponseAt(output.ResultMetadata)
 		assert.True(t, found)
-		assert.False(t, at.Before(requests.Last().Time), "answered at %v, after %v", at, requests.Last().Time)
+		assert.False(t, at.Before(requests.Last().Time), "response at %v, request at %v", at, requests.Last().Time)
 		serverTime, found := awsmiddleware.GetServerTime(output.ResultMetadata)
 		assert.True(t, found)
 		assert.True(t, requests.Last().Time.UTC().Truncate(time.Second).Equal(serverTime), serverTime)
@@ -221,7 +221,8 @@ func TestResultMetadata(t *testing.T) {
 	})
 }
 
-// TestMetadataOfOneAttempt shows that a call that succeeds at once has one attempt.
+// TestMetadataOfOneAttempt checks the metadata of calls that succeed in their first
+// attempt.
 func TestMetadataOfOneAttempt(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -235,14 +236,14 @@ func TestMetadataOfOneAttempt(t *testing.T) {
 			require.NoError(t, attempts.Results[0].Err)
 			assert.False(t, attempts.Results[0].Retryable)
 			assert.False(t, attempts.Results[0].Retried)
-			id, _ := awsmiddleware.GetRequestIDMetadata(output.ResultMetadata) // and not in the attempt's
+			id, _ := awsmiddleware.GetRequestIDMetadata(output.ResultMetadata) // the call's metadata, not the attempt's
 			assert.Equal(t, tr.server.Requests().Last().RequestID, id)
 		}
 	})
 }
 
-// TestMetadataWithoutClock shows that there is no measured skew where its correction
-// is switched off.
+// TestMetadataWithoutClock checks that the metadata contains no clock skew if its
+// correction is disabled.
 func TestMetadataWithoutClock(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -256,8 +257,8 @@ func TestMetadataWithoutClock(t *testing.T) {
 	})
 }
 
-// TestTraceID shows that a Lambda function tells which invocation it is, so that one
-// that calls itself is noticed. It is not parallel: it is about the environment.
+// TestTraceID checks that a Lambda function sends its trace ID, so that AWS can detect
+// recursive invocations. The test is not parallel, because it sets environment variables.
 func TestTraceID(t *testing.T) {
 	const trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8"
 	for _, test := range []struct{ name, function, want string }{
@@ -280,7 +281,7 @@ func TestTraceID(t *testing.T) {
 	}
 }
 
-// TestUnsendableIDs shows that no id becomes another path: what could is refused.
+// TestUnsendableIDs checks that IDs that could change the path of the request are rejected.
 func TestUnsendableIDs(t *testing.T) {
 	t.Parallel()
 	for _, id := range []string{
@@ -305,8 +306,8 @@ func TestUnsendableIDs(t *testing.T) {
 	}
 }
 
-// TestResultsOfARetryAtOnce has an attempt that is repeated without a delay counted among
-// those that were retried.
+// TestResultsOfARetryAtOnce checks that the metadata marks an attempt as retried if the
+// retry has no delay.
 func TestResultsOfARetryAtOnce(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -327,13 +328,13 @@ func TestResultsOfARetryAtOnce(t *testing.T) {
 	})
 }
 
-// TestCancelAfterANetworkError keeps the network's error, whenever the caller gives up
-// after it.
+// TestCancelAfterANetworkError checks that the error still wraps the network error if the
+// caller cancels the call later.
 func TestCancelAfterANetworkError(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name     string
-		during   int // the request during which the caller gives up; 0: before the second
+		during   int // the request during which the call is canceled; 0: before the second
 		attempts int
 	}{
 		{"before the next attempt", 0, 1},
@@ -373,8 +374,8 @@ func TestCancelAfterANetworkError(t *testing.T) {
 	}
 }
 
-// TestInvalidIDInsideOthers has the error of an ID nested in that of another operation, as
-// smithy's own are.
+// TestInvalidIDInsideOthers nests the error for an ID in that of another operation, as
+// smithy does with its own errors.
 func TestInvalidIDInsideOthers(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -391,7 +392,8 @@ func TestInvalidIDInsideOthers(t *testing.T) {
 	})
 }
 
-// TestUnlimitedAttempts does not name a limit that there is not.
+// TestUnlimitedAttempts checks that the Amz-Sdk-Request header has no maximum if attempts
+// are unlimited.
 func TestUnlimitedAttempts(t *testing.T) {
 	t.Parallel()
 	for limit, want := range map[int][]string{
@@ -415,21 +417,22 @@ func TestUnlimitedAttempts(t *testing.T) {
 	}
 }
 
-// TestNoRandomness fails a call whose attempts could not share an ID. A stack has a step of
-// the SDK's for it. It is not parallel: it replaces the randomness of the whole process.
+// TestNoRandomness checks that a call fails if no invocation ID can be generated. It only
+// uses the direct path, because in a stack a step of the SDK generates the ID. The test is
+// not parallel, because it replaces the random source of the process.
 func TestNoRandomness(t *testing.T) {
 	tr := setup(t, direct)
 	before := rand.Reader
 	defer func() { rand.Reader = before }()
-	rand.Reader = iotest.ErrReader(errBroken) // there is no other way to have none
+	rand.Reader = iotest.ErrReader(errBroken)
 	err := tr.fails(t, t.Context())
 	require.ErrorIs(t, err, errBroken)
 	assert.Zero(t, tr.requests())
 	assert.Zero(t, cognitosync.InspectError(err).Attempts)
 }
 
-// TestCanceledOnce does not say twice that a call was canceled where the caller gave no
-// reason.
+// TestCanceledOnce checks that the error contains "context canceled" only once if the
+// caller set no cause.
 func TestCanceledOnce(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -442,7 +445,8 @@ func TestCanceledOnce(t *testing.T) {
 	})
 }
 
-// TestAttemptsEnd ends the context of an attempt with it, and numbers a single one.
+// TestAttemptsEnd checks that the context of an attempt ends with the attempt, and that a
+// single attempt is numbered, too.
 func TestAttemptsEnd(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -461,7 +465,7 @@ func TestAttemptsEnd(t *testing.T) {
 	})
 }
 
-// TestUserAgentOfACall says of a call what differs from the client's others.
+// TestUserAgentOfACall checks that the User-Agent reflects the settings of the call.
 func TestUserAgentOfACall(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -478,7 +482,7 @@ func TestUserAgentOfACall(t *testing.T) {
 		other := agent(func(o *cognitosync.Options) { o.Retryer = aws.NopRetryer{} })
 		sourced := agent(func(o *cognitosync.Options) { o.Credentials = sourcedCredentials{o.Credentials} })
 
-		assert.Equal(t, ofClient, standard, "the mode is the same")
+		assert.Equal(t, ofClient, standard, "same retry mode")
 		assert.Equal(t, agent(func(o *cognitosync.Options) { o.RetryMode = aws.RetryModeAdaptive }), adaptive)
 		assert.Len(t, slices.Compact(slices.Sorted(slices.Values([]string{ofClient, adaptive, other, sourced}))), 4)
 		assert.Equal(t, ofClient, agent(), "the next call")
