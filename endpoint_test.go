@@ -81,7 +81,7 @@ func TestEndpointResolverV2(t *testing.T) {
 			scope:      "local-1/local",
 		},
 		{
-			name: "the helpers go before the endpoint",
+			name: "helpers take precedence over the endpoint",
 			options: func(o *cognitosync.Options) {
 				cognitosync.WithSigV4SigningName("own-name")(o)
 				cognitosync.WithSigV4SigningRegion("own-region")(o)
@@ -146,7 +146,7 @@ func TestLegacyEndpointResolver(t *testing.T) {
 		options  func(*cognitosync.Options)
 		endpoint aws.Endpoint
 		err      error
-		asked    string // the region that the resolver is called with
+		passed   string // the region that is passed to the resolver
 		with     options
 		url      string
 		scope    string
@@ -173,7 +173,7 @@ func TestLegacyEndpointResolver(t *testing.T) {
 		{
 			name:   "all options",
 			region: "fips-us-west-2",
-			asked:  "us-west-2",
+			passed: "us-west-2",
 			options: func(o *cognitosync.Options) {
 				o.EndpointOptions.DisableHTTPS = true
 				o.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateEnabled
@@ -219,7 +219,7 @@ func TestLegacyEndpointResolver(t *testing.T) {
 			scope:   "us-east-1/cognito-sync",
 		},
 		{
-			name:     "the helpers go before the endpoint",
+			name:     "helpers take precedence over the endpoint",
 			options:  cognitosync.WithSigV4SigningName("own-name"),
 			endpoint: aws.Endpoint{URL: "https://local.test", SigningName: "local", SigningRegion: "local-1"},
 			url:      "https://local.test/identitypools/pool-of-no-region",
@@ -234,7 +234,7 @@ func TestLegacyEndpointResolver(t *testing.T) {
 				cfg.Region = firstOf(test.region, cfg.Region)
 				cfg.EndpointResolverWithOptions = resolverWithOptions(func(service, region string, opts ...any) (aws.Endpoint, error) {
 					assert.Equal(t, cognitosync.ServiceID, service)
-					assert.Equal(t, firstOf(test.asked, cfg.Region), region)
+					assert.Equal(t, firstOf(test.passed, cfg.Region), region)
 					if assert.Len(t, opts, 1) {
 						want := test.with
 						want.Logger = logging.Nop{} // the client's default
@@ -243,7 +243,7 @@ func TestLegacyEndpointResolver(t *testing.T) {
 					return test.endpoint, test.err
 				})
 				cfg.EndpointResolver = aws.EndpointResolverFunc(func(string, string) (aws.Endpoint, error) {
-					return aws.Endpoint{}, errors.New("the older resolver is not asked where there is the newer")
+					return aws.Endpoint{}, errors.New("EndpointResolver is called although EndpointResolverWithOptions is set")
 				})
 				client := cognitosync.NewFromConfig(cfg, func(o *cognitosync.Options) {
 					takePath(path, o)
@@ -586,7 +586,7 @@ var hostileRegions = []string{
 	"evil.example", "evil.example#", "evil.example?", "evil.example%23", "@evil.example", "user@evil.example",
 	"us-east-1.evil.example", "us-east-1.amazonaws.com.evil.example", "evil.us-east-1",
 	"us-east-1@evil.example", "us-east-1#", "us-east-1?x=", "us-east-1%2fevil", "us-east-1%00", "us-east-1;", "us-east-1,",
-	"us-east-1 ", " us-east-1", "us east 1", "us-east-1\u3002evil", "us-east-1\uff0eevil", "ｕs-east-1", "us-eаst-1", // the last with a Cyrillic а
+	"us-east-1 ", " us-east-1", "us east 1", "us-east-1\u3002evil", "us-east-1\uff0eevil", "ｕs-east-1", "us-eаst-1", // the last contains a Cyrillic а
 	"-us-east-1", "us-east-1-", "us-east--1", "us--1", "us-east-", "us-east-x", "us-east-1x", "us_east_1", "us-ea_st-1", "..", ".", "", "xn--80ak6aa92e",
 	"[::1]", "127.0.0.1", "localhost", "169.254.169.254", strings.Repeat("a", 64), "us-" + strings.Repeat("a", 64) + "-1",
 }
@@ -673,7 +673,7 @@ func TestEndpointSecrets(t *testing.T) {
 		}
 		return aws.Endpoint{URL: s}, nil
 	}
-	for _, way := range []struct {
+	for _, source := range []struct {
 		name    string
 		setting string
 		give    func(endpoint string, cfg *aws.Config, o *cognitosync.Options)
@@ -698,11 +698,11 @@ func TestEndpointSecrets(t *testing.T) {
 				return smithyendpoints.Endpoint{URI: *uri}, nil
 			})
 		}},
-		{"EndpointResolverV2 that puts all into the host", "EndpointResolverV2", func(endpoint string, _ *aws.Config, o *cognitosync.Options) {
+		{"EndpointResolverV2, everything in the host", "EndpointResolverV2", func(endpoint string, _ *aws.Config, o *cognitosync.Options) {
 			_, host, _ := strings.Cut("://"+endpoint, "://")
 			o.EndpointResolverV2 = resolveTo(strings.TrimPrefix(host, "https://"))
 		}},
-		{"EndpointResolverV2 that quotes it", "EndpointResolverV2", func(endpoint string, _ *aws.Config, o *cognitosync.Options) {
+		{"EndpointResolverV2, quoted in its error", "EndpointResolverV2", func(endpoint string, _ *aws.Config, o *cognitosync.Options) {
 			o.EndpointResolverV2 = resolverFunc(func(cognitosync.EndpointParameters) (smithyendpoints.Endpoint, error) {
 				if !strings.Contains(endpoint, "://") {
 					return smithyendpoints.Endpoint{}, errBroken
@@ -712,14 +712,14 @@ func TestEndpointSecrets(t *testing.T) {
 		}},
 	} {
 		for _, endpoint := range secretEndpoints {
-			t.Run(way.name+"/"+endpoint.name, func(t *testing.T) {
+			t.Run(source.name+"/"+endpoint.name, func(t *testing.T) {
 				t.Parallel()
 				bothPaths(t, func(t *testing.T, path string) {
 					httpClient, dials := dialCounter()
-					cfg, told := configOf(httpClient), newWitness()
+					cfg, witness := configOf(httpClient), newWitness()
 					var options cognitosync.Options
-					way.give(endpoint.url, &cfg, &options)
-					client := newClient(cfg, path, told.watch, func(o *cognitosync.Options) {
+					source.give(endpoint.url, &cfg, &options)
+					client := newClient(cfg, path, witness.watch, func(o *cognitosync.Options) {
 						if options.BaseEndpoint != nil {
 							o.BaseEndpoint = options.BaseEndpoint
 						}
@@ -731,10 +731,10 @@ func TestEndpointSecrets(t *testing.T) {
 					output, err := describe(t.Context(), t, client, poolID)
 
 					requireFailure(t, output, err)
-					assert.Equal(t, way.setting, requireAs[*cognitosync.ConfigurationError](t, err).Setting)
+					assert.Equal(t, source.setting, requireAs[*cognitosync.ConfigurationError](t, err).Setting)
 					assert.Zero(t, cognitosync.InspectError(err).Attempts)
 					assert.Zero(t, dials.Load())
-					told.assertSilent(t, err, "hunter2")
+					witness.assertSilent(t, err, "hunter2")
 				})
 			})
 		}
@@ -797,7 +797,7 @@ func TestPathOfAnEndpoint(t *testing.T) {
 		{"dots above the root", "/../..", ""},
 		{"empty segments", "//a///b//", "/a/b"},
 		{"escaped", "/a%2Fb/./c%20d/", "/a%2Fb/c%20d"},
-		{"an escaped dot is no dot", "/a/%2e%2e/b", "/a/%2e%2e/b"},
+		{"escaped dots", "/a/%2e%2e/b", "/a/%2e%2e/b"},
 		{"name with dots", "/.well-known/...", "/.well-known/..."},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -835,8 +835,8 @@ func TestPathOfAnEndpoint(t *testing.T) {
 	}
 }
 
-// TestOtherAuthSchemes signs for what the sigv4 scheme of an endpoint says, wherever it
-// stands among others.
+// TestOtherAuthSchemes checks that requests are signed as the endpoint's sigv4 scheme
+// specifies, whatever other schemes come before or after it.
 func TestOtherAuthSchemes(t *testing.T) {
 	t.Parallel()
 	scheme := func(id, name, region string) *smithyauth.Option {
@@ -880,8 +880,8 @@ func TestOtherAuthSchemes(t *testing.T) {
 	}
 }
 
-// TestScopeOfTheSignature refuses names that would break the Authorization header, from
-// wherever they come, before anything is sent.
+// TestScopeOfTheSignature checks that signing names and regions that would break the
+// Authorization header are rejected, whichever setting they come from.
 func TestScopeOfTheSignature(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -901,7 +901,7 @@ func TestScopeOfTheSignature(t *testing.T) {
 		{"a\u2028", true},
 		{"!", false},
 		{"~", false},
-		{"a.b", false}, // next to "/" in ASCII, as the others here
+		{"a.b", false}, // adjacent to "/" in ASCII, like the others here
 		{"a0", false},
 		{"a+b", false},
 		{"a-b", false},
@@ -940,8 +940,8 @@ func TestScopeOfTheSignature(t *testing.T) {
 	}
 }
 
-// TestPoolRegionWithoutRegion shows that a pool's region takes the place of a missing one
-// only where that is asked for.
+// TestPoolRegionWithoutRegion checks that the region of a pool replaces a missing region
+// only if UseIdentityPoolRegion is set.
 func TestPoolRegionWithoutRegion(t *testing.T) {
 	t.Parallel()
 	resolver := cognitosync.WithEndpointResolverV2(resolveTo("resolved.test"))
@@ -949,14 +949,14 @@ func TestPoolRegionWithoutRegion(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		options []func(*cognitosync.Options)
-		host    string // "": refused
+		host    string // "": rejected
 	}{
-		{"not asked for", nil, ""},
-		{"asked for", []func(*cognitosync.Options){usePoolRegion}, "cognito-sync.us-east-1.amazonaws.com"},
+		{"not enabled", nil, ""},
+		{"enabled", []func(*cognitosync.Options){usePoolRegion}, "cognito-sync.us-east-1.amazonaws.com"},
 		{"custom endpoint", []func(*cognitosync.Options){base}, ""},
-		{"custom endpoint, asked for", []func(*cognitosync.Options){base, usePoolRegion}, "base.test"},
+		{"custom endpoint, enabled", []func(*cognitosync.Options){base, usePoolRegion}, "base.test"},
 		{"resolver", []func(*cognitosync.Options){resolver}, ""},
-		{"resolver, asked for", []func(*cognitosync.Options){resolver, usePoolRegion}, "resolved.test"},
+		{"resolver, enabled", []func(*cognitosync.Options){resolver, usePoolRegion}, "resolved.test"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -971,7 +971,7 @@ func TestPoolRegionWithoutRegion(t *testing.T) {
 				if test.host == "" {
 					requireFailure(t, output, err)
 					assert.Equal(t, "Region", requireAs[*cognitosync.ConfigurationError](t, err).Setting)
-					assert.False(t, isA[*cognitosync.RegionMismatchError](err), "there is no region that is another")
+					assert.False(t, isA[*cognitosync.RegionMismatchError](err), "without a region there is no mismatch")
 					assert.Empty(t, requests)
 					return
 				}
@@ -984,7 +984,8 @@ func TestPoolRegionWithoutRegion(t *testing.T) {
 	}
 }
 
-// TestBasePath joins the path of an endpoint, escaped or not, with that of the operation.
+// TestBasePath checks that the path of an endpoint, escaped or not, is joined with that of
+// the operation.
 func TestBasePath(t *testing.T) {
 	t.Parallel()
 	for base, want := range map[string]string{
@@ -1023,7 +1024,7 @@ func TestBasePath(t *testing.T) {
 	}
 }
 
-// TestOptionsWithoutSwitches shows that nothing is selected where nothing was set.
+// TestOptionsWithoutSwitches checks the zero value of the options.
 func TestOptionsWithoutSwitches(t *testing.T) {
 	t.Parallel()
 	var options cognitosync.EndpointResolverOptions
@@ -1033,14 +1034,14 @@ func TestOptionsWithoutSwitches(t *testing.T) {
 	assert.Empty(t, options.GetResolvedRegion())
 }
 
-// TestRegionWithACustomEndpoint refuses a region that is no host label, although it would
-// become part of no host, and signs for that of a pool wherever it is.
+// TestRegionWithACustomEndpoint checks that an invalid region is rejected although it is
+// not part of the host, and that requests can be signed for the pool's region.
 func TestRegionWithACustomEndpoint(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name, region, pool string
 		usePoolRegion      bool
-		signedFor          string // "": refused
+		signedFor          string // "": rejected
 	}{
 		{"two labels", "a.b", anyPool, false, ""},
 		{"a space", "a b", anyPool, false, ""},
@@ -1048,8 +1049,8 @@ func TestRegionWithACustomEndpoint(t *testing.T) {
 		{"any label", "atlantis", anyPool, false, "atlantis"},
 		{"pool of another region", "us-east-1", "eu-west-1:1", false, "us-east-1"},
 		{"pool of another partition", "us-east-1", "cn-north-1:1", false, "us-east-1"},
-		{"pool of another region, asked for", "us-east-1", "eu-west-1:1", true, "eu-west-1"},
-		{"pool of another partition, asked for", "us-east-1", "cn-north-1:1", true, "cn-north-1"},
+		{"pool of another region, UseIdentityPoolRegion", "us-east-1", "eu-west-1:1", true, "eu-west-1"},
+		{"pool of another partition, UseIdentityPoolRegion", "us-east-1", "cn-north-1:1", true, "cn-north-1"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -1077,7 +1078,8 @@ func TestRegionWithACustomEndpoint(t *testing.T) {
 	}
 }
 
-// TestDisableHTTPSOfOtherSchemes makes plain HTTP of HTTPS, and of nothing else.
+// TestDisableHTTPSOfOtherSchemes checks that DisableHTTPS replaces https with http, and
+// that other schemes are rejected.
 func TestDisableHTTPSOfOtherSchemes(t *testing.T) {
 	t.Parallel()
 	for scheme, sent := range map[string]bool{"https": true, "http": true, "ftp": false} {
