@@ -84,7 +84,7 @@ func TestInspectLocalError(t *testing.T) {
 		alter func(*cognitosync.Options)
 		want  cognitosync.ErrorDetails // without Message
 	}{
-		{name: "no id"},
+		{name: "no ID"},
 		{name: "mismatch", id: "eu-west-1:1", alter: func(o *cognitosync.Options) { o.BaseEndpoint = nil }},
 		{name: "setting", id: poolID, alter: func(o *cognitosync.Options) { o.Credentials = nil }},
 		{name: "endpoint", id: poolID, alter: func(o *cognitosync.Options) { o.BaseEndpoint = aws.String("ftp://host") }},
@@ -305,7 +305,7 @@ func TestCauseIsAnotherCalls(t *testing.T) {
 					assert.NotEqual(t, http.StatusTooManyRequests, details.StatusCode)
 					assert.False(t, details.Retryable)
 					assert.LessOrEqual(t, details.Attempts, 1)
-					assert.ErrorIs(t, err, cause.err, "why it was canceled is still to be seen")
+					assert.ErrorIs(t, err, cause.err, "the error wraps the cause")
 				})
 			})
 		}
@@ -404,7 +404,7 @@ func (s causeSigner) SignHTTP(ctx context.Context, _ aws.Credentials, _ *http.Re
 	return context.Cause(ctx)
 }
 
-// Causes of contexts that are no pointers.
+// Types of context causes that are not pointers.
 type (
 	valueCause struct{ text string }
 	sliceCause struct{ parts []string }
@@ -415,7 +415,8 @@ func (c valueCause) Error() string { return c.text }
 func (c sliceCause) Error() string { return strings.Join(c.parts, " ") }
 func (c outerCause) Unwrap() error { return c.error }
 
-// TestCauseOfAnyType finds a cause in an error, and nothing that only looks like it.
+// TestCauseOfAnyType checks that errors.Is finds the cause of the context, whatever its
+// type, and does not find similar errors.
 func TestCauseOfAnyType(t *testing.T) {
 	t.Parallel()
 	timeout := outerCause{&cognitosync.AttemptTimeoutError{AttemptTimeout: time.Second}} // of another call
@@ -425,9 +426,9 @@ func TestCauseOfAnyType(t *testing.T) {
 		is, isNot error
 	}{
 		{"value", valueCause{"why"}, valueCause{"why"}, valueCause{"why not"}},
-		{"no comparable one", sliceCause{[]string{"why"}}, context.Canceled, sliceCause{[]string{"why"}}},
-		{"around another call's timeout", timeout, timeout, outerCause{&cognitosync.AttemptTimeoutError{AttemptTimeout: time.Second}}},
-		{"another type around it", timeout, timeout, valueCause{timeout.Error()}},
+		{"not comparable", sliceCause{[]string{"why"}}, context.Canceled, sliceCause{[]string{"why"}}},
+		{"wraps another call's timeout", timeout, timeout, outerCause{&cognitosync.AttemptTimeoutError{AttemptTimeout: time.Second}}},
+		{"another type with the same text", timeout, timeout, valueCause{timeout.Error()}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -448,7 +449,7 @@ func TestCauseOfAnyType(t *testing.T) {
 	}
 }
 
-// A contextSigner fails with the error of its context.
+// A contextSigner returns the error of its context.
 type contextSigner struct{ cancel func() }
 
 func (s contextSigner) SignHTTP(ctx context.Context, _ aws.Credentials, _ *http.Request, _, _, _ string, _ time.Time, _ ...func(*v4.SignerOptions)) error {
@@ -456,7 +457,8 @@ func (s contextSigner) SignHTTP(ctx context.Context, _ aws.Credentials, _ *http.
 	return ctx.Err()
 }
 
-// TestTextOfAnInterruption says what ended a call and what went wrong before it.
+// TestTextOfAnInterruption checks that the error of a canceled call contains the cause and
+// the error of the last attempt.
 func TestTextOfAnInterruption(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
