@@ -362,7 +362,7 @@ func TestWithoutValidation(t *testing.T) {
 		option func(*cognitosync.Options)
 	}{
 		{name: "no input"},
-		{name: "no id", input: &cognitosync.DescribeIdentityPoolUsageInput{}},
+		{name: "no ID", input: &cognitosync.DescribeIdentityPoolUsageInput{}},
 		{name: "unsafe id", input: &cognitosync.DescribeIdentityPoolUsageInput{IdentityPoolId: aws.String("../x")}},
 		{
 			name:   "no credentials",
@@ -402,7 +402,7 @@ func TestRefusedThroughAStack(t *testing.T) {
 		{"no region", poolID, func(o *cognitosync.Options) { o.Region = "" }, isA[*cognitosync.ConfigurationError]},
 		{"no such mode", poolID, func(o *cognitosync.Options) { o.DefaultsMode = "hurried" }, isA[*cognitosync.ConfigurationError]},
 		{"another region", "eu-west-1:1f2e", func(o *cognitosync.Options) { o.BaseEndpoint = nil }, isA[*cognitosync.RegionMismatchError]},
-		{"tried again whatever happens", poolID, func(o *cognitosync.Options) {
+		{"retryer that retries everything", poolID, func(o *cognitosync.Options) {
 			o.Region, o.Retryer = "", retryAlways{retry.NewStandard()}
 		}, isA[*cognitosync.ConfigurationError]},
 	} {
@@ -471,7 +471,7 @@ func TestAttemptsAreSeparate(t *testing.T) {
 	require.NoError(t, err)
 	requests := tr.server.Requests()
 	require.Equal(t, 3, requests.Count())
-	assert.Len(t, requests.Calls(), 1, "all attempts have one invocation id")
+	assert.Len(t, requests.Calls(), 1, "all attempts have one invocation ID")
 	for i, request := range requests {
 		assert.Equal(t, fmt.Sprintf("attempt=%d; max=3", i+1), request.Header.Get("Amz-Sdk-Request"))
 		for _, name := range []string{"X-Of-Call", "X-Before-Loop", "X-In-Loop", "X-Before-Signing"} {
@@ -650,7 +650,7 @@ func TestUserAgentOfMiddleware(t *testing.T) {
 			plain := of()
 			_, err = tr.call(t.Context(), cognitosync.WithAPIOptions(test.option))
 			require.NoError(t, err)
-			assert.Equal(t, plain, strings.Replace(of(), test.want, "", 1), "all else is as it was")
+			assert.Equal(t, plain, strings.Replace(of(), test.want, "", 1), "all else is unchanged")
 			assert.Equal(t, 1, strings.Count(of()+" ", test.want+" "))
 			_, err = tr.call(t.Context())
 			require.NoError(t, err)
@@ -661,7 +661,7 @@ func TestUserAgentOfMiddleware(t *testing.T) {
 				_, err = tr.call(t.Context())
 				require.NoError(t, err)
 			}
-			assert.Equal(t, 1, strings.Count(tr.server.Requests().Last().Header.Get("User-Agent")+" ", test.want+" "), "nothing piles up")
+			assert.Equal(t, 1, strings.Count(tr.server.Requests().Last().Header.Get("User-Agent")+" ", test.want+" "), "nothing accumulates")
 		})
 	}
 }
@@ -957,7 +957,7 @@ func TestMiddlewareOfTheSDK(t *testing.T) {
 			_, err := s.Deserialize.Swap("ResponseErrorWrapper", &awshttp.ResponseErrorWrapper{})
 			return err
 		},
-		"the SDK's request ids": func(s *middleware.Stack) error {
+		"the SDK's request IDs": func(s *middleware.Stack) error {
 			_, err := s.Deserialize.Swap("RequestIDRetriever", &awsmiddleware.RequestIDRetriever{})
 			return err
 		},
@@ -1421,8 +1421,8 @@ func atEnd(stepName string, p *probe, position middleware.RelativePosition) func
 	})
 }
 
-// TestBodyOfMiddleware has a request with a body that middleware has put there signed with
-// the body's hash, and one that has been hashed already with that.
+// TestBodyOfMiddleware checks that a body from middleware is signed with its hash, or with
+// the hash that middleware has set.
 func TestBodyOfMiddleware(t *testing.T) {
 	t.Parallel()
 	const hash = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" // of "abc"
@@ -1462,8 +1462,8 @@ func TestBodyOfMiddleware(t *testing.T) {
 	}
 }
 
-// TestOddRequests fails a call whose middleware passes on what is no request, whichever step
-// it meets, and says what it was.
+// TestOddRequests checks that a call fails if middleware passes on a request of the wrong
+// type, whichever step receives it, and that the error contains the type.
 func TestOddRequests(t *testing.T) {
 	t.Parallel()
 	finalize := func(before string) func(*middleware.Stack) error {
@@ -1510,8 +1510,8 @@ func TestOddRequests(t *testing.T) {
 	}
 }
 
-// TestMocksOfARefusedCall has middleware answer a call that could not be sent, as a client
-// in a test may have neither region nor credentials.
+// TestMocksOfARefusedCall checks that middleware can return the results of a client without
+// a region and credentials, as clients in tests have none.
 func TestMocksOfARefusedCall(t *testing.T) {
 	t.Parallel()
 	throttled := &cognitosync.TooManyRequestsException{}
@@ -1519,7 +1519,7 @@ func TestMocksOfARefusedCall(t *testing.T) {
 		name     string
 		retryer  aws.Retryer
 		results  []error // of the mock, one for each attempt; nil is a success
-		is       error   // what the call fails with; nil: it succeeds
+		is       error   // the error of the call; nil: it succeeds
 		attempts int
 	}{
 		{"success", nil, []error{nil}, nil, 0},
@@ -1527,7 +1527,7 @@ func TestMocksOfARefusedCall(t *testing.T) {
 		{"failure", nil, []error{errBroken}, errBroken, 1},
 		{"three failures", nil, []error{throttled, throttled, throttled}, throttled, 3},
 		{"no mock", nil, nil, nil, 0},
-		{"no mock, and a retryer that retries everything", retryAlways{retry.NewStandard()}, nil, nil, 0},
+		{"no mock, retryer that retries everything", retryAlways{retry.NewStandard()}, nil, nil, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -1560,7 +1560,7 @@ func TestMocksOfARefusedCall(t *testing.T) {
 				requireAs[*cognitosync.ConfigurationError](t, err)
 				assert.Zero(t, cognitosync.InspectError(err).Attempts)
 				assert.Equal(t, 1, runs)
-				assert.NotContains(t, err.Error(), " (pool ", "it was asked nowhere")
+				assert.NotContains(t, err.Error(), " (pool ", "no endpoint was called")
 			case test.is != nil:
 				requireFailure(t, output, err)
 				require.ErrorIs(t, err, test.is)
@@ -1574,8 +1574,8 @@ func TestMocksOfARefusedCall(t *testing.T) {
 	}
 }
 
-// TestRefusedThroughInterceptors refuses a call at once where only interceptors are, for
-// they return no results.
+// TestRefusedThroughInterceptors checks that invalid settings are rejected before the first
+// attempt if there are only interceptors, because these cannot return results.
 func TestRefusedThroughInterceptors(t *testing.T) {
 	t.Parallel()
 	var notes clienttest.Notes
@@ -1596,8 +1596,8 @@ func (n noteAttempt) BeforeAttempt(context.Context, *smithyhttp.InterceptorConte
 	return nil
 }
 
-// TestAttemptsOfMiddleware ends what was begun for an attempt with the call, where the
-// attempts are made by middleware in the place of the Retry step.
+// TestAttemptsOfMiddleware replaces the Retry step, and checks that the context of the
+// attempt ends with the call.
 func TestAttemptsOfMiddleware(t *testing.T) {
 	t.Parallel()
 	var contexts []context.Context
@@ -1617,11 +1617,11 @@ func TestAttemptsOfMiddleware(t *testing.T) {
 
 	require.Len(t, contexts, 1)
 	require.ErrorIs(t, contexts[0].Err(), context.Canceled)
-	assert.Empty(t, tr.server.Requests().Last().Header.Get("Amz-Sdk-Request"), "the attempts are middleware's")
+	assert.Empty(t, tr.server.Requests().Last().Header.Get("Amz-Sdk-Request"), "middleware makes the attempts")
 }
 
-// TestRegionOfARefusedCall shows middleware the client's region where that of the pool
-// cannot be called.
+// TestRegionOfARefusedCall checks that middleware sees the client's region if the pool is
+// in another region.
 func TestRegionOfARefusedCall(t *testing.T) {
 	t.Parallel()
 	seen := ""
@@ -1636,7 +1636,8 @@ func TestRegionOfARefusedCall(t *testing.T) {
 	assert.Equal(t, "us-east-1", seen)
 }
 
-// TestMiddlewareReadsTheBody does not let middleware read without end either.
+// TestMiddlewareReadsTheBody checks that the size limit of bodies also applies to
+// middleware.
 func TestMiddlewareReadsTheBody(t *testing.T) {
 	t.Parallel()
 	for length, fits := range map[int]bool{mib: true, mib + 1: false} {
@@ -1669,8 +1670,8 @@ func TestMiddlewareReadsTheBody(t *testing.T) {
 	}
 }
 
-// TestMiddlewareWithABrokenBody fails a call whose response is middleware's and cannot be
-// read: there is no request that it could name.
+// TestMiddlewareWithABrokenBody returns a response from middleware whose body cannot be
+// read. There is no request for the error to name.
 func TestMiddlewareWithABrokenBody(t *testing.T) {
 	t.Parallel()
 	mock := middleware.DeserializeMiddlewareFunc("mock", func(context.Context, middleware.DeserializeInput, middleware.DeserializeHandler) (
