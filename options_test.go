@@ -1095,8 +1095,8 @@ func TestSettingsHealed(t *testing.T) {
 	})
 }
 
-// TestClearedForACall gives a call what the client has where it clears what it cannot do
-// without, and the default where it clears another's choice.
+// TestClearedForACall checks calls that clear a setting: the client's value is used for
+// what is required, and the default for all else.
 func TestClearedForACall(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -1109,7 +1109,7 @@ func TestClearedForACall(t *testing.T) {
 		}{
 			{"nothing", func(*cognitosync.Options) {}, "legacy.test"},
 			{"HTTPClient", func(o *cognitosync.Options) { o.HTTPClient = nil }, "legacy.test"},
-			{"HTTPClient of a type", func(o *cognitosync.Options) { o.HTTPClient = (*http.Client)(nil) }, "legacy.test"},
+			{"typed nil HTTPClient", func(o *cognitosync.Options) { o.HTTPClient = (*http.Client)(nil) }, "legacy.test"},
 			{"EndpointResolver", func(o *cognitosync.Options) { o.EndpointResolver = nil }, "cognito-sync.us-east-1.amazonaws.com"},
 			{"nothing again", func(*cognitosync.Options) {}, "legacy.test"},
 		} {
@@ -1122,8 +1122,8 @@ func TestClearedForACall(t *testing.T) {
 	})
 }
 
-// TestLimitOfAnotherRegion makes as many attempts in the region of a pool as in the
-// client's.
+// TestLimitOfAnotherRegion checks that RetryMaxAttempts also applies to pools outside the
+// client's region.
 func TestLimitOfAnotherRegion(t *testing.T) {
 	t.Parallel()
 	for limit, want := range map[int]int{0: 3, 1: 1, 2: 2, 5: 5} {
@@ -1154,7 +1154,8 @@ func TestLimitOfAnotherRegion(t *testing.T) {
 	}
 }
 
-// TestLimitThatACallClears keeps the client's limit for a call that names none.
+// TestLimitThatACallClears checks that a call that sets RetryMaxAttempts to 0 uses the
+// client's limit.
 func TestLimitThatACallClears(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
