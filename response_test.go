@@ -201,7 +201,7 @@ func TestErrorBodyIsCut(t *testing.T) {
 	}
 }
 
-// cutAnswer is a 404 with its code in a header and its message only in the body.
+// cutAnswer returns a 404 with its code in a header and its message only in the body.
 func cutAnswer(body string) cognitosynctest.Step {
 	return cognitosynctest.Reply(http.StatusNotFound, http.Header{"X-Amzn-Errortype": {"ResourceNotFoundException"}}, body)
 }
@@ -382,7 +382,7 @@ type hostileAnswer struct {
 	want  ending
 }
 
-// The beginnings and the ends of headers.
+// Status lines, and the ends of headers.
 const (
 	headOK          = "HTTP/1.1 200 OK\r\n"
 	headBadRequest  = "HTTP/1.1 400 Bad Request\r\n"
@@ -413,7 +413,7 @@ func testHostile(t *testing.T, paths []string, answers []hostileAnswer) {
 				assert.Less(t, allocated, maxAllocated, "bytes allocated")
 				assertEnding(t, test.want, output, err)
 				if isA[*smithy.DeserializationError](err) {
-					assert.EqualValues(t, 1, server.requests.Load(), "tried again, with nothing to gain")
+					assert.EqualValues(t, 1, server.requests.Load(), "retried in vain")
 				}
 			})
 		}
@@ -464,7 +464,7 @@ func TestHostileJSON(t *testing.T) {
 		// Half the limit of a body: encoding/json creates an error for each, and 1 MiB of them exceeds maxAllocated.
 		{"many usages of the wrong type", headOK + headEnd, filled(mib/2, "{", `"IdentityPoolUsage":1,`, `"a":1}`), 1, endsDeserializing},
 		{"many counts", headOK + headEnd, filled(mib, usageStart, `"DataStorage":1,`, `"a":1}}`), 1, endsWell},
-		{"many counts that are none", headOK + headEnd, filled(mib, usageStart, `"DataStorage":"x",`, `"a":1}}`), 1, endsDeserializing},
+		{"many invalid counts", headOK + headEnd, filled(mib, usageStart, `"DataStorage":"x",`, `"a":1}}`), 1, endsDeserializing},
 		{"many fractions", headOK + headEnd, filled(mib, usageStart, `"DataStorage":1.5,`, `"a":1}}`), 1, endsDeserializing},
 		{"many dates", headOK + headEnd, filled(mib, usageStart, `"LastModifiedDate":1.5,`, `"a":1}}`), 1, endsWell},
 		{"many ids", headOK + headEnd, filled(mib, usageStart, `"IdentityPoolId":null,"IdentityPoolId":"x",`, `"a":1}}`), 1, endsWell},
@@ -591,7 +591,7 @@ func TestErrorTextIsClean(t *testing.T) {
 		{"Location", "HTTP/1.1 302 Found\r\nLocation: https://a\u0085\u202e\u2028\xff/\r\n\r\n", ""},
 		{"count", "HTTP/1.1 200 OK\r\n\r\n", `{"IdentityPoolUsage":{"DataStorage":"a\u001b` + "\u0085\u202e\u2028" + `"}}`},
 		{"JSON", "HTTP/1.1 200 OK\r\n\r\n", dirty},
-		{"no HTTP", dirty + "\r\n", ""},
+		{"not HTTP", dirty + "\r\n", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -632,8 +632,8 @@ func TestQuoteIsShort(t *testing.T) {
 	}
 }
 
-// TestSnapshot has the snapshot of a success that cannot be decoded without secrets, and
-// short.
+// TestSnapshot checks that the snapshot in the error of a malformed success contains no
+// secrets and is short.
 func TestSnapshot(t *testing.T) {
 	t.Parallel()
 	credentials := cognitosynctest.DefaultCredentials()
@@ -663,7 +663,8 @@ func TestSnapshot(t *testing.T) {
 	}
 }
 
-// TestFaultOfAStatus goes by the status where AWS's model has no error of that name.
+// TestFaultOfAStatus checks that the status determines the fault of errors that are not in
+// AWS's model.
 func TestFaultOfAStatus(t *testing.T) {
 	t.Parallel()
 	for status, want := range map[int]smithy.ErrorFault{
@@ -687,7 +688,7 @@ func TestFaultOfAStatus(t *testing.T) {
 	}
 }
 
-// TestLocationOfNoRedirect takes a Location for one only in a response that redirects.
+// TestLocationOfNoRedirect checks that the Location header only matters in redirects.
 func TestLocationOfNoRedirect(t *testing.T) {
 	t.Parallel()
 	location := http.Header{"Location": {"https://elsewhere.test/"}}
@@ -718,8 +719,7 @@ func TestLocationOfNoRedirect(t *testing.T) {
 	}
 }
 
-// TestLengthsOfTexts keeps each text whole that is not longer than allowed, and cuts those
-// that are one byte longer.
+// TestLengthsOfTexts checks the maximum lengths of texts. Longer ones are truncated.
 func TestLengthsOfTexts(t *testing.T) {
 	t.Parallel()
 	text := func(n int) string { return strings.Repeat("m", n) }
@@ -759,7 +759,8 @@ func TestLengthsOfTexts(t *testing.T) {
 	}
 }
 
-// TestUnreadableLocation names no host where it cannot tell one.
+// TestUnreadableLocation checks that the error names the host of a redirect only if the
+// Location contains one.
 func TestUnreadableLocation(t *testing.T) {
 	t.Parallel()
 	for location, want := range map[string]string{
@@ -779,7 +780,7 @@ func TestUnreadableLocation(t *testing.T) {
 	}
 }
 
-// TestSuccessAtTheLimit reads a response of 1 MiB, and no longer one.
+// TestSuccessAtTheLimit checks that a response may have 1 MiB, and not more.
 func TestSuccessAtTheLimit(t *testing.T) {
 	t.Parallel()
 	for length, fits := range map[int]bool{mib: true, mib + 1: false} {
@@ -801,7 +802,7 @@ func TestSuccessAtTheLimit(t *testing.T) {
 	}
 }
 
-// TestMessages takes the message from where there is one, whatever it is.
+// TestMessages checks where the message of an error comes from.
 func TestMessages(t *testing.T) {
 	t.Parallel()
 	code := http.Header{"X-Amzn-Errortype": {"OddException"}}
@@ -814,15 +815,15 @@ func TestMessages(t *testing.T) {
 		want   string
 	}{
 		{"body before header", 400, both, `{"message":"of the body"}`, "of the body"},
-		{"null", 400, both, `{"message":null}`, "of the header"},
+		{"null in the body", 400, both, `{"message":null}`, "of the header"},
 		{"a digit", 400, both, `{"message":5}`, "5"},
-		{"no JSON", 400, both, "<", "of the header"},
+		{"not JSON", 400, both, "<", "of the header"},
 		{"one byte", 400, code, "<", "<"},
 		{"nothing", 400, code, "", ""},
-		{"nothing at all", 400, nil, "", "the response has no body"},
+		{"nothing, no code", 400, nil, "", "the response has no body"},
 		{"empty object", 400, code, "{}", ""},
 		{"empty object without a code", 400, nil, "{}", "{}"},
-		{"redirect that says something", 302, http.Header{"Location": {"//elsewhere.test"}}, `{"message":"moved"}`, "redirect to host elsewhere.test not followed: moved"},
+		{"redirect with a message", 302, http.Header{"Location": {"//elsewhere.test"}}, `{"message":"moved"}`, "redirect to host elsewhere.test not followed: moved"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -838,11 +839,12 @@ func TestMessages(t *testing.T) {
 		client := newClient(configOf(clienttest.Respond(404, http.Header{"X-Amzn-Errortype": {"ResourceNotFoundException"}}, "")), path)
 		output, err := describe(t.Context(), t, client, poolID)
 		requireFailure(t, output, err)
-		assert.Nil(t, requireAs[*cognitosync.ResourceNotFoundException](t, err).Message, "it said nothing")
+		assert.Nil(t, requireAs[*cognitosync.ResourceNotFoundException](t, err).Message, "the response has no message")
 	})
 }
 
-// TestShortSuccess takes a body of one byte for what it is.
+// TestShortSuccess checks that short bodies are decoded like all others, and that blank
+// ones are empty usages.
 func TestShortSuccess(t *testing.T) {
 	t.Parallel()
 	for body, fails := range map[string]bool{"": false, " ": false, "\n\t": false, "5": true, "{": true, "{}": false} {
@@ -863,7 +865,8 @@ func TestShortSuccess(t *testing.T) {
 	}
 }
 
-// TestRequestIDOfASuccess finds it in the metadata under each name, cut to 256 bytes.
+// TestRequestIDOfASuccess checks that the metadata contains the request ID, whichever
+// header it is in, truncated to 256 bytes.
 func TestRequestIDOfASuccess(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"X-Amzn-Requestid", "X-Amz-Request-Id", "X-Amz-Requestid"} {
@@ -883,7 +886,7 @@ func TestRequestIDOfASuccess(t *testing.T) {
 	}
 }
 
-// TestNoRequestID finds none where the service gave none.
+// TestNoRequestID checks that the metadata contains no request ID if the response has none.
 func TestNoRequestID(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
