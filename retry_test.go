@@ -37,7 +37,7 @@ func TestAttemptsExhausted(t *testing.T) {
 		assert.Equal(t, 3, tr.requests())
 		assert.Zero(t, tr.server.Pending())
 		assertThrottled(t, err, tr.server.Requests().Last(), 3)
-		assert.False(t, isA[*cognitosync.InternalErrorException](err), "it is the last error that counts")
+		assert.False(t, isA[*cognitosync.InternalErrorException](err), "only the last error is returned")
 	})
 }
 
@@ -51,23 +51,23 @@ func TestDecide(t *testing.T) {
 	}{
 		{"success", cognitosync.Outcome{Attempt: 1, MaxAttempts: 3}, "success"},
 		{"success on the last attempt", cognitosync.Outcome{Attempt: 3, MaxAttempts: 3}, "success"},
-		{"success although the caller is gone", cognitosync.Outcome{Attempt: 1, MaxAttempts: 3, CallerDone: true}, "success"},
+		{"success although the caller has canceled", cognitosync.Outcome{Attempt: 1, MaxAttempts: 3, CallerDone: true}, "success"},
 		{"not retryable", cognitosync.Outcome{Err: failure, Attempt: 1, MaxAttempts: 3}, "not retryable"},
 		{"not retryable on the last attempt", cognitosync.Outcome{Err: failure, Attempt: 3, MaxAttempts: 3}, "not retryable"},
-		{"not retryable and the caller is gone", cognitosync.Outcome{Err: failure, Attempt: 1, MaxAttempts: 3, CallerDone: true}, "not retryable"},
+		{"not retryable and the caller has canceled", cognitosync.Outcome{Err: failure, Attempt: 1, MaxAttempts: 3, CallerDone: true}, "not retryable"},
 		{"retryable", cognitosync.Outcome{Err: failure, Attempt: 2, MaxAttempts: 3, Retryable: true}, "retry"},
 		{"retryable on the last attempt", cognitosync.Outcome{Err: failure, Attempt: 3, MaxAttempts: 3, Retryable: true}, "attempts exhausted"},
 		{"retryable beyond the last attempt", cognitosync.Outcome{Err: failure, Attempt: 4, MaxAttempts: 3, Retryable: true}, "attempts exhausted"},
-		{"retryable on the last attempt and the caller is gone", cognitosync.Outcome{Err: failure, Attempt: 3, MaxAttempts: 3, Retryable: true, CallerDone: true}, "attempts exhausted"},
+		{"retryable on the last attempt and the caller has canceled", cognitosync.Outcome{Err: failure, Attempt: 3, MaxAttempts: 3, Retryable: true, CallerDone: true}, "attempts exhausted"},
 		{"retryable without a limit", cognitosync.Outcome{Err: failure, Attempt: 1000, Retryable: true}, "retry"},
-		{"retryable but the caller is gone", cognitosync.Outcome{Err: failure, Attempt: 1, MaxAttempts: 3, Retryable: true, CallerDone: true}, "canceled by the caller"},
+		{"retryable but the caller has canceled", cognitosync.Outcome{Err: failure, Attempt: 1, MaxAttempts: 3, Retryable: true, CallerDone: true}, "canceled by the caller"},
 		{"interrupted", cognitosync.Outcome{Err: failure, Attempt: 1, MaxAttempts: 3, CallerDone: true, Interrupted: true}, "canceled by the caller"},
 		{"interrupted on the last attempt", cognitosync.Outcome{Err: failure, Attempt: 3, MaxAttempts: 3, Retryable: true, CallerDone: true, Interrupted: true}, "canceled by the caller"},
 		{"clock corrected", cognitosync.Outcome{Err: cognitosync.ClockCorrected(failure), Attempt: 1, MaxAttempts: 3, Retryable: true}, "retry immediately"},
 		{"credentials renewed", cognitosync.Outcome{Err: cognitosync.CredentialsRenewed(failure), Attempt: 1, MaxAttempts: 3, Retryable: true}, "retry immediately"},
 		{"clock corrected on the last attempt", cognitosync.Outcome{Err: cognitosync.ClockCorrected(failure), Attempt: 3, MaxAttempts: 3, Retryable: true}, "attempts exhausted"},
 		{"clock corrected for a retryer that does not retry", cognitosync.Outcome{Err: cognitosync.ClockCorrected(failure), Attempt: 1, MaxAttempts: 3}, "not retryable"},
-		{"credentials renewed but the caller is gone", cognitosync.Outcome{Err: cognitosync.CredentialsRenewed(failure), Attempt: 1, MaxAttempts: 3, Retryable: true, CallerDone: true}, "canceled by the caller"},
+		{"credentials renewed but the caller has canceled", cognitosync.Outcome{Err: cognitosync.CredentialsRenewed(failure), Attempt: 1, MaxAttempts: 3, Retryable: true, CallerDone: true}, "canceled by the caller"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -76,7 +76,7 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// answerError returns the error that a call makes of a response. It is not retried.
+// answerError returns the error of a call that gets this response. The call is not retried.
 func answerError(t *testing.T, step cognitosynctest.Step) error {
 	t.Helper()
 	tr := setup(t, direct)
@@ -84,8 +84,8 @@ func answerError(t *testing.T, step cognitosynctest.Step) error {
 	return tr.fails(t, t.Context(), func(o *cognitosync.Options) { o.RetryMaxAttempts = 1 })
 }
 
-// TestDefaultDelays draws many delays from the default retryer. They spread over all
-// of what full jitter allows, whatever the SDK's own defaults are.
+// TestDefaultDelays draws many delays from the default retryer. They cover the whole range
+// of full jitter, whatever the SDK's own defaults are.
 func TestDefaultDelays(t *testing.T) { // not parallel: it sets an environment variable
 	failed := answerError(t, cognitosynctest.InternalError())
 	for _, newRetries := range []string{"", "false", "true"} {
@@ -106,7 +106,7 @@ func TestDefaultDelays(t *testing.T) { // not parallel: it sets an environment v
 					{"server error", failed, 9, 12800 * time.Millisecond},
 					{"server error", failed, 10, 20 * time.Second},
 					{"server error", failed, 1000, 20 * time.Second},
-					{"no answer", &smithyhttp.RequestSendError{Err: io.EOF}, 2, 100 * time.Millisecond},
+					{"no response", &smithyhttp.RequestSendError{Err: io.EOF}, 2, 100 * time.Millisecond},
 					{"throttled", &cognitosync.TooManyRequestsException{}, 1, time.Second},
 					{"throttled", &cognitosync.TooManyRequestsException{}, 2, 2 * time.Second},
 					{"throttled", &cognitosync.TooManyRequestsException{}, 5, 16 * time.Second},
@@ -122,9 +122,9 @@ func TestDefaultDelays(t *testing.T) { // not parallel: it sets an environment v
 	}
 }
 
-// assertFullJitter checks that delays are drawn from all between nothing and most.
-// Of 1,000 drawn evenly, some are in the first twentieth and some in the last, but
-// for one time in 10^22.
+// assertFullJitter checks that delays are uniformly distributed between zero and most. Of
+// 1,000 delays, some are in the first twentieth and some in the last, with a probability of
+// failure of 10^-22.
 func assertFullJitter(t *testing.T, retryer aws.Retryer, attempt int, err error, most time.Duration, what string) {
 	t.Helper()
 	delays := make([]time.Duration, 1000)
@@ -140,7 +140,8 @@ func assertFullJitter(t *testing.T, retryer aws.Retryer, attempt int, err error,
 	assert.LessOrEqual(t, greatest, most, what)
 }
 
-// TestThrottledWithoutCode takes the status for throttling when nothing else says so.
+// TestThrottledWithoutCode checks that a 429 without a throttling code is treated as
+// throttling.
 func TestThrottledWithoutCode(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -172,7 +173,8 @@ func TestThrottledWithoutCode(t *testing.T) {
 	}
 }
 
-// TestServerDelay lets the service ask for a delay, within bounds.
+// TestServerDelay checks that the client waits as long as the service requests, up to a
+// limit.
 func TestServerDelay(t *testing.T) {
 	t.Parallel()
 	const ms, s = time.Millisecond, time.Second
@@ -180,31 +182,31 @@ func TestServerDelay(t *testing.T) {
 	for _, test := range []struct {
 		name        string
 		step        cognitosynctest.Step
-		least, most time.Duration // of the delay; equal where chance has no part in it
+		least, most time.Duration // of the delay; equal if it is not random
 	}{
 		{"milliseconds", throttle.WithHeader("X-Amz-Retry-After", "1500"), 1500 * ms, 1500 * ms},
 		{"milliseconds after a server error", failure.WithHeader("X-Amz-Retry-After", "60"), 60 * ms, 60 * ms},
-		{"milliseconds beyond the bound", failure.WithHeader("X-Amz-Retry-After", "60000"), 5 * s, 5*s + 50*ms},
-		{"milliseconds beyond all bounds", failure.WithHeader("X-Amz-Retry-After", "9223372036854775807"), 5 * s, 5*s + 50*ms},
+		{"milliseconds beyond the limit", failure.WithHeader("X-Amz-Retry-After", "60000"), 5 * s, 5*s + 50*ms},
+		{"largest milliseconds", failure.WithHeader("X-Amz-Retry-After", "9223372036854775807"), 5 * s, 5*s + 50*ms},
 		{"milliseconds that overflow", failure.WithHeader("X-Amz-Retry-After", "9223372036854775808"), 0, 50 * ms},
-		{"no milliseconds", throttle.WithHeader("X-Amz-Retry-After", "0"), 0, s},
+		{"zero milliseconds", throttle.WithHeader("X-Amz-Retry-After", "0"), 0, s},
 		{"negative milliseconds", failure.WithHeader("X-Amz-Retry-After", "-1000"), 0, 50 * ms},
-		{"milliseconds that are none", failure.WithHeader("X-Amz-Retry-After", "soon"), 0, 50 * ms},
+		{"invalid milliseconds", failure.WithHeader("X-Amz-Retry-After", "soon"), 0, 50 * ms},
 		{"fraction of milliseconds", failure.WithHeader("X-Amz-Retry-After", "1500.5"), 0, 50 * ms},
 		{"seconds", throttle.WithHeader("Retry-After", "3"), 3 * s, 3 * s},
 		{"seconds after a server error", failure.WithHeader("Retry-After", "3"), 3 * s, 3 * s},
-		{"seconds beyond the bound", throttle.WithHeader("Retry-After", "86400"), 5 * s, 6 * s},
-		{"seconds beyond all bounds", failure.WithHeader("Retry-After", "9223372036854775807"), 5 * s, 5*s + 50*ms},
+		{"seconds beyond the limit", throttle.WithHeader("Retry-After", "86400"), 5 * s, 6 * s},
+		{"largest seconds", failure.WithHeader("Retry-After", "9223372036854775807"), 5 * s, 5*s + 50*ms},
 		{"negative seconds", failure.WithHeader("Retry-After", "-3"), 0, 50 * ms},
-		{"seconds that are none", failure.WithHeader("Retry-After", "3s"), 0, 50 * ms},
+		{"invalid seconds", failure.WithHeader("Retry-After", "3s"), 0, 50 * ms},
 		{"date", failure.WithHeader("Retry-After", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)), 5 * s, 5*s + 50*ms},
 		{"date in the past", failure.WithHeader("Retry-After", "Mon, 13 Oct 2014 20:12:14 GMT"), 0, 50 * ms},
-		{"date that is none", failure.WithHeader("Retry-After", "tomorrow"), 0, 50 * ms},
+		{"invalid date", failure.WithHeader("Retry-After", "tomorrow"), 0, 50 * ms},
 		{"both", failure.WithHeader("X-Amz-Retry-After", "1500").WithHeader("Retry-After", "3"), 1500 * ms, 1500 * ms},
-		{"both, one of them unreadable", failure.WithHeader("X-Amz-Retry-After", "soon").WithHeader("Retry-After", "3"), 3 * s, 3 * s},
+		{"both, one of them invalid", failure.WithHeader("X-Amz-Retry-After", "soon").WithHeader("Retry-After", "3"), 3 * s, 3 * s},
 		{"neither", failure, 0, 50 * ms},
-		{"on a redirecting proxy's page", cognitosynctest.BadGateway().WithHeader("Retry-After", "2"), 2 * s, 2 * s},
-		{"on an answer that was cut", cognitosynctest.OK().CutAfter(10).WithHeader("Retry-After", "2"), 2 * s, 2 * s},
+		{"error page of a proxy", cognitosynctest.BadGateway().WithHeader("Retry-After", "2"), 2 * s, 2 * s},
+		{"truncated response", cognitosynctest.OK().CutAfter(10).WithHeader("Retry-After", "2"), 2 * s, 2 * s},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -223,7 +225,8 @@ func TestServerDelay(t *testing.T) {
 	}
 }
 
-// TestServerDelayOfAnotherAttempt shows that a delay holds for the next attempt alone.
+// TestServerDelayOfAnotherAttempt checks that a requested delay only applies to the next
+// attempt.
 func TestServerDelayOfAnotherAttempt(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -237,7 +240,8 @@ func TestServerDelayOfAnotherAttempt(t *testing.T) {
 	})
 }
 
-// TestServerDelayFunction shows the bounds where chance has no part.
+// TestServerDelayFunction checks the limits of a requested delay exactly, without a random
+// backoff.
 func TestServerDelayFunction(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -247,11 +251,11 @@ func TestServerDelayFunction(t *testing.T) {
 	}{
 		{"shorter than the backoff", "Retry-After", "1", 2 * time.Second, 2 * time.Second},
 		{"longer", "Retry-After", "4", 2 * time.Second, 4 * time.Second},
-		{"just granted", "Retry-After", "7", 2 * time.Second, 7 * time.Second},
-		{"just too much", "X-Amz-Retry-After", "7001", 2 * time.Second, 7 * time.Second},
+		{"largest that is granted", "Retry-After", "7", 2 * time.Second, 7 * time.Second},
+		{"too long by a millisecond", "X-Amz-Retry-After", "7001", 2 * time.Second, 7 * time.Second},
 		{"date", "Retry-After", "Fri, 02 Jan 2026 03:04:08 GMT", time.Second, 3 * time.Second},
-		{"date of another kind", "Retry-After", "Friday, 02-Jan-26 03:04:08 GMT", time.Second, 3 * time.Second},
-		{"date that has passed", "Retry-After", "Fri, 02 Jan 2026 03:04:04 GMT", time.Second, time.Second},
+		{"date in the RFC 850 format", "Retry-After", "Friday, 02-Jan-26 03:04:08 GMT", time.Second, 3 * time.Second},
+		{"date in the past, by a second", "Retry-After", "Fri, 02 Jan 2026 03:04:04 GMT", time.Second, time.Second},
 		{"date far ahead", "Retry-After", "Fri, 02 Jan 9026 03:04:08 GMT", time.Second, 6 * time.Second},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -261,7 +265,7 @@ func TestServerDelayFunction(t *testing.T) {
 	}
 }
 
-// TestWhatIsRetried has the service fail once in each way.
+// TestWhatIsRetried checks which failures are retried.
 func TestWhatIsRetried(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -278,12 +282,12 @@ func TestWhatIsRetried(t *testing.T) {
 		{"request timeout, exception", cognitosynctest.Error(408, "RequestTimeoutException", ""), true},
 		{"hangup", cognitosynctest.Hangup(), true},
 		{"reset", cognitosynctest.Reset(), true},
-		{"cut before the body", cognitosynctest.OK().CutAfter(0), true},
-		{"cut in the body", cognitosynctest.OK().CutAfter(20), true},
+		{"truncated before the body", cognitosynctest.OK().CutAfter(0), true},
+		{"truncated in the body", cognitosynctest.OK().CutAfter(20), true},
 		{"reset in the body", cognitosynctest.OK().ResetAfter(20), true},
-		{"cut before the last byte", cognitosynctest.Reply(200, http.Header{"Content-Length": {"3"}}, "{}"), true},
-		{"cut gzip", cognitosynctest.GzipBomb(1).CutAfter(100), true},
-		{"cut body of a server error", cognitosynctest.InternalError().CutAfter(3), true},
+		{"truncated before the last byte", cognitosynctest.Reply(200, http.Header{"Content-Length": {"3"}}, "{}"), true},
+		{"truncated gzip", cognitosynctest.GzipBomb(1).CutAfter(100), true},
+		{"truncated body of a server error", cognitosynctest.InternalError().CutAfter(3), true},
 
 		{"not authorized", cognitosynctest.NotAuthorized(), false},
 		{"access denied", cognitosynctest.AccessDenied(), false},
@@ -292,12 +296,12 @@ func TestWhatIsRetried(t *testing.T) {
 		{"status 501", cognitosynctest.Reply(501, nil, ""), false},
 		{"status 408 without a code", cognitosynctest.Reply(408, nil, ""), false},
 		{"status 407", cognitosynctest.Reply(407, nil, ""), false},
-		{"cut body of a client error", cognitosynctest.InvalidParameter().CutAfter(3), false},
+		{"truncated body of a client error", cognitosynctest.InvalidParameter().CutAfter(3), false},
 		{"half a JSON document", cognitosynctest.Reply(200, nil, `{"IdentityPoolUsage":{`), false},
-		{"no JSON", cognitosynctest.Reply(200, nil, "<html></html>"), false},
-		{"a count that is none", cognitosynctest.Reply(200, nil, `{"IdentityPoolUsage":{"DataStorage":"many"}}`), false},
+		{"not JSON", cognitosynctest.Reply(200, nil, "<html></html>"), false},
+		{"invalid count", cognitosynctest.Reply(200, nil, `{"IdentityPoolUsage":{"DataStorage":"many"}}`), false},
 		{"too long", cognitosynctest.Oversized(2 << 20), false},
-		{"said to be compressed", cognitosynctest.Reply(200, http.Header{"Content-Encoding": {"gzip"}}, `{"IdentityPoolUsage":{}}`), false},
+		{"compressed according to its header", cognitosynctest.Reply(200, http.Header{"Content-Encoding": {"gzip"}}, `{"IdentityPoolUsage":{}}`), false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -320,8 +324,8 @@ func TestWhatIsRetried(t *testing.T) {
 	}
 }
 
-// TestRetryQuota follows the 500 tokens that a client has for its retries. What one
-// costs does not depend on the SDK's own defaults.
+// TestRetryQuota uses up the 500 tokens that a client has for retries. The cost of a retry
+// does not depend on the SDK's own defaults.
 func TestRetryQuota(t *testing.T) { // not parallel: it sets an environment variable
 	for _, newRetries := range []string{"", "true"} {
 		for _, test := range []struct {
@@ -331,7 +335,7 @@ func TestRetryQuota(t *testing.T) { // not parallel: it sets an environment vari
 		}{
 			{"server error", cognitosynctest.InternalError(), retryCost},
 			{"throttled", cognitosynctest.TooManyRequests(), 5},
-			{"cut", cognitosynctest.OK().CutAfter(10), retryCost},
+			{"truncated", cognitosynctest.OK().CutAfter(10), retryCost},
 		} {
 			for _, path := range paths {
 				t.Run(fmt.Sprintf("AWS_NEW_RETRIES_2026=%s/%s/%s", newRetries, test.name, path), func(t *testing.T) {
@@ -344,13 +348,11 @@ func TestRetryQuota(t *testing.T) { // not parallel: it sets an environment vari
 	}
 }
 
-// retryCost is how many tokens a retry takes from the quota of the SDK's retryers,
-// unless it is for throttling.
+// retryCost is the number of tokens that a retry costs, except after throttling.
 const retryCost = 14
 
-// testRetryQuota uses up the 500 tokens of a client with a failure for which a retry
-// costs so many. A retry that succeeds gives its tokens back, and any other success
-// gives one.
+// testRetryQuota uses up the quota of a client with a failure whose retry costs this many
+// tokens. A retry that succeeds returns its tokens, and any other success returns one.
 func testRetryQuota(t *testing.T, tr *trial, failure cognitosynctest.Step, cost int) {
 	t.Helper()
 	attempts := func() int { // of a call that fails
@@ -363,7 +365,7 @@ func testRetryQuota(t *testing.T, tr *trial, failure cognitosynctest.Step, cost 
 		return made
 	}
 
-	for range 500/cost + 1 { // in the end these have cost nothing
+	for range 500/cost + 1 { // each returns its tokens
 		tr.script(failure)
 		tr.succeeds(t)
 	}
@@ -393,7 +395,8 @@ func testRetryQuota(t *testing.T, tr *trial, failure cognitosynctest.Step, cost 
 	require.Equal(t, 1, attempts(), "with no quota left")
 }
 
-// TestNoQuota shows what the caller sees: the failure, and why it was not retried.
+// TestNoQuota checks that the error contains the failure, and that the quota prevented a
+// retry.
 func TestNoQuota(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -410,7 +413,7 @@ func TestNoQuota(t *testing.T) {
 	})
 }
 
-// TestRetryerOfTheCaller has a retryer of the caller's own decide.
+// TestRetryerOfTheCaller uses retryers of the caller.
 func TestRetryerOfTheCaller(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -432,8 +435,8 @@ func TestRetryerOfTheCaller(t *testing.T) {
 	})
 }
 
-// TestQuotaOfARegion has one region fail until there is no quota left for it, which is
-// nothing to the others; unless the retryer is the caller's.
+// TestQuotaOfARegion uses up the quota in a region that fails. Other regions still have
+// theirs, unless the caller set the retryer.
 func TestQuotaOfARegion(t *testing.T) {
 	t.Parallel()
 	const failing, healthy = "eu-west-1:1", "ap-southeast-2:1"
@@ -485,7 +488,8 @@ func TestQuotaOfARegion(t *testing.T) {
 	}
 }
 
-// A releasingRetryer is a retryer whose tokens cannot be returned.
+// A releasingRetryer records how its attempt tokens are returned. The functions that return
+// tokens can fail.
 type releasingRetryer struct {
 	aws.RetryerV2
 	attempt, retry error // of the functions that return the tokens
@@ -500,8 +504,8 @@ func (r *releasingRetryer) GetRetryToken(context.Context, error) (func(error) er
 	return func(error) error { return r.retry }, nil
 }
 
-// TestTokenCannotBeReturned adds the reason to a failure, and does not make one of a
-// success.
+// TestTokenCannotBeReturned checks that the error of a function that returns a token is
+// added to a failure, and ignored after a success.
 func TestTokenCannotBeReturned(t *testing.T) {
 	t.Parallel()
 	errAttempt, errRetry := errors.New("no attempt token returned"), errors.New("no retry token returned")
@@ -548,8 +552,7 @@ func TestTokenCannotBeReturned(t *testing.T) {
 	}
 }
 
-// A hookedRetryer is a retryer whose answers a test gives. Where it gives none, they are
-// the embedded one's.
+// A hookedRetryer replaces some methods of the embedded retryer.
 type hookedRetryer struct {
 	aws.RetryerV2
 	attemptToken func(context.Context) (func(error) error, error)
@@ -570,8 +573,8 @@ func (r hookedRetryer) RetryDelay(attempt int, err error) (time.Duration, error)
 	return r.delay()
 }
 
-// TestNoAttemptToken sends nothing that the retryer does not allow, and keeps what went
-// wrong before.
+// TestNoAttemptToken checks that nothing is sent without an attempt token, and that the
+// error still wraps an earlier failure.
 func TestNoAttemptToken(t *testing.T) {
 	t.Parallel()
 	for allowed := range 2 { // attempts
@@ -600,8 +603,8 @@ func TestNoAttemptToken(t *testing.T) {
 	}
 }
 
-// TestAttemptTokenIsReturned returns a token that the retryer gave although the caller had
-// given up by then.
+// TestAttemptTokenIsReturned checks that an attempt token is returned if the call is
+// canceled while the retryer provides it.
 func TestAttemptTokenIsReturned(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -624,7 +627,7 @@ func TestAttemptTokenIsReturned(t *testing.T) {
 	})
 }
 
-// TestNoDelay ends a call whose retryer has no delay for it, and says so.
+// TestNoDelay checks that a call ends if the retryer fails to provide a delay.
 func TestNoDelay(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -648,8 +651,8 @@ func TestNoDelay(t *testing.T) {
 	})
 }
 
-// TestCancelWithTheResponse has the caller give up while a response comes: the error is the
-// response's, beside the context's where another attempt was due.
+// TestCancelWithTheResponse cancels the call just as a response arrives. The call returns
+// the response's error. That error wraps the context's only if a retry would follow.
 func TestCancelWithTheResponse(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -670,7 +673,7 @@ func TestCancelWithTheResponse(t *testing.T) {
 					cancel(errOwnCause)
 					return resp, nil
 				})), path, func(o *cognitosync.Options) {
-					o.HTTPClient = &http.Client{Transport: o.HTTPClient.(http.RoundTripper)} // whose responses are not dropped when the context is done
+					o.HTTPClient = &http.Client{Transport: o.HTTPClient.(http.RoundTripper)} // does not drop the response when the context is done
 					o.StructuredLogger = slog.New(records)
 				})
 
@@ -689,7 +692,7 @@ func TestCancelWithTheResponse(t *testing.T) {
 	}
 }
 
-// TestServerDelayOfOddNumbers skips a header that has no number of its kind.
+// TestServerDelayOfOddNumbers checks that headers without a valid number are ignored.
 func TestServerDelayOfOddNumbers(t *testing.T) {
 	t.Parallel()
 	const ms, s = time.Millisecond, time.Second
@@ -706,7 +709,7 @@ func TestServerDelayOfOddNumbers(t *testing.T) {
 		{"11", "3", 11 * ms},
 		{"1e3", "3", 3 * s},
 		{"1.5", "3", 3 * s},
-		{"9223372036854775808", "3", 3 * s}, // no int64
+		{"9223372036854775808", "3", 3 * s}, // exceeds int64
 		{"9223372036854775807", "", 5*s + 10*ms},
 		{"", "9223372036854775807", 5*s + 10*ms},
 		{"", "5", 5 * s},
@@ -721,8 +724,8 @@ func TestServerDelayOfOddNumbers(t *testing.T) {
 	}
 }
 
-// TestQuotaOfTooManyRegions gives so many regions a quota of their own. Any further one
-// shares that of the client's region.
+// TestQuotaOfTooManyRegions checks that at most 128 regions have their own quota. Any
+// further region shares that of the client's region.
 func TestQuotaOfTooManyRegions(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -740,11 +743,11 @@ func TestQuotaOfTooManyRegions(t *testing.T) {
 			require.False(t, isA[ratelimit.QuotaExceededError](err), i)
 		}
 		assert.True(t, isA[ratelimit.QuotaExceededError](call("eu-moon-128")))
-		assert.False(t, isA[ratelimit.QuotaExceededError](call("eu-moon-127")), "it has its own still")
+		assert.False(t, isA[ratelimit.QuotaExceededError](call("eu-moon-127")), "this region has its own quota")
 	})
 }
 
-// TestCancelDuringTheFirstAttempt says that it was the caller who ended it.
+// TestCancelDuringTheFirstAttempt checks that the log names the cancellation as the reason.
 func TestCancelDuringTheFirstAttempt(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -764,7 +767,7 @@ func TestCancelDuringTheFirstAttempt(t *testing.T) {
 	})
 }
 
-// A passingSigner fails in a way that may pass, and has the caller give up.
+// A passingSigner cancels the call and returns a retryable error.
 type passingSigner struct{ cancel func() }
 
 func (s passingSigner) SignHTTP(context.Context, aws.Credentials, *http.Request, string, string, string, time.Time, ...func(*v4.SignerOptions)) error {
@@ -772,8 +775,8 @@ func (s passingSigner) SignHTTP(context.Context, aws.Credentials, *http.Request,
 	return &passingError{}
 }
 
-// TestCancelBesideAFailure has the caller give up while an attempt fails for another reason:
-// the error says both.
+// TestCancelBesideAFailure cancels the call while an attempt fails for another reason. The
+// error wraps both.
 func TestCancelBesideAFailure(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
