@@ -124,7 +124,7 @@ func TestClockSkewIsLearned(t *testing.T) {
 				tr.succeeds(t)
 				assert.Equal(t, []time.Duration{0, offset}, keeper.requests(), "signed in the first call")
 				for _, nap := range tr.naps.all() {
-					assert.Zero(t, nap, "there is nothing to wait for")
+					assert.Zero(t, nap, "the retry is immediate")
 				}
 
 				tr.succeeds(t)
@@ -247,7 +247,8 @@ func TestClockSkewIsNoExcuse(t *testing.T) {
 	}
 }
 
-// TestClockSkewHeals sets one of the clocks right after the client has corrected its own.
+// TestClockSkewHeals changes the service's clock right after the client has corrected its
+// own.
 func TestClockSkewHeals(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -255,11 +256,11 @@ func TestClockSkewHeals(t *testing.T) {
 		change func(*timekeeper)
 		signed [][]time.Duration // the offsets of each call's signatures
 	}{
-		{"by a refusal", func(k *timekeeper) { k.offset = 0 }, [][]time.Duration{{time.Hour, 0}, {0}}},
-		{"by a refusal, to another skew", func(k *timekeeper) { k.offset = -time.Hour }, [][]time.Duration{{time.Hour, -time.Hour}, {-time.Hour}}},
-		{"by a good response", func(k *timekeeper) { k.offset, k.trusting = 0, true }, [][]time.Duration{{time.Hour}, {0}}},
-		{"not by a good response, to another skew", func(k *timekeeper) { k.offset, k.trusting = -time.Hour, true }, [][]time.Duration{{time.Hour}, {time.Hour}}},
-		{"not by a cached response", func(k *timekeeper) { k.offset, k.trusting, k.age = 0, true, "1" }, [][]time.Duration{{time.Hour}, {time.Hour}}},
+		{"after a rejection", func(k *timekeeper) { k.offset = 0 }, [][]time.Duration{{time.Hour, 0}, {0}}},
+		{"after a rejection, to another skew", func(k *timekeeper) { k.offset = -time.Hour }, [][]time.Duration{{time.Hour, -time.Hour}, {-time.Hour}}},
+		{"after a success", func(k *timekeeper) { k.offset, k.trusting = 0, true }, [][]time.Duration{{time.Hour}, {0}}},
+		{"not after a success, to another skew", func(k *timekeeper) { k.offset, k.trusting = -time.Hour, true }, [][]time.Duration{{time.Hour}, {time.Hour}}},
+		{"not after a cached response", func(k *timekeeper) { k.offset, k.trusting, k.age = 0, true, "1" }, [][]time.Duration{{time.Hour}, {time.Hour}}},
 		{"not without a Date", func(k *timekeeper) { k.offset, k.trusting, k.date = 0, true, new(string) }, [][]time.Duration{{time.Hour}, {time.Hour}}},
 		{"not while it is tolerable", func(k *timekeeper) { k.offset = time.Hour + 3*time.Minute }, [][]time.Duration{{time.Hour}, {time.Hour}}},
 	} {
@@ -299,10 +300,10 @@ func TestClockSkewOfAGateway(t *testing.T) {
 			code  string // of the rejection
 		}{
 			{"denied again", []string{denied, denied}, denied},
-			{"then refused for the signature", []string{denied, refused}, denied},
-			{"then refused for the time", []string{denied, "RequestTimeTooSkewed"}, denied},
-			{"signature refused again", []string{refused, refused}, refused},
-			{"then refused by the service", []string{denied}, denied},
+			{"then rejected for the signature", []string{denied, refused}, denied},
+			{"then rejected for the time", []string{denied, "RequestTimeTooSkewed"}, denied},
+			{"signature rejected again", []string{refused, refused}, refused},
+			{"then rejected by the service", []string{denied}, denied},
 		} {
 			t.Run(fmt.Sprintf("%s after %v", test.name, learned), func(t *testing.T) {
 				t.Parallel()
@@ -318,7 +319,7 @@ func TestClockSkewOfAGateway(t *testing.T) {
 
 					details := cognitosync.InspectError(err)
 					assert.Equal(t, test.code, details.Code)
-					assert.Equal(t, "request-1", details.RequestID, "of the first refusal")
+					assert.Equal(t, "request-1", details.RequestID, "the first rejection")
 					assert.Equal(t, 2, details.Attempts)
 					assert.False(t, details.Retryable)
 					assert.Equal(t, []time.Duration{learned, 2 * time.Hour}, keeper.requests())
@@ -390,7 +391,7 @@ func TestClockSkewIsDoubted(t *testing.T) {
 
 				keeper.set(func(k *timekeeper) { k.refusing, k.date = true, new(string) })
 				tr.fails(t, t.Context())
-				assert.Equal(t, []time.Duration{0}, keeper.requests(), "it is not doubted any more")
+				assert.Equal(t, []time.Duration{0}, keeper.requests(), "the client keeps its own clock")
 			})
 		})
 	}
@@ -434,7 +435,7 @@ func TestClockSkewCorrectionDisabled(t *testing.T) {
 		tr.succeeds(t)
 		tr.fails(t, t.Context(), off)
 		tr.succeeds(t)
-		assert.Equal(t, []time.Duration{0, 0, time.Hour, 0, time.Hour}, keeper.requests(), "a call without does not unlearn")
+		assert.Equal(t, []time.Duration{0, 0, time.Hour, 0, time.Hour}, keeper.requests(), "a call without the correction does not discard it")
 	})
 }
 
@@ -531,7 +532,7 @@ func TestExpiredTokenHeals(t *testing.T) {
 		calls  int // to the provider
 	}{
 		{"cache", []any{expiredCredentials, freshCredentials}, true, 2},
-		{"provider that has others by then", []any{expiredCredentials, freshCredentials}, false, 2},
+		{"provider that returns others", []any{expiredCredentials, freshCredentials}, false, 2},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -548,12 +549,12 @@ func TestExpiredTokenHeals(t *testing.T) {
 				requests := tr.server.Requests()
 				require.Len(t, requests, 2)
 				assert.Equal(t, "ExpiredTokenException", requests[0].ErrorCode)
-				assert.Equal(t, requests[0].InvocationID, requests[1].InvocationID, "two calls")
+				assert.Equal(t, requests[0].InvocationID, requests[1].InvocationID, "same call")
 				assert.Equal(t, "token-2", requests[1].Header.Get("X-Amz-Security-Token"))
 				assert.Len(t, requests.Refused(), 1)
 				assert.EqualValues(t, test.calls, source.calls.Load())
 				for _, nap := range tr.naps.all() {
-					assert.Zero(t, nap, "there is nothing to wait for")
+					assert.Zero(t, nap, "the retry is immediate")
 				}
 			})
 		})
@@ -606,8 +607,8 @@ func TestExpiredTokenHealsOnce(t *testing.T) {
 		calls    int
 		reason   error
 	}{
-		{"the others have expired, too", []any{expiredCredentials, other, expiredCredentials, freshCredentials}, 2, 2, nil},
-		{"no others", []any{expiredCredentials}, 1, 2, nil},
+		{"other credentials that have expired", []any{expiredCredentials, other, expiredCredentials, freshCredentials}, 2, 2, nil},
+		{"no other credentials", []any{expiredCredentials}, 1, 2, nil},
 		{"provider fails", []any{expiredCredentials, boom}, 1, 2, boom},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -840,7 +841,7 @@ func (brokenSigner) SignHTTP(context.Context, aws.Credentials, *http.Request, st
 	return errBroken
 }
 
-// TestSignerFails sends nothing that could not be signed.
+// TestSignerFails checks that nothing is sent if the signer fails.
 func TestSignerFails(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -856,7 +857,8 @@ func TestSignerFails(t *testing.T) {
 	})
 }
 
-// TestRenewalNeedsAnAttempt renews credentials only where an attempt is left to use them.
+// TestRenewalNeedsAnAttempt checks that credentials are renewed only if an attempt is left
+// to use them.
 func TestRenewalNeedsAnAttempt(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -868,7 +870,7 @@ func TestRenewalNeedsAnAttempt(t *testing.T) {
 	}{
 		{"only attempt", 1, []cognitosynctest.Step{cognitosynctest.ExpiredToken()}, false, 1},
 		{"last attempt", 2, []cognitosynctest.Step{cognitosynctest.InternalError(), cognitosynctest.ExpiredToken()}, false, 1},
-		{"last attempt but one", 2, []cognitosynctest.Step{cognitosynctest.ExpiredToken()}, true, 2},
+		{"second to last attempt", 2, []cognitosynctest.Step{cognitosynctest.ExpiredToken()}, true, 2},
 		{"unlimited attempts", 0, []cognitosynctest.Step{cognitosynctest.ExpiredToken()}, true, 2},
 		{"unlimited attempts, after a failure", 0, []cognitosynctest.Step{cognitosynctest.InternalError(), cognitosynctest.ExpiredToken()}, true, 2},
 	} {
@@ -895,7 +897,8 @@ func TestRenewalNeedsAnAttempt(t *testing.T) {
 	}
 }
 
-// TestRenewalOfOnePart takes credentials for others if they differ in one part.
+// TestRenewalOfOnePart checks that credentials count as renewed if only one of their parts
+// differs.
 func TestRenewalOfOnePart(t *testing.T) {
 	t.Parallel()
 	used := cognitosynctest.Credentials{AccessKeyID: "AKID", SecretAccessKey: "secret-1", SessionToken: "token-1"}
@@ -935,8 +938,8 @@ func TestRenewalOfOnePart(t *testing.T) {
 	}
 }
 
-// TestUnsendableRenewal says of credentials that cannot be sent also what they were
-// to replace.
+// TestUnsendableRenewal renews credentials, but a header cannot contain the new ones. The
+// error reports the expired ones, too.
 func TestUnsendableRenewal(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -956,7 +959,7 @@ func TestUnsendableRenewal(t *testing.T) {
 	})
 }
 
-// TestNilProvider takes a nil of any type for none.
+// TestNilProvider checks that a nil provider of any type counts as missing.
 func TestNilProvider(t *testing.T) {
 	t.Parallel()
 	for name, provider := range map[string]aws.CredentialsProvider{
@@ -980,7 +983,7 @@ func TestNilProvider(t *testing.T) {
 	}
 }
 
-// A mapProvider is a provider of a kind that can be nil without being a pointer.
+// A mapProvider is a provider that can be nil but is not a pointer.
 type mapProvider map[string]aws.Credentials
 
 func (p mapProvider) Retrieve(context.Context) (aws.Credentials, error) {
@@ -990,8 +993,8 @@ func (p mapProvider) Retrieve(context.Context) (aws.Credentials, error) {
 	return aws.Credentials{}, errBroken
 }
 
-// TestRenewedCredentialsServeOthers gives credentials that were renewed a moment ago to a
-// call that still has the old ones, unless they are of no use.
+// TestRenewedCredentialsServeOthers checks that a call with the old credentials uses those
+// that another call has just renewed, unless they are unusable.
 func TestRenewedCredentialsServeOthers(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -1025,7 +1028,7 @@ func TestRenewedCredentialsServeOthers(t *testing.T) {
 	}
 }
 
-// changingCache is a cache whose credentials change by themselves.
+// changingCache is a cache whose credentials change without being invalidated.
 type changingCache struct {
 	rotation
 	invalidated atomic.Int32
@@ -1033,7 +1036,8 @@ type changingCache struct {
 
 func (c *changingCache) Invalidate() { c.invalidated.Add(1) }
 
-// TestCacheWithOthers does not empty a cache that has other credentials by then.
+// TestCacheWithOthers checks that a cache is not invalidated if it already has other
+// credentials.
 func TestCacheWithOthers(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -1045,23 +1049,22 @@ func TestCacheWithOthers(t *testing.T) {
 	})
 }
 
-// TestClockSkewOfMinutes is about clocks that differ by what AWS just tolerates, or just
-// does not.
+// TestClockSkewOfMinutes uses clock skews just below and just above what AWS tolerates.
 func TestClockSkewOfMinutes(t *testing.T) {
 	t.Parallel()
-	const tolerable, intolerable = 3*time.Minute + 40*time.Second, 4*time.Minute + 40*time.Second // 4 and 5 minutes, as requests rounds them
+	const tolerable, intolerable = 3*time.Minute + 40*time.Second, 4*time.Minute + 40*time.Second // requests rounds them to 4 and 5 minutes
 	for _, test := range []struct {
 		name    string
-		learned time.Duration // before
+		learned time.Duration // an earlier correction
 		change  func(*timekeeper)
 		fails   bool
 		signed  []time.Duration
 	}{
-		{"refused by a tolerable skew", time.Hour, func(k *timekeeper) { k.offset = tolerable }, false, []time.Duration{time.Hour, 0}},
-		{"refused by another skew", time.Hour, func(k *timekeeper) { k.offset = intolerable }, false, []time.Duration{time.Hour, 5 * time.Minute}},
-		{"refused although the skew is tolerable", 0, func(k *timekeeper) { k.offset, k.codes = tolerable, []string{"RequestExpired"} }, true, []time.Duration{0}},
-		{"refused as the skew is not", 0, func(k *timekeeper) { k.offset, k.codes = intolerable, []string{"RequestExpired"} }, false, []time.Duration{0, 5 * time.Minute}},
-		{"denied by the right clock", time.Hour, func(k *timekeeper) { k.codes = []string{"AccessDeniedException"} }, true, []time.Duration{time.Hour}},
+		{"rejected, now a tolerable skew", time.Hour, func(k *timekeeper) { k.offset = tolerable }, false, []time.Duration{time.Hour, 0}},
+		{"rejected, now another skew", time.Hour, func(k *timekeeper) { k.offset = intolerable }, false, []time.Duration{time.Hour, 5 * time.Minute}},
+		{"rejected despite a tolerable skew", 0, func(k *timekeeper) { k.offset, k.codes = tolerable, []string{"RequestExpired"} }, true, []time.Duration{0}},
+		{"rejected with an intolerable skew", 0, func(k *timekeeper) { k.offset, k.codes = intolerable, []string{"RequestExpired"} }, false, []time.Duration{0, 5 * time.Minute}},
+		{"denied with the real time", time.Hour, func(k *timekeeper) { k.codes = []string{"AccessDeniedException"} }, true, []time.Duration{time.Hour}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -1084,7 +1087,7 @@ func TestClockSkewOfMinutes(t *testing.T) {
 		})
 	}
 	for offset, signed := range map[time.Duration]time.Duration{tolerable: 0, intolerable: time.Hour} {
-		t.Run("a good answer from "+offset.String(), func(t *testing.T) {
+		t.Run("success with a skew of "+offset.String(), func(t *testing.T) {
 			t.Parallel()
 			bothPaths(t, func(t *testing.T, path string) {
 				keeper, tr := newTimekeeper(t, path)
@@ -1100,7 +1103,7 @@ func TestClockSkewOfMinutes(t *testing.T) {
 	}
 }
 
-// A headerSigner notes which headers it is shown.
+// A headerSigner records the headers of the request that it signs.
 type headerSigner struct {
 	v4.Signer
 	shown http.Header
@@ -1113,8 +1116,7 @@ func (s *headerSigner) SignHTTP(ctx context.Context, credentials aws.Credentials
 	return s.Signer.SignHTTP(ctx, credentials, r, payloadHash, service, region, at, optFns...)
 }
 
-// TestUnsignedHeaders keeps those that may be changed on the way out of the signature, and
-// sends them.
+// TestUnsignedHeaders checks that headers that proxies may change are sent, but not signed.
 func TestUnsignedHeaders(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -1131,8 +1133,8 @@ func TestUnsignedHeaders(t *testing.T) {
 	})
 }
 
-// TestClockOfMiddlewaresAttempts signs by the clock that was learned also where middleware
-// makes the attempts.
+// TestClockOfMiddlewaresAttempts checks that the corrected clock is also used if the Retry
+// step is removed.
 func TestClockOfMiddlewaresAttempts(t *testing.T) {
 	t.Parallel()
 	keeper, tr := newTimekeeper(t, direct)
@@ -1146,8 +1148,8 @@ func TestClockOfMiddlewaresAttempts(t *testing.T) {
 	assert.Equal(t, []time.Duration{time.Hour}, keeper.requests())
 }
 
-// TestResultOfASkewedAttempt says in the results of a call which attempt a wrong clock has
-// cost it.
+// TestResultOfASkewedAttempt checks that the metadata marks the attempt that a wrong clock
+// made fail as retried.
 func TestResultOfASkewedAttempt(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -1163,7 +1165,7 @@ func TestResultOfASkewedAttempt(t *testing.T) {
 		assert.True(t, isA[interface {
 			error
 			RetryableError() bool
-		}](first.Err), "it is marked as one that another attempt cures")
+		}](first.Err), "the error is marked as retryable")
 		assert.True(t, first.Retryable && first.Retried)
 	})
 }
