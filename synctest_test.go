@@ -273,8 +273,8 @@ func TestCredentialsProviderHangs(t *testing.T) {
 				assert.Equal(t, 5*time.Minute, time.Since(started), "once, for a caller without a deadline")
 				requireAs[*v4.SigningError](t, err)
 				assert.ErrorContains(t, err, "no credentials within 5m0s")
-				assert.NotErrorIs(t, err, context.Canceled, "as if the caller had given up")
-				assert.False(t, isA[*cognitosync.AttemptTimeoutError](err), "it is no attempt")
+				assert.NotErrorIs(t, err, context.Canceled, "the caller did not cancel")
+				assert.False(t, isA[*cognitosync.AttemptTimeoutError](err), "no attempt timed out")
 				assert.False(t, cognitosync.InspectError(err).Retryable)
 				assert.Zero(t, tr.requests())
 			})
@@ -297,7 +297,7 @@ func TestCredentialsRenewalHangs(t *testing.T) {
 			o.Credentials = &hangingProvider{hangsFrom: 2, credentials: credentials}
 		})
 
-		assert.Equal(t, 5*time.Minute, time.Since(started), "the caller's hour is not for one provider")
+		assert.Equal(t, 5*time.Minute, time.Since(started), "the provider has its own limit")
 		assert.Equal(t, "ExpiredTokenException", cognitosync.InspectError(err).Code)
 		assert.ErrorContains(t, err, "no credentials within 5m0s")
 	})
@@ -474,7 +474,7 @@ func TestSettingsInTime(t *testing.T) {
 			test.run(t, synctest.Test)
 		})
 	}
-	assert.Subset(t, names, settingsInTime, "settings that TestEverySettingIsTested counts on")
+	assert.Subset(t, names, settingsInTime, "settings that TestEverySettingIsTested relies on")
 }
 
 // TestConnectTimeouts checks the timeouts of each DefaultsMode when a connection is silent.
@@ -648,7 +648,7 @@ func TestDelayBeyondDeadline(t *testing.T) {
 
 		err := tr.fails(t, ctx)
 
-		require.NoError(t, ctx.Err(), "the call has waited for the deadline")
+		require.NoError(t, ctx.Err(), "the call returns before the deadline")
 		assert.Empty(t, tr.naps.all())
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
 		requireAs[*aws.RequestCanceledError](t, err)
@@ -1300,7 +1300,7 @@ func TestRateOfARegion(t *testing.T) {
 						defer cancel()
 						require.ErrorIs(t, call(ctx, throttled), context.DeadlineExceeded)
 					}
-					assert.Equal(t, 1, tr.server.Requests().ByPool(throttled).Count(), "the rate holds the second attempt back, and the second call")
+					assert.Equal(t, 1, tr.server.Requests().ByPool(throttled).Count(), "the rate delays the second attempt and the second call")
 
 					started := time.Now()
 					for range 20 {
@@ -1313,8 +1313,8 @@ func TestRateOfARegion(t *testing.T) {
 	}
 }
 
-// TestThrottledByStatusAlone has a client in adaptive mode slow down for a 429 without a
-// code, and not for another failure.
+// TestThrottledByStatusAlone checks that a 429 without a code slows down a client in
+// adaptive mode, and that other failures do not.
 func TestThrottledByStatusAlone(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -1341,7 +1341,7 @@ func TestThrottledByStatusAlone(t *testing.T) {
 
 				assert.Equal(t, test.requests, tr.requests())
 				if test.requests == 1 {
-					require.ErrorIs(t, err, context.Canceled, "held back")
+					require.ErrorIs(t, err, context.Canceled, "delayed by the rate")
 				} else {
 					require.NoError(t, err)
 				}
@@ -1350,8 +1350,8 @@ func TestThrottledByStatusAlone(t *testing.T) {
 	}
 }
 
-// TestRenewalOutlivesACall has the call that began a renewal end while another waits for
-// it: that one gets the credentials.
+// TestRenewalOutlivesACall cancels the call that began a renewal while another call waits
+// for it. The other call gets the credentials.
 func TestRenewalOutlivesACall(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -1375,27 +1375,27 @@ func TestRenewalOutlivesACall(t *testing.T) {
 				_, err := tr.call(ctx)
 				errs <- err
 			}()
-			synctest.Wait() // for the renewal to begin
+			synctest.Wait() // until the renewal has begun
 			go func() {
 				_, err := tr.call(t.Context())
 				errs <- err
 			}()
-			synctest.Wait() // for the other call to join it
+			synctest.Wait() // until the other call waits for it
 			require.EqualValues(t, 3, calls.Load())
 			cancel()
 
 			err := <-errs
 			require.Error(t, err)
 			assert.Equal(t, "ExpiredTokenException", cognitosync.InspectError(err).Code)
-			assert.False(t, isA[*cognitosync.ConfigurationError](err), "no credentials are none that cannot be used")
+			assert.False(t, isA[*cognitosync.ConfigurationError](err), "there are no unusable credentials")
 			require.NoError(t, <-errs)
 			assert.EqualValues(t, 3, calls.Load(), "one renewal")
 		})
 	})
 }
 
-// TestRenewalThatNobodyWaitsFor is not joined by a later call, though its provider ignores
-// that it was ended.
+// TestRenewalThatNobodyWaitsFor checks that a later call does not wait for a canceled
+// renewal, even if its provider ignores the cancellation.
 func TestRenewalThatNobodyWaitsFor(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -1431,8 +1431,8 @@ func TestRenewalThatNobodyWaitsFor(t *testing.T) {
 	})
 }
 
-// TestRenewalsOfOthers has a call's renewal take as long as another call, with credentials
-// of its own, needs for its.
+// TestRenewalsOfOthers checks that calls with different credentials renew them
+// independently.
 func TestRenewalsOfOthers(t *testing.T) {
 	t.Parallel()
 	for _, cached := range []bool{false, true} {
@@ -1476,8 +1476,8 @@ func TestRenewalsOfOthers(t *testing.T) {
 	}
 }
 
-// TestRenewalsAreRemembered has more caches than renewals that are remembered: the oldest
-// is forgotten, and its cache emptied again.
+// TestRenewalsAreRemembered uses more caches than the client remembers renewals of. The
+// oldest is forgotten, so its cache is invalidated again.
 func TestRenewalsAreRemembered(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -1512,7 +1512,7 @@ func TestRenewalsAreRemembered(t *testing.T) {
 	})
 }
 
-// TestRenewedOnce renews credentials once in a call, however long it takes.
+// TestRenewedOnce checks that a call renews credentials only once, however long it takes.
 func TestRenewedOnce(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -1520,7 +1520,7 @@ func TestRenewedOnce(t *testing.T) {
 			made, requests := 0, 0
 			client := newClient(configOf(clienttest.Doer(func(req *http.Request) (*http.Response, error) {
 				requests++
-				time.Sleep(2 * time.Minute) // longer than credentials count as new
+				time.Sleep(2 * time.Minute) // so long that credentials no longer count as new
 				return clienttest.Response(req, http.StatusForbidden, http.Header{"X-Amzn-Errortype": {"ExpiredTokenException"}}, ""), nil
 			})), path, func(o *cognitosync.Options) {
 				o.RetryMaxAttempts = 5
@@ -1540,7 +1540,8 @@ func TestRenewedOnce(t *testing.T) {
 	})
 }
 
-// TestModeAndLimitOfACall has a call that changes both have a retryer of its own mode.
+// TestModeAndLimitOfACall checks that a call that sets RetryMode and RetryMaxAttempts gets
+// a retryer of its mode.
 func TestModeAndLimitOfACall(t *testing.T) {
 	t.Parallel()
 	inFakeTime(t, func(t *testing.T, tr *trial) {
@@ -1551,7 +1552,7 @@ func TestModeAndLimitOfACall(t *testing.T) {
 
 		err := tr.fails(t, ctx, func(o *cognitosync.Options) { o.RetryMode, o.RetryMaxAttempts = aws.RetryModeAdaptive, 5 })
 
-		require.ErrorIs(t, err, context.Canceled, "held back")
+		require.ErrorIs(t, err, context.Canceled, "delayed by the rate")
 		assert.Equal(t, 1, tr.requests())
 	})
 }
