@@ -65,7 +65,7 @@ func TestClientLogMode(t *testing.T) {
 		{"response", aws.LogResponse, []string{response, response}},
 		{"response with body", aws.LogResponseWithBody, []string{response, body, response, body}},
 		{"all", allLogModes, []string{signing, request, response, body, failed, signing, request, response, body}},
-		{"of no meaning here", aws.LogDeprecatedUsage | aws.LogRequestEventMessage | aws.LogResponseEventMessage, nil},
+		{"without an effect", aws.LogDeprecatedUsage | aws.LogRequestEventMessage | aws.LogResponseEventMessage, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -344,10 +344,10 @@ type exposed struct {
 }
 
 var echoes = []echo{
-	{name: "canonical request and string to sign, as AWS answers", answer: func(e exposed) (int, http.Header, string) {
+	{name: "canonical request and string to sign, as AWS returns them", answer: func(e exposed) (int, http.Header, string) {
 		return http.StatusForbidden, http.Header{"X-Amzn-Errortype": {"SignatureDoesNotMatch"}}, `{"message":` + jsonText(e.mismatch()) + `}`
 	}},
-	{name: "the same in lines that end otherwise", answer: func(e exposed) (int, http.Header, string) {
+	{name: "the same with other line endings", answer: func(e exposed) (int, http.Header, string) {
 		return http.StatusForbidden, http.Header{"X-Amzn-Errortype": {"SignatureDoesNotMatch"}},
 			`{"message":` + jsonText(strings.ReplaceAll(e.mismatch(), "\n", "\r\n")) + `}`
 	}},
@@ -372,10 +372,10 @@ var echoes = []echo{
 	{name: "the token alone", answer: func(e exposed) (int, http.Header, string) {
 		return http.StatusForbidden, nil, `{"__type":"X","message":` + jsonText("the token "+e.token()+" is not known") + `}`
 	}},
-	{name: "the token where a message is cut off", answer: func(e exposed) (int, http.Header, string) {
+	{name: "the token where a message is truncated", answer: func(e exposed) (int, http.Header, string) {
 		return http.StatusForbidden, nil, `{"__type":"X","message":` + jsonText(strings.Repeat("x", 2000)+" "+e.token()) + `}`
 	}},
-	{name: "the token where a body is cut off", answer: func(e exposed) (int, http.Header, string) {
+	{name: "the token where a body is truncated", answer: func(e exposed) (int, http.Header, string) {
 		return http.StatusForbidden, nil, strings.Repeat("x", 450) + " " + e.token()
 	}},
 	{name: "the secret key", answer: func(exposed) (int, http.Header, string) {
@@ -413,7 +413,7 @@ var echoes = []echo{
 			"X-Amzn-Errortype":     {"X"},
 		}, ""
 	}},
-	{name: "a success that is none", answer: func(e exposed) (int, http.Header, string) {
+	{name: "malformed success", answer: func(e exposed) (int, http.Header, string) {
 		return http.StatusOK, nil, `{"IdentityPoolUsage":{"DataStorage":` + jsonText(e.token()) + `}}`
 	}},
 	{name: "an error of the HTTP client", err: func(e exposed) error {
@@ -543,7 +543,7 @@ func TestAuthorizationOfAnotherKind(t *testing.T) {
 			o.HTTPSignerV4 = bearerSigner{}
 		})
 		_, err := tr.call(t.Context())
-		require.Error(t, err, "the fake does not take it")
+		require.Error(t, err, "the fake rejects it")
 		entries := strings.Join(log.Take(), "\n")
 		assert.Contains(t, entries, "Authorization: ")
 		assert.NotContains(t, entries, "confidential-word")
@@ -791,7 +791,7 @@ func TestInstruments(t *testing.T) {
 		require.NoError(t, err)
 		assert.Len(t, own.Created(), len(clientInstruments))
 		assert.Len(t, own.Take()["client.call.duration"], 1)
-		assert.Empty(t, recorder.Take(), "the call is counted elsewhere")
+		assert.Empty(t, recorder.Take(), "another provider counts the call")
 	})
 }
 
@@ -1157,15 +1157,15 @@ func TestSecretsWherever(t *testing.T) {
 		body   string
 	}{
 		{"request ID", 400, http.Header{"X-Amzn-Requestid": {token}}, ""},
-		{"request ID that is cut", 400, http.Header{"X-Amzn-Requestid": {cut(256)}}, ""},
+		{"truncated request ID", 400, http.Header{"X-Amzn-Requestid": {cut(256)}}, ""},
 		{"request ID, escaped and cut", 400, http.Header{"X-Amz-Request-Id": {strings.Repeat("x", 240) + url.QueryEscape(url.QueryEscape(token))}}, ""},
 		{"Location", 302, http.Header{"Location": {"https://" + strings.NewReplacer("/", ".", "+", "-", "=", "").Replace(token) + ".test/"}}, ""},
 		{"Location that is cut", 302, http.Header{"Location": {"https://" + strings.Repeat("x", 240) + "." + strings.NewReplacer("/", ".", "+", "-", "=", "").Replace(token) + ".test/"}}, ""},
 		{"Set-Cookie", 400, http.Header{"Set-Cookie": {"session=short1; Path=/", "other=" + token}, "set-cookie": {"third=short1"}}, ""},
-		{"message that is cut", 400, nil, `{"__type":"X","message":` + jsonText(cut(2<<10)) + `}`},
-		{"page that is cut", 400, nil, cut(512)},
-		{"code that is cut", 400, http.Header{"X-Amzn-Errortype": {cut(256)}}, ""},
-		{"success that is none", 200, nil, cut(512)},
+		{"truncated message", 400, nil, `{"__type":"X","message":` + jsonText(cut(2<<10)) + `}`},
+		{"truncated page", 400, nil, cut(512)},
+		{"truncated code", 400, http.Header{"X-Amzn-Errortype": {cut(256)}}, ""},
+		{"malformed success", 200, nil, cut(512)},
 		{"success with a wrong number", 200, nil, `{"IdentityPoolUsage":{"DataStorage":"` + key + `"}}`},
 		{"without padding", 400, nil, strings.TrimRight(token, "=")},
 		{"folded", 400, nil, strings.Join(strings.SplitAfter(key+token, "J"), "\r\n ")},
@@ -1274,7 +1274,8 @@ func TestNothingControlsATerminal(t *testing.T) {
 	})
 }
 
-// TestMetricsBesideATracer counts and times each call once, whatever else is recorded.
+// TestMetricsBesideATracer checks that each call is counted and timed once, even if there
+// is also a tracer.
 func TestMetricsBesideATracer(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -1292,7 +1293,8 @@ func TestMetricsBesideATracer(t *testing.T) {
 	})
 }
 
-// TestCookiesAreNotLogged keeps those of a request and those that a response sets out of the log.
+// TestCookiesAreNotLogged checks that the cookies of requests and responses are redacted in
+// logs.
 func TestCookiesAreNotLogged(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -1312,15 +1314,15 @@ func TestCookiesAreNotLogged(t *testing.T) {
 		for where, text := range told {
 			assert.NotContains(t, text, "hunter2", where)
 		}
-		assert.Contains(t, told["log"], "\ncookie:REDACTED\n", "what is signed")
+		assert.Contains(t, told["log"], "\ncookie:REDACTED\n", "the canonical request")
 		assert.Contains(t, told["log"], "\nCookie: REDACTED")
 		assert.Contains(t, told["log"], "\nSet-Cookie: REDACTED")
 		assert.Contains(t, told["log"], "\nCookie2: visible")
 	})
 }
 
-// TestLengthsOfTelemetry cuts what middleware makes of an error, and what a caller of a
-// pool's ID, to lengths that logs and spans can take.
+// TestLengthsOfTelemetry checks that long errors of middleware and long pool IDs are
+// truncated in logs, spans and metrics.
 func TestLengthsOfTelemetry(t *testing.T) {
 	t.Parallel()
 	const maxCode, maxMessage, maxText = 256, 2 << 10, 3 << 10
@@ -1389,7 +1391,7 @@ func TestLengthsOfTelemetry(t *testing.T) {
 	}
 }
 
-// oddMeters make all instruments but one.
+// oddMeters fail to create one of the instruments.
 type oddMeters struct {
 	*clienttest.Meters
 	broken string
@@ -1425,8 +1427,8 @@ func (m oddMeter) Float64Histogram(name string, opts ...metrics.InstrumentOption
 	return m.Meter.Float64Histogram(name, opts...)
 }
 
-// TestInstrumentCannotBeMade refuses calls that could not be measured as asked for. What
-// else is wrong with the settings comes first.
+// TestInstrumentCannotBeMade checks that calls fail if an instrument cannot be created.
+// Other invalid settings are reported first.
 func TestInstrumentCannotBeMade(t *testing.T) {
 	t.Parallel()
 	for _, instrument := range clientInstruments {
@@ -1447,7 +1449,8 @@ func TestInstrumentCannotBeMade(t *testing.T) {
 	}
 }
 
-// TestHostOfMiddleware sends the host that middleware has set, and measures no less for it.
+// TestHostOfMiddleware checks that a host that middleware sets is sent, and that metrics
+// are still recorded.
 func TestHostOfMiddleware(t *testing.T) {
 	t.Parallel()
 	for _, host := range []string{"virtual.test", "under_score.test", "virtual.test:8080"} {
@@ -1477,8 +1480,8 @@ func TestHostOfMiddleware(t *testing.T) {
 	}
 }
 
-// TestNothingIsToldOfNothing has no record of a call that middleware answered without an
-// attempt, and no region of one that has none.
+// TestNothingIsToldOfNothing checks that a call without an attempt has no record, and that
+// the span of a call without a region has no region.
 func TestNothingIsToldOfNothing(t *testing.T) {
 	t.Parallel()
 	records, spans := &clienttest.Records{Level: slog.LevelDebug}, &clienttest.Spans{}
@@ -1510,7 +1513,8 @@ func TestNothingIsToldOfNothing(t *testing.T) {
 	})
 }
 
-// TestRequestThatCannotBeLogged says so in its place.
+// TestRequestThatCannotBeLogged checks that the log contains a warning instead of the
+// request.
 func TestRequestThatCannotBeLogged(t *testing.T) {
 	t.Parallel()
 	var log clienttest.Notes
