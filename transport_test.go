@@ -59,7 +59,7 @@ func TestHostileHeads(t *testing.T) {
 		{"many headers of one name", headServerError + strings.Repeat("a:\r\n", 50<<10) + headNoBody, nil, 0, endsSomehow},
 		{"huge code in the header", headBadRequest + "X-Amzn-ErrorType: " + strings.Repeat("x", 20<<10) + "\r\n" + headNoBody, nil, 0, endsAPIError},
 		{"huge message in the header", headBadRequest + "X-Amzn-ErrorMessage: " + strings.Repeat("x", 20<<10) + "\r\n" + headNoBody, nil, 0, endsAPIError},
-		{"huge request id", headBadRequest + "X-Amzn-RequestId: " + strings.Repeat("x", 20<<10) + "\r\n" + headNoBody, nil, 0, endsAPIError},
+		{"huge request ID", headBadRequest + "X-Amzn-RequestId: " + strings.Repeat("x", 20<<10) + "\r\n" + headNoBody, nil, 0, endsAPIError},
 		{"huge reason", "HTTP/1.1 400 " + strings.Repeat("x", 20<<10) + "\r\n" + headNoBody, nil, 0, endsAPIError},
 		{"huge Location", "HTTP/1.1 302 Found\r\nLocation: https://" + strings.Repeat("x", 20<<10) + "/\r\n" + headNoBody, nil, 0, endsAPIError},
 	})
@@ -68,9 +68,9 @@ func TestHostileHeads(t *testing.T) {
 // TestHostileHTTP sends responses that are not valid HTTP.
 func TestHostileHTTP(t *testing.T) {
 	testHostile(t, paths, []hostileAnswer{
-		{"no HTTP", "SSH-2.0-OpenSSH_9.9\r\n", nil, 0, endsUnsent},
+		{"not HTTP", "SSH-2.0-OpenSSH_9.9\r\n", nil, 0, endsUnsent},
 		{"no status", "HTTP/1.1\r\n\r\n", nil, 0, endsUnsent},
-		{"status that is none", "HTTP/1.1 abc OK\r\n" + headNoBody, nil, 0, endsUnsent},
+		{"invalid status", "HTTP/1.1 abc OK\r\n" + headNoBody, nil, 0, endsUnsent},
 		{"negative status", "HTTP/1.1 -20 OK\r\n" + headNoBody, nil, 0, endsUnsent},
 		{"status 0", "HTTP/1.1 000 OK\r\n" + headNoBody, nil, 0, endsAPIError},
 		{"status 999", "HTTP/1.1 999 OK\r\n" + headNoBody, nil, 0, endsAPIError},
@@ -79,7 +79,7 @@ func TestHostileHTTP(t *testing.T) {
 		{"two lengths", headOK + "Content-Length: 2\r\nContent-Length: 3\r\n\r\n", []byte("{}"), 1, endsUnsent},
 		{"chunk of wrong length", headOK + headChunked, []byte("2\r\n{}}\r\n0\r\n\r\n"), 1, endsUnsent},
 		{"chunk of huge length", headOK + headChunked, []byte("ffffffffffffffffff\r\n{}"), 1, endsUnsent},
-		{"gzip that is none", headOK + headGzip, []byte(stubBody), 1, endsDeserializing},
+		{"invalid gzip", headOK + headGzip, []byte(stubBody), 1, endsDeserializing},
 		{"gzip with a wrong sum", headOK + headGzip, []byte(emptyGzip[:len(emptyGzip)-1] + "x"), 1, endsDeserializing},
 		{"gzip with rubbish inside", headOK + headGzip, append(zipped(t, 0)[:12], "\xff\xff\xff\xff\xff\xff\xff\xff"...), 1, endsDeserializing},
 	})
@@ -291,7 +291,7 @@ func TestRedirectLeavesTheCallersClient(t *testing.T) {
 			resp, err := given.Get(other.URL)
 			require.NoError(t, err)
 			require.NoError(t, resp.Body.Close())
-			assert.EqualValues(t, 2, other.requests.Load(), "the caller's own request, and what it was redirected to")
+			assert.EqualValues(t, 2, other.requests.Load(), "the caller's own request, and its redirect")
 		})
 	}
 }
@@ -393,7 +393,7 @@ func requireAttemptTimeout(t *testing.T, err error, timeout time.Duration) {
 		error
 		Timeout() bool
 	}](t, err).Timeout())
-	assert.NotErrorIs(t, err, context.DeadlineExceeded, "as if the caller's deadline had passed")
+	assert.NotErrorIs(t, err, context.DeadlineExceeded, "the caller's deadline has not passed")
 	assert.NotErrorIs(t, err, context.Canceled)
 	assert.False(t, isA[interface {
 		error
@@ -645,7 +645,7 @@ func TestIdleConnectionClosed(t *testing.T) {
 
 				mu.Lock()
 				defer mu.Unlock()
-				assert.Equal(t, calls-1, dropped, "connections used again")
+				assert.Equal(t, calls-1, dropped, "connections reused")
 				assert.Equal(t, slices.Repeat([]string{"attempt=1; max=3"}, calls), attempts)
 				assert.Empty(t, tr.naps.all())
 			})
@@ -713,7 +713,7 @@ func newProxy(t *testing.T, serve func(conn net.Conn, req *http.Request)) (host 
 				if req, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
 					serve(conn, req)
 				}
-				// Closing with data of the client's unread would be a reset.
+				// Closing a connection with unread data would reset it.
 				_ = conn.(*net.TCPConn).CloseWrite()
 				_, _ = io.Copy(io.Discard, conn)
 			}()
@@ -756,7 +756,7 @@ func TestProxy(t *testing.T) {
 			map[string]int{"https": 3}, map[string]string{"https": "EOF"},
 		},
 		{"resets", func(conn net.Conn, _ *http.Request) { _ = reset(conn) }, map[string]int{"http": 3, "https": 3}, map[string]string{"http": "reset", "https": "reset"}},
-		{"no HTTP", say("SSH-2.0-OpenSSH_9.9\r\n"), map[string]int{"http": 3, "https": 3}, map[string]string{"http": "malformed", "https": "malformed"}},
+		{"not HTTP", say("SSH-2.0-OpenSSH_9.9\r\n"), map[string]int{"http": 3, "https": 3}, map[string]string{"http": "malformed", "https": "malformed"}},
 		{
 			"switches protocols", say("HTTP/1.1 101 Switching Protocols\r\n\r\n"),
 			map[string]int{"http": 1, "https": 3}, map[string]string{"http": "UnknownError", "https": "Switching"},
@@ -820,8 +820,8 @@ func throughProxy(t *testing.T, endpoint, address string) func(*cognitosync.Opti
 	}
 }
 
-// TestCutBodyNamesTheURL has the URL in the error of a response that was cut off, as in
-// those of net/http, but for its password.
+// TestCutBodyNamesTheURL checks that the error of a truncated response contains the URL, as
+// that of net/http does.
 func TestCutBodyNamesTheURL(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
