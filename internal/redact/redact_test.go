@@ -18,12 +18,12 @@ import (
 	"github.com/cognitosync/cognitosync-go/internal/redact"
 )
 
-// Keys as AWS hands them out: with signs, and with short runs of letters between them.
+// Keys like those of AWS: they contain punctuation, with short runs of letters between.
 const secretKey = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYzEXAMPLEKEY"
 
 var sessionToken = "IQoJb3JpZ2luX2VjEJr//////////wEaCXVzLWVhc3QtMSJGMEQCIB7/" + strings.Repeat("k3Yq+Zp/8uVwT0aB", 40) + "Q5c=="
 
-// Values that no call has as its key.
+// Values that are not keys of a call.
 const (
 	unknownKey       = "je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY"
 	unknownSignature = "5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7"
@@ -44,7 +44,7 @@ func everyByte(format, s string) string {
 	return b.String()
 }
 
-// everySign spells each byte of s that is no letter or digit with format.
+// everySign spells each byte of s that is not a letter or digit with format.
 func everySign(format, s string) string {
 	var b strings.Builder
 	for i := range len(s) {
@@ -97,7 +97,7 @@ func twice(of func(string) string) func(string) string {
 }
 
 var spellings = []spelling{
-	{"as it is", func(s string) string { return s }},
+	{"unchanged", func(s string) string { return s }},
 	{"percent-escaped", url.QueryEscape},
 	{"percent-escaped twice", twice(url.QueryEscape)},
 	{"percent-escaped three times", func(s string) string { return url.QueryEscape(url.QueryEscape(url.QueryEscape(s))) }},
@@ -109,7 +109,7 @@ var spellings = []spelling{
 	{"JSON with numbers", format(everySign, `\u%04x`)},
 	{"JSON with numbers twice", func(s string) string { return jsonText(everySign(`\u%04X`, s)) }},
 	{"JSON with numbers, every character", format(everyByte, `\u%04x`)},
-	{"hexadecimal as in Go", format(everySign, `\x%02x`)},
+	{"hexadecimal Go escapes", format(everySign, `\x%02x`)},
 	{"HTML", html.EscapeString},
 	{"HTML with numbers", format(everySign, "&#%d;")},
 	{"HTML with padded numbers", format(everySign, "&#%07d;")},
@@ -120,20 +120,20 @@ var spellings = []spelling{
 	{"HTML with names", strings.NewReplacer("/", "&sol;", "+", "&plus;", "=", "&equals;").Replace},
 	{"percent-escaped in HTML in JSON", func(s string) string { return jsonText(everySign("&#%d;", url.QueryEscape(s))) }},
 	{"without padding", func(s string) string { return strings.TrimRight(s, "=") }},
-	{"without signs", withoutSigns},
-	{"cut at the end", func(s string) string { return s[:len(s)*2/3] }},
-	{"cut at the beginning", func(s string) string { return s[len(s)/3:] }},
-	{"quoted after a cut", func(s string) string { return fmt.Sprintf("%.30q...", s) }},
+	{"without punctuation", withoutSigns},
+	{"truncated at the end", func(s string) string { return s[:len(s)*2/3] }},
+	{"truncated at the beginning", func(s string) string { return s[len(s)/3:] }},
+	{"truncated and quoted", func(s string) string { return fmt.Sprintf("%.30q...", s) }},
 	{"in lines of 12", func(s string) string { return fold(s, "\n", 12) }},
 	{"in lines of 5", func(s string) string { return fold(s, "\r\n\t", 5) }},
 	{"in lines in JSON", func(s string) string { return jsonText(fold(s, "\n", 16)) }},
 	{"in lines in a URL", func(s string) string { return url.QueryEscape(fold(s, "\n", 16)) }},
-	{"in pieces of Go", func(s string) string { return fold(s, "\" +\n\t\"", 20) }},
+	{"in Go string literals", func(s string) string { return fold(s, "\" +\n\t\"", 20) }},
 	{"with zero width spaces", func(s string) string { return fold(s, "\u200b", 7) }},
 }
 
-// exposed returns 12 letters and digits in a row of key that text has, or "". Neither
-// the signs of the text count, nor those of the key.
+// exposed returns 12 consecutive letters and digits of key that text contains, or "". All
+// other characters of both are ignored.
 func exposed(text, key string) string {
 	text, key = withoutSigns(text), withoutSigns(key)
 	for i := 0; i+12 <= len(key); i++ {
@@ -180,20 +180,20 @@ func TestKeys(t *testing.T) {
 		{"after a backslash", []string{"nbcdefghijkl"}, `\nbcdefghijkl`, `\REDACTED`},
 		{"11 letters", []string{secretKey}, "wJalrXUtnFE", "wJalrXUtnFE"},
 		{"12 letters", []string{secretKey}, "JalrXUtnFEMI", "REDACTED"},
-		{"12 letters, signs between", []string{secretKey}, "FEMI/K7MDENG+b", "REDACTED"},
-		{"12 letters, other signs between", []string{secretKey}, "FEMI K7MDENG, b.", "REDACTED."},
+		{"12 letters, punctuation between", []string{secretKey}, "FEMI/K7MDENG+b", "REDACTED"},
+		{"12 letters, other punctuation between", []string{secretKey}, "FEMI K7MDENG, b.", "REDACTED."},
 		{"one letter wrong", []string{secretKey}, "wJalrXUtnFEMI/K7MDEN_!_bPxRfiCYzEXAMPLEKEY", "REDACTED_!_REDACTED"},
-		{"letters between short pieces", []string{secretKey}, "nFEMI&#3f;K7MDENG", "nFEMI&#3f;K7MDENG"}, // no decimal number
+		{"letters between short pieces", []string{secretKey}, "nFEMI&#3f;K7MDENG", "nFEMI&#3f;K7MDENG"}, // not a decimal number
 		{"character beyond ASCII", []string{secretKey}, "&#x14A;alrXUtnFEMI", "&#x14A;alrXUtnFEMI"},     // 0x100 more than "J"
 		{"padding", []string{secretKey}, secretKey + "== = x", "REDACTED = x"},
 		{"escaped padding", []string{secretKey}, secretKey + "%3D%3D&x", "REDACTED&x"},
 		{"= elsewhere", []string{secretKey}, "=a=", "=a="},
 		{"short keys of tests", []string{"secret", "token"}, "the secret token of " + "secret", "the secret token of secret"},
-		{"whole key of few letters", []string{"a/b+c/d+e"}, "(a/b+c/d+e)(a/b+c/d+e)", "(REDACTED)(REDACTED)"},
-		{"part of a key of few letters", []string{"a/b+c/d+e"}, "a/b+c/d", "a/b+c/d"},
-		{"key of signs", []string{"!!!!!!!!"}, "!!!!!!!! !!!!!!!", "REDACTED !!!!!!!"},
+		{"whole key with few letters", []string{"a/b+c/d+e"}, "(a/b+c/d+e)(a/b+c/d+e)", "(REDACTED)(REDACTED)"},
+		{"part of a key with few letters", []string{"a/b+c/d+e"}, "a/b+c/d", "a/b+c/d"},
+		{"key of punctuation", []string{"!!!!!!!!"}, "!!!!!!!! !!!!!!!", "REDACTED !!!!!!!"},
 		{"key of one letter", []string{strings.Repeat("a", 40)}, strings.Repeat("a", 100) + " baaaaaaaaaaab", "REDACTED baaaaaaaaaaab"},
-		{"key that is no UTF-8", []string{"\xffabcdefghijkl\xff"}, "\xffabcdefghijkl\xff", "\xffREDACTED\xff"},
+		{"key that is invalid UTF-8", []string{"\xffabcdefghijkl\xff"}, "\xffabcdefghijkl\xff", "\xffREDACTED\xff"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -202,7 +202,7 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// TestNamedValues has texts with keys that are none of the call's.
+// TestNamedValues checks that keys of other calls are redacted if their name precedes them.
 func TestNamedValues(t *testing.T) {
 	t.Parallel()
 	const key, signature = unknownKey, unknownSignature
@@ -230,15 +230,15 @@ func TestNamedValues(t *testing.T) {
 		{"JSON Web Token", "access_token: eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl. Try again.", "access_token: REDACTED. Try again."},
 		{"client secret", `"clientSecret":"` + key + `"`, `"clientSecret":"REDACTED"`},
 		{"password", "password=" + key, "password=REDACTED"},
-		{"line before the JSON of a process", "invalid character 'w', data: warning\n" + `{"Version":1,"AccessKeyId":"ASIAEXAMPLE","SecretAccessKey":"` + key + `","SessionToken":"` + key + `"}`, "invalid character 'w', data: warning\n" + `{"Version":1,"AccessKeyId":"ASIAEXAMPLE","SecretAccessKey":"REDACTED","SessionToken":"REDACTED"}`},
+		{"output of a process before its JSON", "invalid character 'w', data: warning\n" + `{"Version":1,"AccessKeyId":"ASIAEXAMPLE","SecretAccessKey":"` + key + `","SessionToken":"` + key + `"}`, "invalid character 'w', data: warning\n" + `{"Version":1,"AccessKeyId":"ASIAEXAMPLE","SecretAccessKey":"REDACTED","SessionToken":"REDACTED"}`},
 
 		{"Authorization", "Authorization: " + header, "Authorization: REDACTED"},
 		{"Authorization in a map", "map[Authorization:[" + header + "] Host:[h]]", "map[Authorization:[REDACTED] Host:[h]]"},
 		{"Authorization in JSON", `{"Authorization":["` + header + `"]}`, `{"Authorization":["REDACTED"]}`},
 		{"Authorization in a sentence", "Authorization=" + header + " is wrong", "Authorization=REDACTED is wrong"},
 		{"Authorization in lines", header + "\nX-Amz-Date: 20260102T030405Z", "REDACTED\nX-Amz-Date: 20260102T030405Z"},
-		{"Authorization cut", "authorization: " + header[:40] + "...", "authorization: REDACTED"},
-		{"Authorization cut in the signature", header[:len(header)-60], "REDACTED"},
+		{"Authorization, truncated", "authorization: " + header[:40] + "...", "authorization: REDACTED"},
+		{"Authorization, truncated in the signature", header[:len(header)-60], "REDACTED"},
 		{"Authorization before other parameters", header + " is wrong, x=1", "REDACTED is wrong, x=1"},
 		{"Authorization escaped", url.PathEscape("Authorization: " + header), "Authorization:%20REDACTED"},
 		{"without spaces", strings.ReplaceAll(header, ", ", ","), "REDACTED"},
@@ -255,7 +255,7 @@ func TestNamedValues(t *testing.T) {
 		{"Bearer words", "Authorization: Bearer confidential-word", "Authorization: Bearer REDACTED"},
 
 		{"signature", "Signature=" + signature + " is wrong", "Signature=REDACTED is wrong"},
-		{"signature cut", "Signature=" + signature[:16], "Signature=REDACTED"},
+		{"truncated signature", "Signature=" + signature[:16], "Signature=REDACTED"},
 		{"string to sign", "AWS4-HMAC-SHA256\n20260102T030405Z\n20260102/us-east-1/cognito-sync/aws4_request\n" + signature + "'", "AWS4-HMAC-SHA256\n20260102T030405Z\n20260102/us-east-1/cognito-sync/aws4_request\nREDACTED'"},
 		{"string to sign with CRLF", "aws4_request\r\n" + signature, "aws4_request\r\nREDACTED"},
 		{"string to sign in JSON", `aws4_request\n` + signature + `\n`, `aws4_request\nREDACTED\n`},
@@ -270,7 +270,7 @@ func TestNamedValues(t *testing.T) {
 	}
 }
 
-// TestNameAfterLongWord has names wherever the buffer for them may end.
+// TestNameAfterLongWord checks names at every position relative to the end of the buffer.
 func TestNameAfterLongWord(t *testing.T) {
 	t.Parallel()
 	secrets := newSecrets()
@@ -280,7 +280,7 @@ func TestNameAfterLongWord(t *testing.T) {
 	}
 }
 
-// TestHonestTexts has texts that are none of a key, and must stay readable.
+// TestHonestTexts checks that texts that do not contain keys are unchanged.
 func TestHonestTexts(t *testing.T) {
 	t.Parallel()
 	secrets := newSecrets("secret", "token", secretKey, sessionToken)
@@ -324,10 +324,10 @@ func TestAdd(t *testing.T) {
 	secrets.Add(secretKey)
 	require.Equal(t, "REDACTED "+unknownKey, secrets.Text(secretKey+" "+unknownKey))
 	secrets.Add(unknownKey, sessionToken)
-	assert.Equal(t, strings.Repeat(" REDACTED", 2)[1:], secrets.Text(secretKey+" "+unknownKey), "a key that comes later is found, too")
+	assert.Equal(t, strings.Repeat(" REDACTED", 2)[1:], secrets.Text(secretKey+" "+unknownKey), "keys that are added later")
 }
 
-// TestAllocations is not parallel: it counts the allocations of the whole process.
+// TestAllocations is not parallel, because it counts the allocations of the process.
 func TestAllocations(t *testing.T) {
 	text := strings.Repeat("The security token of arn:aws:iam::123456789012:user/Alice%20B is \\n expired. ", 10)
 	var secrets redact.Secrets
@@ -475,7 +475,7 @@ func TestHeader(t *testing.T) {
 		"X-Token":                  nil,
 	}, got)
 	got.Add("X-Amz-Date", "x")
-	assert.Equal(t, before, header, "the original stays as it is")
+	assert.Equal(t, before, header, "the original is unchanged")
 	assert.Nil(t, redact.Header(nil))
 }
 
@@ -493,11 +493,11 @@ func TestHeaderLines(t *testing.T) {
 	}
 }
 
-// maxSteps is what a search may cost at most for each byte of a text: of four finders
-// one step each, of the search for escapes two, and of each finder one when it hides.
+// maxSteps limits the cost of a search per byte of text. Each of the four finders takes one
+// step, and one more when it redacts. The search for escapes takes two.
 const maxSteps = 10
 
-// TestLinear has texts of 1 MiB that are to make the search slow.
+// TestLinear searches texts of 1 MiB that could make the search slow.
 func TestLinear(t *testing.T) {
 	t.Parallel()
 	size := 1 << 20
@@ -543,8 +543,8 @@ func TestLinear(t *testing.T) {
 	}
 }
 
-// TestEscapesNextToOthers resolves each escape, and nothing that only looks like one. The
-// key is found where the escape of its first letter, or the sign in its middle, is resolved.
+// TestEscapesNextToOthers checks which escapes are resolved. The key is found only if the
+// escape of its first letter, or of the character in its middle, is resolved.
 func TestEscapesNextToOthers(t *testing.T) {
 	t.Parallel()
 	const key, rest = "ABCDEFGHIJKL", "BCDEFGHIJKL"
@@ -571,10 +571,10 @@ func TestEscapesNextToOthers(t *testing.T) {
 		{"&065;", false},
 		{"&x41;", false},
 		{"#65;", false},
-		{"&#6a;", false}, // a digit of another base
+		{"&#6a;", false}, // not a decimal digit
 		{"&#x4g;", false},
 		{"&#-65;", false},
-		{"&#193;", false}, // 65 more than there are in ASCII
+		{"&#193;", false}, // not ASCII: 128 more than "A"
 		{"&#xc1;", false},
 		{"%4", false},
 		{"%4g", false},
@@ -583,7 +583,7 @@ func TestEscapesNextToOthers(t *testing.T) {
 		got := newSecrets(key).Text(test.escape + rest)
 		assert.Equal(t, test.found, strings.Contains(got, "REDACTED") && !strings.Contains(got, rest), "%s: %s", test.escape, got)
 	}
-	assert.Equal(t, "&#6a;BCDEFGHIJKL", newSecrets("FBCDEFGHIJKL").Text("&#6a;BCDEFGHIJKL"), "ten is no decimal digit")
+	assert.Equal(t, "&#6a;BCDEFGHIJKL", newSecrets("FBCDEFGHIJKL").Text("&#6a;BCDEFGHIJKL"), "a is not a decimal digit")
 	for name, sign := range map[string]string{
 		"amp": "&", "apos": "'", "bsol": `\`, "colon": ":", "equals": "=", "gt": ">", "lowbar": "_", "lt": "<", "nbsp": " ", "NewLine": "\n",
 		"num": "#", "percnt": "%", "plus": "+", "quot": `"`, "semi": ";", "sol": "/",
@@ -596,8 +596,7 @@ func TestEscapesNextToOthers(t *testing.T) {
 	assert.Equal(t, `'SecretAccessKey\': \'REDACTED\'`, newSecrets().Text(`'SecretAccessKey\': \'`+unknownKey+`\'`))
 }
 
-// TestLengthsOfValues has values that are just long enough to be confidential, and that are
-// just not.
+// TestLengthsOfValues checks the minimum lengths of confidential values.
 func TestLengthsOfValues(t *testing.T) {
 	t.Parallel()
 	letters := func(n int) string { return strings.Repeat("x", n) }
@@ -609,7 +608,7 @@ func TestLengthsOfValues(t *testing.T) {
 	for _, test := range []struct {
 		before  string
 		value   func(int) string
-		longest int // that is not confidential
+		longest int // the longest value that is not confidential
 	}{
 		{"SecretAccessKey=", digit, 15},
 		{"SecretAccessKey=", letters, 39},
@@ -644,7 +643,8 @@ func TestLengthsOfValues(t *testing.T) {
 	}
 }
 
-// TestParametersInATable has tabs in place of spaces, and two schemes in a row.
+// TestParametersInATable checks Authorization headers with tabs instead of spaces, and two
+// of them in a row.
 func TestParametersInATable(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
@@ -661,8 +661,8 @@ func TestParametersInATable(t *testing.T) {
 	}
 }
 
-// TestUsersNextToOthers hides users and passwords of URLs, and nothing that only looks
-// like them.
+// TestUsersNextToOthers checks that users and passwords in URLs are redacted, and that
+// similar texts are unchanged.
 func TestUsersNextToOthers(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
@@ -694,7 +694,8 @@ func TestUsersNextToOthers(t *testing.T) {
 	}
 }
 
-// TestBearerAfterLongWord has the longest of all names wherever the buffer may end.
+// TestBearerAfterLongWord checks the longest names at every position relative to the end of
+// the buffer.
 func TestBearerAfterLongWord(t *testing.T) {
 	t.Parallel()
 	secrets := newSecrets()
@@ -706,7 +707,7 @@ func TestBearerAfterLongWord(t *testing.T) {
 	}
 }
 
-// TestQuoteUpToAKey ends a quote before a key that begins at the limit.
+// TestQuoteUpToAKey checks quotes that end where a key begins or ends.
 func TestQuoteUpToAKey(t *testing.T) {
 	t.Parallel()
 	secrets := newSecrets(secretKey)
@@ -716,14 +717,15 @@ func TestQuoteUpToAKey(t *testing.T) {
 	assert.Equal(t, "REDAC...", secrets.Quote(secretKey+"x", 8))
 }
 
-// TestClipOfNoRunes cuts bytes that begin no character to nothing.
+// TestClipOfNoRunes checks that clipping drops bytes that do not begin a character.
 func TestClipOfNoRunes(t *testing.T) {
 	t.Parallel()
 	assert.Equal(t, "...", redact.Clip("\x80\x80\x80\x80\x80", 4))
 	assert.Equal(t, "a...", redact.Clip("ab\x80\x80\x80\x80", 4))
 }
 
-// TestSignsNextToLetters takes what is next to letters and digits in ASCII for signs.
+// TestSignsNextToLetters checks that characters adjacent to letters and digits in ASCII
+// count as punctuation.
 func TestSignsNextToLetters(t *testing.T) {
 	t.Parallel()
 	for _, sign := range []string{"/", ":", "@", "[", "`", "{"} {
@@ -743,15 +745,15 @@ func TestSignsNextToLetters(t *testing.T) {
 	}
 }
 
-// TestShortestKey removes keys of 8 bytes, and none of 7.
+// TestShortestKey checks that keys of 8 bytes are redacted, and shorter ones are not.
 func TestShortestKey(t *testing.T) {
 	t.Parallel()
 	secrets := newSecrets("1234567", "abcdefgh")
 	assert.Equal(t, "1234567 REDACTED 1234567REDACTED", secrets.Text("1234567 abcdefgh 1234567abcdefgh"))
 }
 
-// TestPartsOfKeysAndNames leaves what is one letter short of a key, and what is no name
-// because of a sign in it.
+// TestPartsOfKeysAndNames checks texts that are one letter short of a key, or almost a
+// name.
 func TestPartsOfKeysAndNames(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"ABCDEFGHIJK", " ABCDEFGHIJK", "t.oken=" + unknownKey} {
