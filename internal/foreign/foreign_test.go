@@ -13,7 +13,8 @@ import (
 
 var errBroken = errors.New("broken")
 
-// TestOutcome repeats how the last call ended, whatever came before it.
+// TestOutcome checks that the outcome of the last call is repeated, whatever the outcome of
+// the call before.
 func TestOutcome(t *testing.T) {
 	t.Parallel()
 	calls := map[string]func(){
@@ -42,7 +43,7 @@ func TestOutcome(t *testing.T) {
 					err, ok := recovered.(error)
 					require.True(t, ok)
 					require.ErrorIs(t, err, errBroken)
-					assert.Contains(t, err.Error(), "foreign_test.go", "where it was")
+					assert.Contains(t, err.Error(), "foreign_test.go", "the stack of the panic")
 				case "panics with a text":
 					err, ok := recovered.(error)
 					require.True(t, ok)
@@ -56,11 +57,11 @@ func TestOutcome(t *testing.T) {
 	}
 	var none foreign.Outcome
 	returned, recovered := repeat(&none)
-	assert.False(t, returned, "a call that has not been made has not returned")
+	assert.False(t, returned, "no call was made")
 	assert.Nil(t, recovered)
 }
 
-// repeat repeats an outcome on a goroutine of its own.
+// repeat repeats an outcome on another goroutine.
 func repeat(outcome *foreign.Outcome) (returned bool, recovered any) {
 	ended := make(chan struct{})
 	go func() {
