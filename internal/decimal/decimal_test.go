@@ -162,7 +162,7 @@ func TestLongNumbers(t *testing.T) {
 	}
 }
 
-func TestAllocations(t *testing.T) { // not parallel: AllocsPerRun must be alone
+func TestAllocations(t *testing.T) { // not parallel: AllocsPerRun counts for the whole process
 	count, date := []byte("4611686018427387904"), []byte("1.413231134115E9")
 	assert.Zero(t, testing.AllocsPerRun(100, func() {
 		_, _ = decimal.Int64(count)
@@ -267,7 +267,7 @@ func BenchmarkInt64(b *testing.B) {
 	}
 }
 
-// TestSmallest reads the smallest int64 in every spelling, and nothing below it.
+// TestSmallest checks the smallest int64 in many spellings, and numbers below it.
 func TestSmallest(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
@@ -288,7 +288,8 @@ func TestSmallest(t *testing.T) {
 	assert.EqualValues(t, math.MinInt64, got)
 }
 
-// TestNegativeRounding rounds half a millisecond away from zero before 1970, too.
+// TestNegativeRounding checks that half a millisecond is rounded away from zero, also
+// before 1970.
 func TestNegativeRounding(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -311,7 +312,7 @@ func TestNegativeRounding(t *testing.T) {
 	}
 }
 
-// TestBounds is about numbers next to what fits.
+// TestBounds checks numbers at the limits of range, length and exponent.
 func TestBounds(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
