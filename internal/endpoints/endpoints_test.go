@@ -296,7 +296,7 @@ var hostileRegions = []string{
 	"evil.example", "evil.example#", "evil.example?", "evil.example%23", "@evil.example", "user@evil.example",
 	"us-east-1.evil.example", "us-east-1.amazonaws.com.evil.example", "evil.us-east-1",
 	"us-east-1@evil.example", "us-east-1#", "us-east-1?x=", "us-east-1%2fevil", "us-east-1%00", "us-east-1;", "us-east-1,",
-	"us-east-1 ", " us-east-1", "us east 1", "us-east-1\u3002evil", "us-east-1\uff0eevil", "ｕs-east-1", "us-eаst-1", // the last with a Cyrillic а
+	"us-east-1 ", " us-east-1", "us east 1", "us-east-1\u3002evil", "us-east-1\uff0eevil", "ｕs-east-1", "us-eаst-1", // the last contains a Cyrillic а
 	"-us-east-1", "us-east-1-", "us-east--1", "us--1", "us-east-", "us-east-x", "us-east-1x", "us_east_1", "us-ea_st-1", "..", ".", "", "xn--80ak6aa92e",
 	"[::1]", "127.0.0.1", "localhost", "169.254.169.254", strings.Repeat("a", 64), "us-" + strings.Repeat("a", 64) + "-1",
 }
@@ -451,7 +451,7 @@ func TestPartitionID(t *testing.T) {
 	}
 }
 
-// TestWithoutSecretsOfQuotes is about where a URL in a text begins and ends.
+// TestWithoutSecretsOfQuotes checks where a URL in a text begins and ends.
 func TestWithoutSecretsOfQuotes(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ text, want string }{
@@ -479,7 +479,7 @@ func TestWithoutSecretsOfQuotes(t *testing.T) {
 	}
 }
 
-// TestGlobalRegions are each in the partition that they stand for.
+// TestGlobalRegions checks the partition of each global region.
 func TestGlobalRegions(t *testing.T) {
 	t.Parallel()
 	for _, partition := range []string{"aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f"} {
@@ -488,7 +488,8 @@ func TestGlobalRegions(t *testing.T) {
 	}
 }
 
-// TestLettersOfRegions are all that there are.
+// TestLettersOfRegions checks the first and last letters and digits that a region can
+// contain.
 func TestLettersOfRegions(t *testing.T) {
 	t.Parallel()
 	for _, letter := range []string{"a", "z", "A", "Z", "0", "9"} {
