@@ -42,7 +42,7 @@ func TestReadBody(t *testing.T) {
 		{"at the limit", func() io.Reader { return strings.NewReader(text) }, -1, 10_000, text, nil},
 		{"at the limit, known", func() io.Reader { return strings.NewReader(text) }, 10_000, 10_000, text, nil},
 		{"one too many", func() io.Reader { return strings.NewReader(text) }, -1, 9_999, text[:9_999], errTooLarge},
-		{"limit of nothing", func() io.Reader { return strings.NewReader(text) }, -1, 0, "", errTooLarge},
+		{"zero limit", func() io.Reader { return strings.NewReader(text) }, -1, 0, "", errTooLarge},
 		{"length too small", func() io.Reader { return strings.NewReader(text) }, 1, 1 << 20, text, nil},
 		{"length too large", func() io.Reader { return strings.NewReader("text") }, 1 << 62, 1 << 20, "text", nil},
 		{"length negative", func() io.Reader { return strings.NewReader("text") }, -1 << 62, 1 << 20, "text", nil},
@@ -277,7 +277,7 @@ func FuzzReadBody(f *testing.F) {
 	})
 }
 
-// TestEmptyReads gives up after a hundred reads of nothing in a row.
+// TestEmptyReads checks that ReadBody fails after a hundred empty reads in a row.
 func TestEmptyReads(t *testing.T) {
 	t.Parallel()
 	for name, ctx := range contexts(t) {
@@ -294,7 +294,7 @@ func TestEmptyReads(t *testing.T) {
 	}
 }
 
-// TestBoundAfterItsEnd reads nothing of a body that was too long.
+// TestBoundAfterItsEnd checks reads after the limit was exceeded.
 func TestBoundAfterItsEnd(t *testing.T) {
 	t.Parallel()
 	bounded := httpclient.Bound(newTextBody("text"), 3, errTooLarge)
@@ -307,7 +307,7 @@ func TestBoundAfterItsEnd(t *testing.T) {
 	require.ErrorIs(t, err, errTooLarge)
 }
 
-// TestCanceledRead returns what net/http has read before the context was done.
+// TestCanceledRead checks that ReadBody returns what was read before the context was done.
 func TestCanceledRead(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -57,7 +57,7 @@ func exchanges(tb testing.TB, test func(name string, most float64, plain, ours f
 	}
 }
 
-func TestAllocations(t *testing.T) { // not parallel: AllocsPerRun must be alone
+func TestAllocations(t *testing.T) { // not parallel: AllocsPerRun counts for the whole process
 	exchanges(t, func(name string, most float64, plain, ours func()) {
 		before, now := testing.AllocsPerRun(200, plain), testing.AllocsPerRun(200, ours)
 		t.Logf("%s: net/http %v, ours %v", name, before, now)

@@ -156,7 +156,7 @@ func TestForeignPanic(t *testing.T) {
 			err, ok := recovered(call).(error)
 			require.True(t, ok)
 			require.ErrorIs(t, err, errBroken)
-			assert.Contains(t, err.Error(), "TestForeignPanic", "no stack of where it happened")
+			assert.Contains(t, err.Error(), "TestForeignPanic", "the stack of the panic")
 		})
 	}
 }
@@ -216,7 +216,8 @@ func waitFor(done <-chan struct{}) bool {
 	}
 }
 
-// TestErrorWithoutBody takes an error beside a response that has no body.
+// TestErrorWithoutBody checks errors that come with a response without a body, or without a
+// response.
 func TestErrorWithoutBody(t *testing.T) {
 	t.Parallel()
 	for name, resp := range map[string]*http.Response{"no response": nil, "no body": response(200, nil), "empty": response(200, http.NoBody)} {
@@ -229,7 +230,8 @@ func TestErrorWithoutBody(t *testing.T) {
 	}
 }
 
-// TestCloseThatBlocks does not wait for a body that nobody reads to be closed.
+// TestCloseThatBlocks checks that Do does not wait until a body that is not read has been
+// closed.
 func TestCloseThatBlocks(t *testing.T) {
 	t.Parallel()
 	for name, do := range map[string]func(io.ReadCloser) (*http.Response, error){
@@ -262,7 +264,7 @@ func (b *blockingCloser) Close() error {
 	return nil
 }
 
-// TestMethodOfAnError names the method as net/http does.
+// TestMethodOfAnError checks that the error contains the method as in net/http.
 func TestMethodOfAnError(t *testing.T) {
 	t.Parallel()
 	for method, want := range map[string]string{"": "Get", http.MethodGet: "Get", http.MethodHead: "Head"} {

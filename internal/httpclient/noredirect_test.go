@@ -21,7 +21,7 @@ import (
 	"github.com/cognitosync/cognitosync-go/internal/httpclient"
 )
 
-// follow is the CheckRedirect of a caller who does not mind where requests go.
+// follow is a CheckRedirect that follows all redirects.
 func follow(*http.Request, []*http.Request) error { return nil }
 
 func TestRedirectsAreNotFollowed(t *testing.T) {
@@ -75,11 +75,11 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	}
 }
 
-// TestClientStaysTheCallers shows that an http.Client is not written to, and that what
-// is changed on it after the client without redirects was made takes effect.
+// TestClientStaysTheCallers checks that the caller's http.Client is not modified, and that
+// later changes to it have an effect.
 func TestClientStaysTheCallers(t *testing.T) {
 	t.Parallel()
-	answer := func(status int) http.RoundTripper {
+	respond := func(status int) http.RoundTripper {
 		return roundTripFunc(func(req *http.Request) (*http.Response, error) {
 			resp := response(status, http.NoBody)
 			resp.Header.Set("Set-Cookie", "name=value")
@@ -87,7 +87,7 @@ func TestClientStaysTheCallers(t *testing.T) {
 			return resp, nil
 		})
 	}
-	given := &http.Client{Transport: answer(201), CheckRedirect: follow}
+	given := &http.Client{Transport: respond(201), CheckRedirect: follow}
 	client := without(given)
 	do := func(t *testing.T) (*http.Response, error) {
 		t.Helper()
@@ -98,7 +98,7 @@ func TestClientStaysTheCallers(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 201, resp.StatusCode)
 
-	given.Transport = answer(202)
+	given.Transport = respond(202)
 	resp, err = do(t)
 	require.NoError(t, err)
 	assert.Equal(t, 202, resp.StatusCode)
@@ -120,11 +120,11 @@ func TestClientStaysTheCallers(t *testing.T) {
 	requireURLError(t, err, "https://host.test/")
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 
-	assert.NoError(t, given.CheckRedirect(nil, nil), "replaced")
+	assert.NoError(t, given.CheckRedirect(nil, nil), "CheckRedirect was replaced")
 	assert.Equal(t, time.Nanosecond, given.Timeout)
 }
 
-// TestDefaults is not parallel, for it replaces what all share.
+// TestDefaults is not parallel, because it replaces http.DefaultTransport.
 func TestDefaults(t *testing.T) {
 	clients := map[string]httpclient.Doer{
 		"nil":       without((*http.Client)(nil)),
@@ -141,8 +141,8 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-// TestSharedResponse has a transport return one response for all requests, which
-// nothing may write to. The race detector watches.
+// TestSharedResponse uses a transport that returns the same response to all requests. The
+// race detector reports writes to it.
 func TestSharedResponse(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{101, 200, 302} {
@@ -169,7 +169,7 @@ func TestSharedResponse(t *testing.T) {
 	}
 }
 
-// TestClientTimeout bounds the headers and the body.
+// TestClientTimeout checks that http.Client.Timeout limits the headers and the body.
 func TestClientTimeout(t *testing.T) {
 	t.Parallel()
 	for _, sendHeaders := range []bool{false, true} {
@@ -212,7 +212,8 @@ func TestClientTimeout(t *testing.T) {
 	}
 }
 
-// TestSchemeMismatch says that a server speaks HTTP without TLS, as http.Client does.
+// TestSchemeMismatch sends an HTTPS request to an HTTP server. The error is that of
+// http.Client.
 func TestSchemeMismatch(t *testing.T) {
 	t.Parallel()
 	server, transport := newServer(t, func(http.ResponseWriter, *http.Request) {})
@@ -228,8 +229,8 @@ func requireURLError(t *testing.T, err error, target string) {
 	assert.Equal(t, target, withURL.URL)
 }
 
-// TestTimerOfAClientEnds ends the context that http.Client.Timeout makes with the response,
-// or with the error.
+// TestTimerOfAClientEnds checks that the context of http.Client.Timeout ends when the body
+// has been read, or with the error.
 func TestTimerOfAClientEnds(t *testing.T) {
 	t.Parallel()
 	server, transport := newServer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "text") })
@@ -263,7 +264,7 @@ func TestTimerOfAClientEnds(t *testing.T) {
 				require.ErrorIs(t, err, test.err)
 			} else {
 				require.NoError(t, err)
-				require.NoError(t, sent.Context().Err(), "ended while the body is read")
+				require.NoError(t, sent.Context().Err(), "the context ended before the body was read")
 				_, err = httpclient.ReadBody(t.Context(), resp, 100, errTooLarge)
 				require.NoError(t, err)
 			}
@@ -272,7 +273,7 @@ func TestTimerOfAClientEnds(t *testing.T) {
 	}
 }
 
-// countingJar is a jar that counts how often cookies are set, and has one for all.
+// countingJar returns the same cookies for all URLs, and counts how often cookies are set.
 type countingJar struct{ set int }
 
 func (j *countingJar) SetCookies(*url.URL, []*http.Cookie) { j.set++ }
@@ -281,8 +282,8 @@ func (*countingJar) Cookies(*url.URL) []*http.Cookie {
 	return []*http.Cookie{{Name: "a", Value: "1"}, {Name: "b", Value: "2"}}
 }
 
-// TestJar sends all cookies of the jar, but does not write them to the caller's request, and
-// sets those there are.
+// TestJar checks that all cookies of the jar are sent, that the caller's request is
+// unchanged, and that the cookies of the response are set.
 func TestJar(t *testing.T) {
 	t.Parallel()
 	for _, cookies := range [][]string{nil, {"c=3"}, {"c=3", "d=4"}} {
@@ -306,7 +307,8 @@ func TestJar(t *testing.T) {
 	}
 }
 
-// TestErrorsThatLookLikeAProxys quotes those that are none of its Proxy function.
+// TestErrorsThatLookLikeAProxys checks that only errors of the Proxy function are hidden,
+// because they may contain a password.
 func TestErrorsThatLookLikeAProxys(t *testing.T) {
 	t.Parallel()
 	errOfHost := errors.New("no route to me@host")
@@ -319,9 +321,9 @@ func TestErrorsThatLookLikeAProxys(t *testing.T) {
 		want   string
 	}{
 		{"no Proxy function", nil, errOfHost, false, "me@host"},
-		{"Proxy function that says nothing", func(*http.Request) (*url.URL, error) { return nil, nil }, errOfHost, false, "me@host"},
+		{"Proxy function without an error", func(*http.Request) (*url.URL, error) { return nil, nil }, errOfHost, false, "me@host"},
 		{"no address in the error", func(*http.Request) (*url.URL, error) { return nil, errBroken }, nil, false, "broken"},
-		{"another error than before", func(*http.Request) (*url.URL, error) {
+		{"different error each time", func(*http.Request) (*url.URL, error) {
 			changing++
 			return nil, fmt.Errorf("proxy %d@host", changing)
 		}, nil, false, "proxy 1@host"},
@@ -343,7 +345,7 @@ func TestErrorsThatLookLikeAProxys(t *testing.T) {
 	}
 }
 
-// TestNoTLS tells a server that speaks plain HTTP from one that speaks neither.
+// TestNoTLS checks that only a server that responds with HTTP results in ErrSchemeMismatch.
 func TestNoTLS(t *testing.T) {
 	t.Parallel()
 	for greeting, isHTTP := range map[string]bool{"HTTP/1.1 400 Bad Request\r\n\r\n": true, "SSH-2.0-OpenSSH\r\n": false} {
@@ -353,7 +355,7 @@ func TestNoTLS(t *testing.T) {
 				ours, theirs := net.Pipe()
 				go func() {
 					defer theirs.Close()
-					_, _ = theirs.Read(make([]byte, 16<<10)) // the whole of what the client says first
+					_, _ = theirs.Read(make([]byte, 16<<10)) // the whole ClientHello
 					_, _ = io.WriteString(theirs, greeting)
 				}()
 				return ours, nil
@@ -365,7 +367,7 @@ func TestNoTLS(t *testing.T) {
 	}
 }
 
-// TestTimeoutIsNoOtherError finds what a Timeout is, and nothing else, in its error.
+// TestTimeoutIsNoOtherError checks what errors.Is finds in the error of a timeout.
 func TestTimeoutIsNoOtherError(t *testing.T) {
 	t.Parallel()
 	client := without(&http.Client{Timeout: time.Nanosecond, Transport: roundTripFunc(func(req *http.Request) (*http.Response, error) {
@@ -383,7 +385,7 @@ type badCloser struct{ io.Reader }
 
 func (badCloser) Close() error { return errBroken }
 
-// TestCloseError passes on what a body says when it is closed.
+// TestCloseError checks that the error of Close is returned.
 func TestCloseError(t *testing.T) {
 	t.Parallel()
 	for _, timeout := range []time.Duration{0, time.Hour} {

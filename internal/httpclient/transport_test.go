@@ -40,7 +40,7 @@ func TestTransport(t *testing.T) {
 		require.NotNil(t, transport.HTTP2)
 		assert.Positive(t, transport.HTTP2.SendPingTimeout)
 		assert.Positive(t, transport.HTTP2.PingTimeout)
-		assert.Less(t, transport.HTTP2.SendPingTimeout+transport.HTTP2.PingTimeout, 15*time.Second, "of an attempt")
+		assert.Less(t, transport.HTTP2.SendPingTimeout+transport.HTTP2.PingTimeout, 15*time.Second, "the default attempt timeout")
 	})
 	t.Run("of a mode", func(t *testing.T) {
 		t.Parallel()
@@ -67,7 +67,7 @@ func TestTransport(t *testing.T) {
 	})
 }
 
-// TestConnectTimeout has the mode's timeout for dialing hold for the user's dialer too.
+// TestConnectTimeout checks that the mode's dial timeout also applies to the user's dialer.
 func TestConnectTimeout(t *testing.T) {
 	t.Parallel()
 	for mode, limited := range map[aws.DefaultsMode]bool{aws.DefaultsModeLegacy: false, aws.DefaultsModeInRegion: true} {
@@ -85,7 +85,7 @@ func TestConnectTimeout(t *testing.T) {
 	}
 }
 
-// TestReadTimeout ends a read that gets nothing, with and without a dialer.
+// TestReadTimeout checks that a read times out, with and without the user's dialer.
 func TestReadTimeout(t *testing.T) {
 	t.Parallel()
 	server, _ := newServer(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
@@ -105,8 +105,8 @@ func TestReadTimeout(t *testing.T) {
 	}
 }
 
-// TestSet makes one client of a buildable client and a mode, and forgets it with the
-// buildable client.
+// TestSet checks that there is one client for each buildable client and mode, and that it
+// is forgotten with the buildable client.
 func TestSet(t *testing.T) {
 	t.Parallel()
 	var set httpclient.Set
@@ -122,9 +122,9 @@ func TestSet(t *testing.T) {
 
 	forgotten := make(chan struct{})
 	runtime.AddCleanup(httpclient.HTTPClientOf(first), func(struct{}) { close(forgotten) }, struct{}{})
-	first = nil //nolint:ineffassign,wastedassign // so that nothing refers to it
+	first = nil //nolint:ineffassign,wastedassign // removes the last reference
 	runtime.KeepAlive(a)
-	a = nil //nolint:ineffassign,wastedassign // so that nothing refers to it
+	a = nil //nolint:ineffassign,wastedassign // removes the last reference
 	for deadline := time.Now().Add(10 * time.Second); ; runtime.Gosched() {
 		runtime.GC()
 		select {
@@ -137,8 +137,8 @@ func TestSet(t *testing.T) {
 	}
 }
 
-// TestDeadHTTP2Connection lets a network forget a connection, which nobody reports. The
-// health check notices, and the next request goes through a new one.
+// TestDeadHTTP2Connection uses a network that silently forgets a connection. The health
+// check detects that, and the next request uses a new connection.
 func TestDeadHTTP2Connection(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) }))
@@ -168,7 +168,7 @@ func TestDeadHTTP2Connection(t *testing.T) {
 	require.EqualValues(t, 1, network.accepted.Load())
 
 	network.forgetAll()
-	_, err = get() // has no other bound than the health check's
+	_, err = get() // only the health check ends it
 	require.Error(t, err)
 	require.NoError(t, t.Context().Err())
 
@@ -178,8 +178,8 @@ func TestDeadHTTP2Connection(t *testing.T) {
 	assert.EqualValues(t, 2, network.accepted.Load())
 }
 
-// A forgetfulProxy passes bytes on between its clients and a server until it is told to
-// forget all connections that there are: then it swallows what comes, and says nothing.
+// A forgetfulProxy forwards bytes between its clients and a server. After forgetAll, it
+// drops all data of the existing connections.
 type forgetfulProxy struct {
 	net.Listener
 	accepted   atomic.Int32
@@ -226,8 +226,7 @@ func newForgetfulProxy(t *testing.T, target string) *forgetfulProxy {
 
 func (p *forgetfulProxy) forgetAll() { p.generation.Add(1) }
 
-// TestTimeoutsThatAllow has timeouts that are long enough, and those that are not set, do
-// no harm.
+// TestTimeoutsThatAllow checks that timeouts that are long or unset do not fail a request.
 func TestTimeoutsThatAllow(t *testing.T) {
 	t.Parallel()
 	server, _ := newServer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "text") })
@@ -251,7 +250,8 @@ func TestTimeoutsThatAllow(t *testing.T) {
 	}
 }
 
-// TestDialerFails passes on what the user's dialer and its connections say.
+// TestDialerFails checks that the errors of the user's dialer and its connections are
+// returned.
 func TestDialerFails(t *testing.T) {
 	t.Parallel()
 	for name, dial := range map[string]func() (net.Conn, error){
@@ -273,12 +273,12 @@ func TestDialerFails(t *testing.T) {
 			resp, err := httpclient.Do(new(httpclient.Set).WithoutRedirects(client, aws.DefaultsModeInRegion), newRequest(t, "http://host.test/"))
 			assert.Nil(t, resp)
 			require.ErrorIs(t, err, errBroken)
-			require.Error(t, ended(), "the timer of the dial is left behind")
+			require.Error(t, ended(), "the context of the dial has not ended")
 		})
 	}
 }
 
-// connWithoutDeadline is a connection that takes no deadline.
+// connWithoutDeadline is a connection that does not support deadlines.
 type connWithoutDeadline struct {
 	net.Conn
 	peer net.Conn
@@ -290,7 +290,7 @@ func (c *connWithoutDeadline) Write(p []byte) (int, error) { return len(p), nil 
 
 func (c *connWithoutDeadline) Close() error { return errors.Join(c.Conn.Close(), c.peer.Close()) }
 
-// TestHealthCheck gives up a connection that has been silent for 14 s.
+// TestHealthCheck checks that a connection is closed after 14 s of silence.
 func TestHealthCheck(t *testing.T) {
 	t.Parallel()
 	transport := transportOf(without(awshttp.NewBuildableClient()))
