@@ -100,15 +100,15 @@ func BenchmarkDescribeIdentityPoolUsage(b *testing.B) {
 func TestTelemetrySwitchedOffCostsNothing(t *testing.T) {
 	denied := clienttest.Respond(http.StatusForbidden, nil, `{"__type":"AccessDeniedException","message":"no"}`)
 	for _, test := range []struct {
-		name   string
-		answer func(*cognitosync.Options)
+		name    string
+		respond func(*cognitosync.Options)
 	}{
 		{"success", func(*cognitosync.Options) {}},
 		{"failure", func(o *cognitosync.Options) { o.HTTPClient = denied }},
 	} {
 		for _, path := range paths {
 			allocations := func(option func(*cognitosync.Options)) float64 {
-				client := stubClient(test.answer, option, func(o *cognitosync.Options) { takePath(path, o) })
+				client := stubClient(test.respond, option, func(o *cognitosync.Options) { takePath(path, o) })
 				return testing.AllocsPerRun(200, func() {
 					_, err := describe(t.Context(), t, client, poolID)
 					require.Equal(t, test.name == "success", err == nil, err)

@@ -41,9 +41,9 @@ const conformanceDir = "testdata/conformance"
 // testCaseCount is the number of cases. It ensures that none is lost.
 const testCaseCount = 376
 
-// heldWrong contains the cases that this client deliberately does not follow, with the
+// deviations contains the cases that this client deliberately does not follow, with the
 // reason and its own result.
-var heldWrong = map[string]struct{ reason, want string }{
+var deviations = map[string]struct{ reason, want string }{
 	"json-syntax.five-mib-1": {
 		reason: "no response needs more than 1 MiB, and a client that reads more can be made to run out of memory",
 		want:   `{"error": {"type": "ResponseTooLarge", "http_status": 200}, "attempts": 1}`,
@@ -96,9 +96,9 @@ type testCase struct {
 		BasePath     string `json:"base_path"`
 		Calls        int    `json:"calls"`
 	} `json:"client"`
-	Clock     clock       `json:"clock"`
-	Responses []answer    `json:"responses"`
-	Want      expectation `json:"want"`
+	Clock     clock              `json:"clock"`
+	Responses []recordedResponse `json:"responses"`
+	Want      expectation        `json:"want"`
 	decided   expectation
 
 	// For the reader of the data only.
@@ -162,7 +162,7 @@ func decodeStrictly(text []byte, v any) error {
 
 // takesTime reports whether the server waits before it sends something.
 func (c *testCase) takesTime() bool {
-	return slices.ContainsFunc(c.Responses, func(a answer) bool { return a.DelayMS != 0 || a.BodyDelayMS != 0 })
+	return slices.ContainsFunc(c.Responses, func(resp recordedResponse) bool { return resp.DelayMS != 0 || resp.BodyDelayMS != 0 })
 }
 
 // run runs a test of the case, in fake time if the server waits.
@@ -194,7 +194,7 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// readCases returns the cases of all kinds. Those in heldWrong have this client's results.
+// readCases returns the cases of all kinds. Those in deviations have this client's results.
 func readCases(t *testing.T) []*testCase {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(conformanceDir, "cases", "*.json"))
@@ -212,7 +212,7 @@ func readCases(t *testing.T) []*testCase {
 		cases = append(cases, kind...)
 	}
 	require.Len(t, cases, testCaseCount)
-	for name, ours := range heldWrong {
+	for name, ours := range deviations {
 		require.NotNil(t, byName[name], "no case is named %s", name)
 		require.NotEmpty(t, ours.reason)
 		byName[name].Want = expectation{}
@@ -372,12 +372,12 @@ var errorTypes = map[string]func(error) bool{
 	"APIError":                  isA[*smithy.GenericAPIError],
 	"Deserialization":           isA[*smithy.DeserializationError],
 	"ParamValidation":           isA[smithy.InvalidParamsError],
-	"Transport":                 isNoAnswer,
+	"Transport":                 isIncomplete,
 	"ResponseTooLarge":          isA[*cognitosync.ResponseTooLargeError], // ours
 }
 
-// isNoAnswer reports whether there was no complete response to decode.
-func isNoAnswer(err error) bool {
+// isIncomplete reports whether there was no complete response to decode.
+func isIncomplete(err error) bool {
 	return !isA[smithy.APIError](err) &&
 		(isA[*smithyhttp.RequestSendError](err) ||
 			errors.Is(err, context.DeadlineExceeded) ||
@@ -407,8 +407,8 @@ func (want *errorText) compare(d *differences, err error) {
 	}
 	var status int
 	var requestID string
-	if answer := (*awshttp.ResponseError)(nil); errors.As(err, &answer) {
-		status, requestID = answer.HTTPStatusCode(), answer.ServiceRequestID()
+	if response := (*awshttp.ResponseError)(nil); errors.As(err, &response) {
+		status, requestID = response.HTTPStatusCode(), response.ServiceRequestID()
 	}
 	if want.HTTPStatus != nil {
 		d.compare("HTTP status", *want.HTTPStatus, status)
@@ -532,8 +532,8 @@ func TestUsageText(t *testing.T) {
 	}
 }
 
-// An answer is a response of the recorded server.
-type answer struct {
+// A recordedResponse is a response of the recorded server.
+type recordedResponse struct {
 	Status     int               `json:"status"`
 	Headers    map[string]string `json:"headers"`
 	Body       string            `json:"body"`
@@ -559,8 +559,8 @@ type answer struct {
 // A clock has the offset of the server's clock, and the response to a request whose signature
 // has another time.
 type clock struct {
-	OffsetS int     `json:"offset_s"`
-	Refuse  *answer `json:"refuse"`
+	OffsetS int               `json:"offset_s"`
+	Refuse  *recordedResponse `json:"refuse"`
 }
 
 // maxSkew is the accepted difference between the server's clock and a signature.
@@ -576,7 +576,7 @@ type scriptedServer struct {
 	dial   dialFunc
 	client cognitosync.HTTPClient // nil: the server listens on TCP
 
-	script   []answer
+	script   []recordedResponse
 	clock    clock
 	verifier cognitosynctest.Verifier
 	fill     func(header string) string // replaces the placeholders
@@ -697,7 +697,7 @@ func (s *scriptedServer) serve(w http.ResponseWriter, r *http.Request) {
 }
 
 // record records the request and returns its response.
-func (s *scriptedServer) record(r *http.Request) answer {
+func (s *scriptedServer) record(r *http.Request) recordedResponse {
 	// The verifier reports a missing or malformed date.
 	signed, _ := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
 	verifier := s.verifier
@@ -717,7 +717,7 @@ func (s *scriptedServer) record(r *http.Request) answer {
 	}
 	if len(s.script) == 0 {
 		s.problems = append(s.problems, "a request in a case without responses")
-		return answer{Status: http.StatusTeapot}
+		return recordedResponse{Status: http.StatusTeapot}
 	}
 	next := s.script[min(s.played, len(s.script)-1)]
 	s.played++
@@ -735,45 +735,46 @@ func (s *scriptedServer) now() time.Time {
 }
 
 // play sends the response to r, or a part of it if the case requires that.
-func (s *scriptedServer) play(conn net.Conn, a answer, r *http.Request) error {
-	if a.Reset {
+func (s *scriptedServer) play(conn net.Conn, resp recordedResponse, r *http.Request) error {
+	if resp.Reset {
 		return reset(conn)
 	}
-	head, body, err := s.render(a, r)
+	headers, body, err := s.render(resp, r)
 	if err != nil {
 		return err
 	}
-	if a.TruncateAt != nil {
-		body = body[:*a.TruncateAt]
+	if resp.TruncateAt != nil {
+		body = body[:*resp.TruncateAt]
 	}
-	if a.ResetAt != nil {
-		body = body[:*a.ResetAt]
+	if resp.ResetAt != nil {
+		body = body[:*resp.ResetAt]
 	}
-	if !clientStays(conn, milliseconds(a.DelayMS)) {
+	if !clientStays(conn, milliseconds(resp.DelayMS)) {
 		return nil
 	}
-	_, _ = conn.Write(head) // may fail, because the client may close the connection
-	if !clientStays(conn, milliseconds(a.BodyDelayMS)) {
+	_, _ = conn.Write(headers) // may fail, because the client may close the connection
+	if !clientStays(conn, milliseconds(resp.BodyDelayMS)) {
 		return nil
 	}
 	_, _ = conn.Write(body)
-	if a.ResetAt != nil {
+	if resp.ResetAt != nil {
 		return reset(conn)
 	}
 	return nil
 }
 
-// render returns the bytes of the response to r, before and after the blank line.
-func (s *scriptedServer) render(a answer, r *http.Request) (head, body []byte, err error) {
+// render returns the bytes of the response to r: the status line with the headers, and the
+// body.
+func (s *scriptedServer) render(resp recordedResponse, r *http.Request) (headers, body []byte, err error) {
 	header := http.Header{}
-	if !a.NoDate {
+	if !resp.NoDate {
 		header.Set("Date", s.now().UTC().Format(http.TimeFormat))
 	}
-	for name, value := range a.Headers {
+	for name, value := range resp.Headers {
 		header[name] = []string{s.fill(value)} // not Set, which would change the letter case
 	}
-	content := a.content()
-	if a.Gzip == "always" || a.Gzip == "if-accepted" && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+	content := resp.content()
+	if resp.Gzip == "always" || resp.Gzip == "if-accepted" && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 		header.Set("Content-Encoding", "gzip")
 		if content, err = gzipped(content); err != nil {
 			return nil, nil, err
@@ -782,18 +783,18 @@ func (s *scriptedServer) render(a answer, r *http.Request) (head, body []byte, e
 	response := &http.Response{
 		ProtoMajor:    1,
 		ProtoMinor:    1,
-		StatusCode:    a.Status,
+		StatusCode:    resp.Status,
 		Header:        header,
 		Body:          io.NopCloser(bytes.NewReader(content)),
 		ContentLength: int64(len(content)),
 		Close:         true,
 	}
-	if a.Chunked {
+	if resp.Chunked {
 		response.ContentLength = -1
 		response.TransferEncoding = []string{"chunked"}
 		response.Body = io.NopCloser(iotest.OneByteReader(bytes.NewReader(content)))
 	}
-	if a.NoLength {
+	if resp.NoLength {
 		response.ContentLength = -1
 	}
 	var wire bytes.Buffer
@@ -806,15 +807,15 @@ func (s *scriptedServer) render(a answer, r *http.Request) (head, body []byte, e
 }
 
 // content returns the uncompressed body.
-func (a answer) content() []byte {
+func (resp recordedResponse) content() []byte {
 	switch {
-	case a.BodyBase64 != nil:
-		return a.BodyBase64
-	case a.BodyRepeat != nil:
-		b := a.BodyRepeat
+	case resp.BodyBase64 != nil:
+		return resp.BodyBase64
+	case resp.BodyRepeat != nil:
+		b := resp.BodyRepeat
 		return []byte(b.Prefix + strings.Repeat(b.Unit, b.Count) + b.Suffix)
 	default:
-		return []byte(a.Body)
+		return []byte(resp.Body)
 	}
 }
 
@@ -846,10 +847,10 @@ func TestScriptedServer(t *testing.T) {
 	t.Parallel()
 	const start = "HTTP/1.1 200 OK\r\nConnection: close\r\n"
 	for _, test := range []struct {
-		name   string
-		answer string
-		want   string // with DATE for a date
-		reset  bool   // whether the connection is reset, instead of closed
+		name     string
+		response string
+		want     string // with DATE for a date
+		reset    bool   // whether the connection is reset, instead of closed
 	}{
 		{"headers as written", `{"status": 425, "headers": {"x-ODD": "{{CASE}}"}, "body": "abc"}`,
 			"HTTP/1.1 425 Too Early\r\nConnection: close\r\nContent-Length: 3\r\nDate: DATE\r\nx-ODD: headers as written\r\n\r\nabc", false},
@@ -871,8 +872,8 @@ func TestScriptedServer(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			c := &testCase{Name: test.name, Responses: make([]answer, 1)}
-			require.NoError(t, decodeStrictly([]byte(test.answer), &c.Responses[0]))
+			c := &testCase{Name: test.name, Responses: make([]recordedResponse, 1)}
+			require.NoError(t, decodeStrictly([]byte(test.response), &c.Responses[0]))
 			c.run(t, func(t *testing.T) {
 				server := newScriptedServer(t, c, cognitosynctest.Verifier{})
 				conn, err := server.dial(t.Context(), "tcp", strings.TrimPrefix(server.url, "http://"))

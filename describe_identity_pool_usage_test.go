@@ -118,8 +118,8 @@ func TestCancelDuringAttempt(t *testing.T) {
 	})
 }
 
-// TestCancelDuringAnswer cancels the call between the headers of a response and its body.
-func TestCancelDuringAnswer(t *testing.T) {
+// TestCancelDuringResponse cancels the call between the headers of a response and its body.
+func TestCancelDuringResponse(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name string
@@ -306,9 +306,9 @@ func TestUnsendableIDs(t *testing.T) {
 	}
 }
 
-// TestResultsOfARetryAtOnce checks that the metadata marks an attempt as retried if the
+// TestResultsOfAnImmediateRetry checks that the metadata marks an attempt as retried if the
 // retry has no delay.
-func TestResultsOfARetryAtOnce(t *testing.T) {
+func TestResultsOfAnImmediateRetry(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
 		tr := newRotationTrial(t, path, &rotation{sets: []any{expiredCredentials, freshCredentials}})
@@ -374,9 +374,9 @@ func TestCancelAfterANetworkError(t *testing.T) {
 	}
 }
 
-// TestInvalidIDInsideOthers nests the error for an ID in that of another operation, as
+// TestNestedInvalidID nests the error for an ID in that of another operation, as
 // smithy does with its own errors.
-func TestInvalidIDInsideOthers(t *testing.T) {
+func TestNestedInvalidID(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
 		tr := setup(t, path)
@@ -431,9 +431,9 @@ func TestNoRandomness(t *testing.T) {
 	assert.Zero(t, cognitosync.InspectError(err).Attempts)
 }
 
-// TestCanceledOnce checks that the error contains "context canceled" only once if the
-// caller set no cause.
-func TestCanceledOnce(t *testing.T) {
+// TestCanceledIsReportedOnce checks that the error contains "context canceled" only once if
+// the caller set no cause.
+func TestCanceledIsReportedOnce(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
 		tr := setup(t, path)
@@ -445,9 +445,9 @@ func TestCanceledOnce(t *testing.T) {
 	})
 }
 
-// TestAttemptsEnd checks that the context of an attempt ends with the attempt, and that a
-// single attempt is numbered, too.
-func TestAttemptsEnd(t *testing.T) {
+// TestAttemptContextEnds checks that the context of an attempt ends with the attempt, and
+// that a single attempt is numbered, too.
+func TestAttemptContextEnds(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
 		var requests []*http.Request

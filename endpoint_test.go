@@ -552,8 +552,8 @@ func TestRegionMismatch(t *testing.T) {
 	}
 }
 
-// TestNoMismatchWithACustomEndpoint checks that pools of any region are sent to a custom
-// endpoint.
+// TestNoMismatchWithACustomEndpoint checks that calls for pools of any region are sent to a
+// custom endpoint.
 func TestNoMismatchWithACustomEndpoint(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -741,9 +741,9 @@ func TestEndpointSecrets(t *testing.T) {
 	}
 }
 
-// TestBaseEndpointIsTheClients checks that no pointer that a client returns or passes on
+// TestBaseEndpointIsIsolated checks that no pointer that a client returns or passes on
 // allows changing its BaseEndpoint.
-func TestBaseEndpointIsTheClients(t *testing.T) {
+func TestBaseEndpointIsIsolated(t *testing.T) {
 	t.Parallel()
 	const elsewhere = "http://elsewhere.test"
 	bothPaths(t, func(t *testing.T, path string) {

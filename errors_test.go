@@ -226,8 +226,8 @@ func TestIsDeniedByTheService(t *testing.T) {
 	}
 }
 
-// TestErrorTypesOfTheirOwn checks the error types that the SDK does not have.
-func TestErrorTypesOfTheirOwn(t *testing.T) {
+// TestOwnErrorTypes checks the error types that the SDK does not have.
+func TestOwnErrorTypes(t *testing.T) {
 	t.Parallel()
 	boom := errors.New("boom")
 	configuration := &cognitosync.ConfigurationError{Setting: "Region", Err: boom}
@@ -272,10 +272,10 @@ func TestNilErrors(t *testing.T) {
 	}
 }
 
-// TestCauseIsAnotherCalls cancels calls with the error of another call as the cause, as
-// errgroup does. Their errors report that they were canceled, and not that they timed out or
-// were throttled or denied.
-func TestCauseIsAnotherCalls(t *testing.T) {
+// TestCauseFromAnotherCall cancels calls with the error of another call as the cause, as
+// errgroup does. Their errors report that they were canceled, and not that they timed out
+// or were throttled or denied.
+func TestCauseFromAnotherCall(t *testing.T) {
 	t.Parallel()
 	timeout := newSibling(t, func(o *cognitosync.Options) { o.AttemptTimeout = shortTimeout }, cognitosynctest.Forever(cognitosynctest.Stall()))
 	throttled := newSibling(t, nil, cognitosynctest.Forever(cognitosynctest.TooManyRequests()))
@@ -457,9 +457,9 @@ func (s contextSigner) SignHTTP(ctx context.Context, _ aws.Credentials, _ *http.
 	return ctx.Err()
 }
 
-// TestTextOfAnInterruption checks that the error of a canceled call contains the cause and
+// TestCancellationMessage checks that the error of a canceled call contains the cause and
 // the error of the last attempt.
-func TestTextOfAnInterruption(t *testing.T) {
+func TestCancellationMessage(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
 		tr := setup(t, path)

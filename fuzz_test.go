@@ -234,8 +234,8 @@ func FuzzDecodeError(f *testing.F) {
 	f.Add(302, "", "", "", "http://[", []byte("<p>"))
 	f.Add(307, "\u202e", "\x00", "\n", "https://user:password@host:1/?q#f", []byte(`{"message":"\u0000\ud800"}`))
 
-	var answer func(*http.Request) *http.Response // shared by all calls of the client
-	client := fuzzClient(direct, func(req *http.Request) (*http.Response, error) { return answer(req), nil })
+	var respond func(*http.Request) *http.Response // shared by all calls of the client
+	client := fuzzClient(direct, func(req *http.Request) (*http.Response, error) { return respond(req), nil })
 	f.Fuzz(func(t *testing.T, status int, code, message, id, location string, body []byte) {
 		if len(body) > maxFuzzed || status/100 == 2 {
 			t.Skip()
@@ -243,7 +243,7 @@ func FuzzDecodeError(f *testing.F) {
 		header := http.Header{
 			"X-Amzn-Errortype": {code}, "X-Amzn-Errormessage": {message}, "X-Amzn-Requestid": {id}, "Location": {location},
 		}
-		answer = func(req *http.Request) *http.Response { return clienttest.Response(req, status, header, string(body)) }
+		respond = func(req *http.Request) *http.Response { return clienttest.Response(req, status, header, string(body)) }
 		output, err := client.DescribeIdentityPoolUsage(t.Context(), poolInput(poolID))
 
 		requireFailure(t, output, err)
@@ -412,20 +412,20 @@ func FuzzRegion(f *testing.F) {
 			}
 			require.Equal(t, "https", sent.URL.Scheme)
 			require.Nil(t, sent.URL.User)
-			asked := awsHost.FindStringSubmatch(sent.URL.Host)
-			require.NotNil(t, asked, sent.URL.Host)
+			called := awsHost.FindStringSubmatch(sent.URL.Host)
+			require.NotNil(t, called, sent.URL.Host)
 			parsed, err := url.Parse(sent.URL.String())
 			require.NoError(t, err)
 			require.Equal(t, sent.URL.Host, parsed.Host)
-			require.Contains(t, sent.Header.Get("Authorization"), "/"+asked[1]+"/cognito-sync/aws4_request")
+			require.Contains(t, sent.Header.Get("Authorization"), "/"+called[1]+"/cognito-sync/aws4_request")
 
 			actual := strings.ReplaceAll(region, "-fips-", "-")
 			actual = strings.TrimSuffix(strings.TrimPrefix(actual, "fips-"), "-fips")
 			ofPool, _, _ := strings.Cut(id, ":")
-			if asked[1] != actual {
+			if called[1] != actual {
 				require.True(t, usePoolRegion)
-				require.Equal(t, ofPool, asked[1])
-				require.Regexp(t, `^[a-z-]+-[0-9A-Za-z_]+-[0-9]+$`, asked[1])
+				require.Equal(t, ofPool, called[1])
+				require.Regexp(t, `^[a-z-]+-[0-9A-Za-z_]+-[0-9]+$`, called[1])
 			}
 		}
 	})

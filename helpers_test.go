@@ -332,18 +332,18 @@ const mib = 1 << 20
 // allocates very little.
 type rawServer struct {
 	net.Listener
-	head, body []byte
-	times      int // how often the body is sent; negative: until the client closes the connection
-	requests   atomic.Int32
+	headers, body []byte
+	times         int // how often the body is sent; negative: until the client closes the connection
+	requests      atomic.Int32
 }
 
 // newRawServer starts a server that ends with the test. Each response is the last on
 // its connection.
-func newRawServer(t *testing.T, head string, body []byte, times int) *rawServer {
+func newRawServer(t *testing.T, headers string, body []byte, times int) *rawServer {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	s := &rawServer{Listener: listener, head: []byte(head), body: body, times: times}
+	s := &rawServer{Listener: listener, headers: []byte(headers), body: body, times: times}
 	var running sync.WaitGroup
 	running.Add(1)
 	go func() {
@@ -381,7 +381,7 @@ func (s *rawServer) serve(conn net.Conn) {
 		}
 	}
 	s.requests.Add(1)
-	if _, err := conn.Write(s.head); err != nil {
+	if _, err := conn.Write(s.headers); err != nil {
 		return
 	}
 	for i := 0; i != s.times; i++ {
@@ -499,10 +499,10 @@ func (w *witness) watch(o *cognitosync.Options) {
 	o.TracerProvider, o.MeterProvider = &w.spans, &w.meters
 }
 
-// told returns the texts of err and of the telemetry since the last call.
-func (w *witness) told(err error) map[string]string {
+// reported returns the texts of err and of the telemetry since the last call.
+func (w *witness) reported(err error) map[string]string {
 	details := cognitosync.InspectError(err)
-	told := map[string]string{
+	reported := map[string]string{
 		"log":            strings.Join(w.log.Take(), "\n"),
 		"structured log": fmt.Sprint(w.records.Take()),
 		"spans":          w.spans.Text(),
@@ -510,16 +510,16 @@ func (w *witness) told(err error) map[string]string {
 		"details":        fmt.Sprint(details.Code, " ", details.Message, " ", details.RequestID),
 	}
 	if err != nil {
-		told["error"] = err.Error()
+		reported["error"] = err.Error()
 	}
-	return told
+	return reported
 }
 
 // assertSilent checks that neither err nor the telemetry contains any of the secrets, even
 // with other signs between its letters, and that no log contains control characters.
 func (w *witness) assertSilent(t *testing.T, err error, secrets ...string) {
 	t.Helper()
-	for where, text := range w.told(err) {
+	for where, text := range w.reported(err) {
 		letters := lettersOf(text)
 		for _, secret := range secrets {
 			assert.NotContains(t, text, secret, where)

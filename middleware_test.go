@@ -388,9 +388,9 @@ func TestWithoutValidation(t *testing.T) {
 	}
 }
 
-// TestRefusedThroughAStack checks that nothing is sent with invalid settings, even if a step
-// is removed or replaced, or the retryer retries every error.
-func TestRefusedThroughAStack(t *testing.T) {
+// TestInvalidSettingsThroughStack checks that nothing is sent with invalid settings, even
+// if a step is removed or replaced, or the retryer retries every error.
+func TestInvalidSettingsThroughStack(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name   string
@@ -666,10 +666,11 @@ func TestUserAgentOfMiddleware(t *testing.T) {
 	}
 }
 
-// TestMiddlewareAnswers checks that middleware can return a result instead of the service.
-func TestMiddlewareAnswers(t *testing.T) {
+// TestMiddlewareReturnsResult checks that middleware can return a result instead of the
+// service.
+func TestMiddlewareReturnsResult(t *testing.T) {
 	t.Parallel()
-	answer := func(status int, body string) *smithyhttp.Response {
+	response := func(status int, body string) *smithyhttp.Response {
 		return &smithyhttp.Response{Response: &http.Response{
 			StatusCode: status,
 			Header:     http.Header{"X-Amzn-Requestid": {"id-of-middleware"}},
@@ -685,12 +686,12 @@ func TestMiddlewareAnswers(t *testing.T) {
 	}{
 		{name: "initialize", want: 7, add: initializeOutput(outputOf(7))},
 		{name: "finalize", want: 7, add: finalizeOutput(outputOf(7))},
-		{name: "deserialize", want: 8, add: answerWith(answer(http.StatusOK, `{"IdentityPoolUsage":{"DataStorage":8}}`), nil)},
-		{name: "deserialize, without body", add: answerWith(&smithyhttp.Response{Response: &http.Response{StatusCode: http.StatusOK}}, nil)},
-		{name: "deserialize, an error of the service", text: "NotAuthorizedException: no", add: answerWith(answer(http.StatusForbidden,
+		{name: "deserialize", want: 8, add: respondWith(response(http.StatusOK, `{"IdentityPoolUsage":{"DataStorage":8}}`), nil)},
+		{name: "deserialize, without body", add: respondWith(&smithyhttp.Response{Response: &http.Response{StatusCode: http.StatusOK}}, nil)},
+		{name: "deserialize, an error of the service", text: "NotAuthorizedException: no", add: respondWith(response(http.StatusForbidden,
 			`{"__type":"NotAuthorizedException","message":"no"}`), nil)},
-		{name: "deserialize, nothing", text: "middleware returned a response of type <nil>", add: answerWith(nil, nil)},
-		{name: "an error", text: "broken on purpose", add: answerWith(nil, errBroken)},
+		{name: "deserialize, nothing", text: "middleware returned a response of type <nil>", add: respondWith(nil, nil)},
+		{name: "an error", text: "broken on purpose", add: respondWith(nil, errBroken)},
 		{name: "a result of another type", sent: 1, text: "middleware returned a result of type string", add: func(s *middleware.Stack) error {
 			return stepNamed("initialize", s).add(&probe{id: "spoil", after: func(middleware.Metadata, any, error) (any, error) { return "text", nil }}, middleware.Before)
 		}},
@@ -794,10 +795,10 @@ func finalizeOutput(output *cognitosync.DescribeIdentityPoolUsageOutput) func(*m
 	}
 }
 
-// answerWith adds middleware that replaces the HTTP client.
-func answerWith(response any, err error) func(*middleware.Stack) error {
+// respondWith adds middleware that replaces the HTTP client.
+func respondWith(response any, err error) func(*middleware.Stack) error {
 	return func(s *middleware.Stack) error {
-		return s.Deserialize.Add(middleware.DeserializeMiddlewareFunc("answer", func(context.Context, middleware.DeserializeInput, middleware.DeserializeHandler) (
+		return s.Deserialize.Add(middleware.DeserializeMiddlewareFunc("respond", func(context.Context, middleware.DeserializeInput, middleware.DeserializeHandler) (
 			out middleware.DeserializeOutput, _ middleware.Metadata, _ error,
 		) {
 			out.RawResponse = response
@@ -1115,7 +1116,7 @@ func everyHook(h *hooks) func(*cognitosync.Options) {
 func TestInterceptors(t *testing.T) {
 	t.Parallel()
 	before, after := hookNames[:4], hookNames[12:]
-	unanswered := []string{"BeforeAttempt", "BeforeSigning", "AfterSigning", "BeforeTransmit", "AfterAttempt"}
+	withoutResponse := []string{"BeforeAttempt", "BeforeSigning", "AfterSigning", "BeforeTransmit", "AfterAttempt"}
 	for _, test := range []struct {
 		name   string
 		pool   string
@@ -1132,7 +1133,7 @@ func TestInterceptors(t *testing.T) {
 		{name: "failure", steps: []cognitosynctest.Step{cognitosynctest.AccessDenied()}, want: hookNames},
 		{
 			name: "no response, then one", steps: []cognitosynctest.Step{cognitosynctest.Hangup()}, output: true,
-			want: slices.Concat(before, unanswered, attemptHooks, after),
+			want: slices.Concat(before, withoutResponse, attemptHooks, after),
 		},
 		{name: "half a response, then one", steps: []cognitosynctest.Step{cognitosynctest.OK().CutAfter(10)}, output: true,
 			// AfterDeserialization is not called for an incomplete body.
@@ -1178,9 +1179,9 @@ func TestInterceptors(t *testing.T) {
 func TestInterceptorContext(t *testing.T) {
 	t.Parallel()
 	h := newHooks()
-	var told clienttest.Notes
+	var contents clienttest.Notes
 	h.look = func(name string, in *smithyhttp.InterceptorContext) {
-		told.Add("%s: input %t, request %t, response %t, output %t", name, in.Input != nil, in.Request != nil, in.Response != nil, in.Output != nil)
+		contents.Add("%s: input %t, request %t, response %t, output %t", name, in.Input != nil, in.Request != nil, in.Response != nil, in.Output != nil)
 		if in.Request != nil {
 			assert.Equal(t, "/identitypools/"+escapedID(poolID), in.Request.URL.EscapedPath())
 		}
@@ -1202,7 +1203,7 @@ func TestInterceptorContext(t *testing.T) {
 		"AfterDeserialization: input true, request true, response true, output true",
 		"AfterAttempt: input true, request true, response true, output true",
 		"AfterExecution: input true, request true, response true, output true",
-	}, told.Take())
+	}, contents.Take())
 }
 
 // TestInterceptorFails checks that each hook can end a call.
@@ -1462,9 +1463,9 @@ func TestBodyOfMiddleware(t *testing.T) {
 	}
 }
 
-// TestOddRequests checks that a call fails if middleware passes on a request of the wrong
-// type, whichever step receives it, and that the error contains the type.
-func TestOddRequests(t *testing.T) {
+// TestRequestsOfOtherTypes checks that a call fails if middleware passes on a request of
+// the wrong type, whichever step receives it, and that the error contains the type.
+func TestRequestsOfOtherTypes(t *testing.T) {
 	t.Parallel()
 	finalize := func(before string) func(*middleware.Stack) error {
 		return func(s *middleware.Stack) error {
@@ -1510,9 +1511,9 @@ func TestOddRequests(t *testing.T) {
 	}
 }
 
-// TestMocksOfARefusedCall checks that middleware can return the results of a client without
-// a region and credentials, as clients in tests have none.
-func TestMocksOfARefusedCall(t *testing.T) {
+// TestMiddlewareMocksWithoutSettings checks that middleware can return the results of a
+// client without a region and credentials, as clients in tests have none.
+func TestMiddlewareMocksWithoutSettings(t *testing.T) {
 	t.Parallel()
 	throttled := &cognitosync.TooManyRequestsException{}
 	for _, test := range []struct {
@@ -1574,9 +1575,9 @@ func TestMocksOfARefusedCall(t *testing.T) {
 	}
 }
 
-// TestRefusedThroughInterceptors checks that invalid settings are rejected before the first
-// attempt if there are only interceptors, because these cannot return results.
-func TestRefusedThroughInterceptors(t *testing.T) {
+// TestInvalidSettingsThroughInterceptors checks that invalid settings are rejected before
+// the first attempt if there are only interceptors, because these cannot return results.
+func TestInvalidSettingsThroughInterceptors(t *testing.T) {
 	t.Parallel()
 	var notes clienttest.Notes
 	client := newClient(aws.Config{}, direct, func(o *cognitosync.Options) {
@@ -1620,9 +1621,9 @@ func TestAttemptsOfMiddleware(t *testing.T) {
 	assert.Empty(t, tr.server.Requests().Last().Header.Get("Amz-Sdk-Request"), "middleware makes the attempts")
 }
 
-// TestRegionOfARefusedCall checks that middleware sees the client's region if the pool is
+// TestRegionOfARejectedCall checks that middleware sees the client's region if the pool is
 // in another region.
-func TestRegionOfARefusedCall(t *testing.T) {
+func TestRegionOfARejectedCall(t *testing.T) {
 	t.Parallel()
 	seen := ""
 	client := newClient(configOf(clienttest.Respond(http.StatusOK, nil, stubBody)), direct,

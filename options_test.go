@@ -1081,8 +1081,8 @@ func TestBadSettings(t *testing.T) {
 	}
 }
 
-// TestSettingsHealed checks that a call can correct an invalid setting of the client.
-func TestSettingsHealed(t *testing.T) {
+// TestCallCorrectsSettings checks that a call can correct an invalid setting of the client.
+func TestCallCorrectsSettings(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
 		tr := setup(t, path, func(o *cognitosync.Options) { o.Credentials, o.Region = nil, "" })

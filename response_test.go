@@ -182,8 +182,8 @@ func TestErrorBodyIsCut(t *testing.T) {
 		message string
 	}{
 		{"with a message header", cognitosynctest.ResourceNotFound().CutAfter(5), "ResourceNotFoundException", "IdentityPool '" + poolID + "' not found."},
-		{"with a code", cutAnswer(`{"message":"lost"}`).CutAfter(5), "ResourceNotFoundException", `{"mes`},
-		{"before the body", cutAnswer(`{"message":"lost"}`).CutAfter(0), "ResourceNotFoundException", ""},
+		{"with a code", notFoundWith(`{"message":"lost"}`).CutAfter(5), "ResourceNotFoundException", `{"mes`},
+		{"before the body", notFoundWith(`{"message":"lost"}`).CutAfter(0), "ResourceNotFoundException", ""},
 		{"without a code", cognitosynctest.Reply(404, nil, "no such page").CutAfter(7), "UnknownError", "no such"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -201,8 +201,8 @@ func TestErrorBodyIsCut(t *testing.T) {
 	}
 }
 
-// cutAnswer returns a 404 with its code in a header and its message only in the body.
-func cutAnswer(body string) cognitosynctest.Step {
+// notFoundWith returns a 404 with its code in a header and its message only in the body.
+func notFoundWith(body string) cognitosynctest.Step {
 	return cognitosynctest.Reply(http.StatusNotFound, http.Header{"X-Amzn-Errortype": {"ResourceNotFoundException"}}, body)
 }
 
@@ -253,9 +253,9 @@ func TestInspectMalformedSuccess(t *testing.T) {
 	})
 }
 
-// TestSecretsInAnswers checks that no error contains the caller's secrets if the response
+// TestSecretsInResponses checks that no error contains the caller's secrets if the response
 // does.
-func TestSecretsInAnswers(t *testing.T) {
+func TestSecretsInResponses(t *testing.T) {
 	t.Parallel()
 	credentials := cognitosynctest.DefaultCredentials()
 	secrets := credentials.SecretAccessKey + " " + credentials.SessionToken
@@ -373,24 +373,24 @@ func assertEnding(t *testing.T, want ending, output *cognitosync.DescribeIdentit
 	}
 }
 
-// A hostileAnswer is a response that no real service sends.
-type hostileAnswer struct {
-	name  string
-	head  string
-	body  []byte
-	times int // how often the body is sent
-	want  ending
+// A hostileResponse is a response that no real service sends.
+type hostileResponse struct {
+	name    string
+	headers string
+	body    []byte
+	times   int // how often the body is sent
+	want    ending
 }
 
 // Status lines, and the ends of headers.
 const (
-	headOK          = "HTTP/1.1 200 OK\r\n"
-	headBadRequest  = "HTTP/1.1 400 Bad Request\r\n"
-	headServerError = "HTTP/1.1 500 Internal Server Error\r\n"
-	headEnd         = "\r\n"
-	headNoBody      = "Content-Length: 0\r\n\r\n"
-	headChunked     = "Transfer-Encoding: chunked\r\n\r\n"
-	headGzip        = "Content-Encoding: gzip\r\n\r\n"
+	headersOK          = "HTTP/1.1 200 OK\r\n"
+	headersBadRequest  = "HTTP/1.1 400 Bad Request\r\n"
+	headersServerError = "HTTP/1.1 500 Internal Server Error\r\n"
+	headersEnd         = "\r\n"
+	headersNoBody      = "Content-Length: 0\r\n\r\n"
+	headersChunked     = "Transfer-Encoding: chunked\r\n\r\n"
+	headersGzip        = "Content-Encoding: gzip\r\n\r\n"
 )
 
 // usageStart is the beginning of the JSON of a successful response.
@@ -398,12 +398,12 @@ const usageStart = `{"IdentityPoolUsage":{`
 
 // testHostile makes a call whose attempts all get a hostile response, and measures the
 // memory. Tests that use it are not parallel, so that they measure nothing else.
-func testHostile(t *testing.T, paths []string, answers []hostileAnswer) {
+func testHostile(t *testing.T, paths []string, responses []hostileResponse) {
 	t.Helper()
-	for _, test := range answers {
+	for _, test := range responses {
 		for _, path := range paths {
 			t.Run(test.name+"/"+path, func(t *testing.T) {
-				server := newRawServer(t, test.head, test.body, test.times)
+				server := newRawServer(t, test.headers, test.body, test.times)
 				tr := setup(t, path, func(o *cognitosync.Options) { o.BaseEndpoint = aws.String(server.url()) })
 				var (
 					output *cognitosync.DescribeIdentityPoolUsageOutput
@@ -425,67 +425,67 @@ func TestHostileLength(t *testing.T) {
 	xs := bytes.Repeat([]byte("x"), 64<<10)
 	chunk := []byte("8000\r\n" + strings.Repeat("x", 0x8000) + "\r\n")
 	bomb := zipped(t, 64*mib)
-	testHostile(t, paths, []hostileAnswer{
-		{"endless", headOK + headEnd, xs, endless, endsTooLarge},
-		{"endless in chunks", headOK + headChunked, chunk, endless, endsTooLarge},
-		{"endless nothing", headOK + headEnd, bytes.Repeat([]byte(" "), 64<<10), endless, endsTooLarge},
-		{"endless although announced", headOK + "Content-Length: 9223372036854775807\r\n\r\n", xs, endless, endsTooLarge},
-		{"endless client error", headBadRequest + headEnd, xs, endless, endsAPIError},
-		{"endless server error", headServerError + headEnd, xs, endless, endsAPIError},
-		{"5 MiB of JSON", headOK + headEnd, filled(5*mib, usageStart+`"DataStorage":1},"Pad":"`, "x", `"}`), 1, endsTooLarge},
-		{"1 MiB and a byte", headOK + headEnd, append(filled(mib, "{", " ", "}"), ' '), 1, endsTooLarge},
-		{"1 MiB", headOK + headEnd, filled(mib, "{", " ", "}"), 1, endsWell},
-		{"gzip bomb", headOK + headGzip, bomb, 1, endsTooLarge},
-		{"gzip bomb as a client error", headBadRequest + headGzip, bomb, 1, endsAPIError},
-		{"gzip bomb as a server error", headServerError + headGzip, bomb, 1, endsAPIError},
-		{"cut at 1 MiB", headOK + "Content-Length: 1048576\r\n\r\n", filled(mib-1, "{", " ", ""), 1, endsUnsent},
+	testHostile(t, paths, []hostileResponse{
+		{"endless", headersOK + headersEnd, xs, endless, endsTooLarge},
+		{"endless in chunks", headersOK + headersChunked, chunk, endless, endsTooLarge},
+		{"endless spaces", headersOK + headersEnd, bytes.Repeat([]byte(" "), 64<<10), endless, endsTooLarge},
+		{"endless although announced", headersOK + "Content-Length: 9223372036854775807\r\n\r\n", xs, endless, endsTooLarge},
+		{"endless client error", headersBadRequest + headersEnd, xs, endless, endsAPIError},
+		{"endless server error", headersServerError + headersEnd, xs, endless, endsAPIError},
+		{"5 MiB of JSON", headersOK + headersEnd, filled(5*mib, usageStart+`"DataStorage":1},"Pad":"`, "x", `"}`), 1, endsTooLarge},
+		{"1 MiB and a byte", headersOK + headersEnd, append(filled(mib, "{", " ", "}"), ' '), 1, endsTooLarge},
+		{"1 MiB", headersOK + headersEnd, filled(mib, "{", " ", "}"), 1, endsWell},
+		{"gzip bomb", headersOK + headersGzip, bomb, 1, endsTooLarge},
+		{"gzip bomb as a client error", headersBadRequest + headersGzip, bomb, 1, endsAPIError},
+		{"gzip bomb as a server error", headersServerError + headersGzip, bomb, 1, endsAPIError},
+		{"truncated at 1 MiB", headersOK + "Content-Length: 1048576\r\n\r\n", filled(mib-1, "{", " ", ""), 1, endsUnsent},
 	})
 }
 
 // TestHostileJSON sends successful responses that are expensive to decode. Both paths use the
 // same decoder.
 func TestHostileJSON(t *testing.T) {
-	testHostile(t, []string{direct}, []hostileAnswer{
-		{"deep arrays", headOK + headEnd, filled(mib, "", "[", ""), 1, endsDeserializing},
-		{"deep objects", headOK + headEnd, filled(mib, "", `{"a":`, ""), 1, endsDeserializing},
-		{"deep usages", headOK + headEnd, filled(mib, "", `{"IdentityPoolUsage":`, ""), 1, endsDeserializing},
-		{"deep and whole", headOK + headEnd, []byte(`{"a":` + strings.Repeat("[", mib/4) + strings.Repeat("]", mib/4) + "}"), 1, endsDeserializing},
-		{"huge count", headOK + headEnd, filled(mib, usageStart+`"DataStorage":`, "9", `}}`), 1, endsDeserializing},
-		{"huge count of zeros", headOK + headEnd, filled(mib, usageStart+`"DataStorage":0.`, "0", `}}`), 1, endsSomehow},
-		{"huge fraction", headOK + headEnd, filled(mib, usageStart+`"LastModifiedDate":0.`, "9", `}}`), 1, endsSomehow},
-		{"huge exponent", headOK + headEnd, []byte(usageStart + `"DataStorage":1e1000000000}}`), 1, endsDeserializing},
-		{"huge exponent of a date", headOK + headEnd, []byte(usageStart + `"LastModifiedDate":1e1000000000}}`), 1, endsDeserializing},
-		{"huge exponent of nothing", headOK + headEnd, []byte(usageStart + `"DataStorage":0e1000000000}}`), 1, endsWell},
-		{"small exponent", headOK + headEnd, []byte(usageStart + `"LastModifiedDate":1e-1000000000}}`), 1, endsWell},
-		{"exponent of many digits", headOK + headEnd, filled(mib, usageStart+`"DataStorage":1e`, "9", `}}`), 1, endsDeserializing},
-		{"huge id", headOK + headEnd, filled(mib, usageStart+`"IdentityPoolId":"`, "x", `"}}`), 1, endsWell},
-		{"huge id of escapes", headOK + headEnd, filled(mib, usageStart+`"IdentityPoolId":"`, `\n`, `"}}`), 1, endsWell},
-		{"many usages", headOK + headEnd, filled(mib, "{", `"IdentityPoolUsage":{},`, `"a":1}`), 1, endsSomehow},
+	testHostile(t, []string{direct}, []hostileResponse{
+		{"deep arrays", headersOK + headersEnd, filled(mib, "", "[", ""), 1, endsDeserializing},
+		{"deep objects", headersOK + headersEnd, filled(mib, "", `{"a":`, ""), 1, endsDeserializing},
+		{"deep usages", headersOK + headersEnd, filled(mib, "", `{"IdentityPoolUsage":`, ""), 1, endsDeserializing},
+		{"deep and whole", headersOK + headersEnd, []byte(`{"a":` + strings.Repeat("[", mib/4) + strings.Repeat("]", mib/4) + "}"), 1, endsDeserializing},
+		{"huge count", headersOK + headersEnd, filled(mib, usageStart+`"DataStorage":`, "9", `}}`), 1, endsDeserializing},
+		{"huge count of zeros", headersOK + headersEnd, filled(mib, usageStart+`"DataStorage":0.`, "0", `}}`), 1, endsSomehow},
+		{"huge fraction", headersOK + headersEnd, filled(mib, usageStart+`"LastModifiedDate":0.`, "9", `}}`), 1, endsSomehow},
+		{"huge exponent", headersOK + headersEnd, []byte(usageStart + `"DataStorage":1e1000000000}}`), 1, endsDeserializing},
+		{"huge exponent of a date", headersOK + headersEnd, []byte(usageStart + `"LastModifiedDate":1e1000000000}}`), 1, endsDeserializing},
+		{"huge exponent of zero", headersOK + headersEnd, []byte(usageStart + `"DataStorage":0e1000000000}}`), 1, endsWell},
+		{"small exponent", headersOK + headersEnd, []byte(usageStart + `"LastModifiedDate":1e-1000000000}}`), 1, endsWell},
+		{"exponent of many digits", headersOK + headersEnd, filled(mib, usageStart+`"DataStorage":1e`, "9", `}}`), 1, endsDeserializing},
+		{"huge ID", headersOK + headersEnd, filled(mib, usageStart+`"IdentityPoolId":"`, "x", `"}}`), 1, endsWell},
+		{"huge ID of escapes", headersOK + headersEnd, filled(mib, usageStart+`"IdentityPoolId":"`, `\n`, `"}}`), 1, endsWell},
+		{"many usages", headersOK + headersEnd, filled(mib, "{", `"IdentityPoolUsage":{},`, `"a":1}`), 1, endsSomehow},
 		// Half the limit of a body: encoding/json creates an error for each, and 1 MiB of them exceeds maxAllocated.
-		{"many usages of the wrong type", headOK + headEnd, filled(mib/2, "{", `"IdentityPoolUsage":1,`, `"a":1}`), 1, endsDeserializing},
-		{"many counts", headOK + headEnd, filled(mib, usageStart, `"DataStorage":1,`, `"a":1}}`), 1, endsWell},
-		{"many invalid counts", headOK + headEnd, filled(mib, usageStart, `"DataStorage":"x",`, `"a":1}}`), 1, endsDeserializing},
-		{"many fractions", headOK + headEnd, filled(mib, usageStart, `"DataStorage":1.5,`, `"a":1}}`), 1, endsDeserializing},
-		{"many dates", headOK + headEnd, filled(mib, usageStart, `"LastModifiedDate":1.5,`, `"a":1}}`), 1, endsWell},
-		{"many ids", headOK + headEnd, filled(mib, usageStart, `"IdentityPoolId":null,"IdentityPoolId":"x",`, `"a":1}}`), 1, endsWell},
-		{"many members", headOK + headEnd, filled(mib, usageStart, `"a":1,`, `"a":1}}`), 1, endsWell},
+		{"many usages of the wrong type", headersOK + headersEnd, filled(mib/2, "{", `"IdentityPoolUsage":1,`, `"a":1}`), 1, endsDeserializing},
+		{"many counts", headersOK + headersEnd, filled(mib, usageStart, `"DataStorage":1,`, `"a":1}}`), 1, endsWell},
+		{"many invalid counts", headersOK + headersEnd, filled(mib, usageStart, `"DataStorage":"x",`, `"a":1}}`), 1, endsDeserializing},
+		{"many fractions", headersOK + headersEnd, filled(mib, usageStart, `"DataStorage":1.5,`, `"a":1}}`), 1, endsDeserializing},
+		{"many dates", headersOK + headersEnd, filled(mib, usageStart, `"LastModifiedDate":1.5,`, `"a":1}}`), 1, endsWell},
+		{"many IDs", headersOK + headersEnd, filled(mib, usageStart, `"IdentityPoolId":null,"IdentityPoolId":"x",`, `"a":1}}`), 1, endsWell},
+		{"many members", headersOK + headersEnd, filled(mib, usageStart, `"a":1,`, `"a":1}}`), 1, endsWell},
 	})
 }
 
 // TestHostileErrors sends unsuccessful responses that are expensive to decode.
 func TestHostileErrors(t *testing.T) {
-	testHostile(t, []string{direct}, []hostileAnswer{
-		{"huge page", headBadRequest + headEnd, filled(mib, "<p>", "x", "</p>"), 1, endsAPIError},
-		{"huge message", headBadRequest + headEnd, filled(mib, `{"message":"`, "x", `"}`), 1, endsAPIError},
-		{"huge message of escapes", headBadRequest + headEnd, filled(mib, `{"message":"`, `\n`, `"}`), 1, endsAPIError},
-		{"huge message not in ASCII", headBadRequest + headEnd, filled(mib, `{"message":"\n`, "é", `"}`), 1, endsAPIError},
-		{"huge message of a server error", headServerError + headEnd, filled(mib, `{"message":"`, `\n`, `"}`), 1, endsAPIError},
-		{"huge code", headBadRequest + headEnd, filled(mib, `{"code":"`, `\n`, `"}`), 1, endsAPIError},
-		{"huge code and message", headBadRequest + headEnd,
+	testHostile(t, []string{direct}, []hostileResponse{
+		{"huge page", headersBadRequest + headersEnd, filled(mib, "<p>", "x", "</p>"), 1, endsAPIError},
+		{"huge message", headersBadRequest + headersEnd, filled(mib, `{"message":"`, "x", `"}`), 1, endsAPIError},
+		{"huge message of escapes", headersBadRequest + headersEnd, filled(mib, `{"message":"`, `\n`, `"}`), 1, endsAPIError},
+		{"huge message not in ASCII", headersBadRequest + headersEnd, filled(mib, `{"message":"\n`, "é", `"}`), 1, endsAPIError},
+		{"huge message of a server error", headersServerError + headersEnd, filled(mib, `{"message":"`, `\n`, `"}`), 1, endsAPIError},
+		{"huge code", headersBadRequest + headersEnd, filled(mib, `{"code":"`, `\n`, `"}`), 1, endsAPIError},
+		{"huge code and message", headersBadRequest + headersEnd,
 			append(filled(mib/2, `{"__type":"\n`, "x", `",`), filled(mib/2, `"message":"\n`, "x", `"}`)...), 1, endsAPIError},
-		{"huge message of the wrong type", headBadRequest + headEnd, filled(mib, `{"message":[`, "1,", `1]}`), 1, endsAPIError},
-		{"many messages", headBadRequest + headEnd, filled(mib, `{`, `"message":"x",`, `"message":1}`), 1, endsAPIError},
-		{"deep error", headServerError + headEnd, filled(mib, "", "[", ""), 1, endsAPIError},
+		{"huge message of the wrong type", headersBadRequest + headersEnd, filled(mib, `{"message":[`, "1,", `1]}`), 1, endsAPIError},
+		{"many messages", headersBadRequest + headersEnd, filled(mib, `{`, `"message":"x",`, `"message":1}`), 1, endsAPIError},
+		{"deep error", headersServerError + headersEnd, filled(mib, "", "[", ""), 1, endsAPIError},
 	})
 }
 
@@ -539,8 +539,8 @@ func TestBodiesAreClosed(t *testing.T) {
 	}
 }
 
-// TestBodyIsClosedWhenTheCallerGoes cancels a call in the middle of a response.
-func TestBodyIsClosedWhenTheCallerGoes(t *testing.T) {
+// TestBodyIsClosedAfterCancel cancels a call in the middle of a response.
+func TestBodyIsClosedAfterCancel(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -581,7 +581,7 @@ func TestErrorTextIsClean(t *testing.T) {
 	const dirty = "a\x00b\x1b[31mc\r\nd\u0085e\u202ef\u2028g\xffh\U000e0001i"
 	printed := regexp.MustCompile(`[^\x20-\x7e]`)
 	for _, test := range []struct {
-		name, head, body string
+		name, headers, body string
 	}{
 		{"page", "HTTP/1.1 400 Bad Request\r\n\r\n", dirty},
 		{"message", "HTTP/1.1 400 Bad Request\r\n\r\n", `{"message":"a\u0000b\u001b[31mc\r\nd\u0085e\u202ef\u2028g"}`},
@@ -596,7 +596,7 @@ func TestErrorTextIsClean(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			bothPaths(t, func(t *testing.T, path string) {
-				server := newRawServer(t, test.head, []byte(test.body), 1)
+				server := newRawServer(t, test.headers, []byte(test.body), 1)
 				tr := setup(t, path, func(o *cognitosync.Options) { o.BaseEndpoint = aws.String(server.url()) })
 				err := tr.fails(t, t.Context())
 				assert.NotRegexp(t, printed, err.Error())
@@ -688,8 +688,8 @@ func TestFaultOfAStatus(t *testing.T) {
 	}
 }
 
-// TestLocationOfNoRedirect checks that the Location header only matters in redirects.
-func TestLocationOfNoRedirect(t *testing.T) {
+// TestLocationWithoutRedirect checks that the Location header only matters in redirects.
+func TestLocationWithoutRedirect(t *testing.T) {
 	t.Parallel()
 	location := http.Header{"Location": {"https://elsewhere.test/"}}
 	for _, test := range []struct {
@@ -719,8 +719,8 @@ func TestLocationOfNoRedirect(t *testing.T) {
 	}
 }
 
-// TestLengthsOfTexts checks the maximum lengths of texts. Longer ones are truncated.
-func TestLengthsOfTexts(t *testing.T) {
+// TestMaximumLengths checks the maximum lengths of texts. Longer ones are truncated.
+func TestMaximumLengths(t *testing.T) {
 	t.Parallel()
 	text := func(n int) string { return strings.Repeat("m", n) }
 	for _, test := range []struct {
@@ -759,9 +759,9 @@ func TestLengthsOfTexts(t *testing.T) {
 	}
 }
 
-// TestUnreadableLocation checks that the error names the host of a redirect only if the
+// TestInvalidLocation checks that the error names the host of a redirect only if the
 // Location contains one.
-func TestUnreadableLocation(t *testing.T) {
+func TestInvalidLocation(t *testing.T) {
 	t.Parallel()
 	for location, want := range map[string]string{
 		"http://[unreadable": "redirect to an invalid location not followed",

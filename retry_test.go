@@ -76,8 +76,9 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// answerError returns the error of a call that gets this response. The call is not retried.
-func answerError(t *testing.T, step cognitosynctest.Step) error {
+// responseError returns the error of a call that gets this response. The call is not
+// retried.
+func responseError(t *testing.T, step cognitosynctest.Step) error {
 	t.Helper()
 	tr := setup(t, direct)
 	tr.script(step)
@@ -87,7 +88,7 @@ func answerError(t *testing.T, step cognitosynctest.Step) error {
 // TestDefaultDelays draws many delays from the default retryer. They cover the whole range
 // of full jitter, whatever the SDK's own defaults are.
 func TestDefaultDelays(t *testing.T) { // not parallel: it sets an environment variable
-	failed := answerError(t, cognitosynctest.InternalError())
+	failed := responseError(t, cognitosynctest.InternalError())
 	for _, newRetries := range []string{"", "false", "true"} {
 		for _, mode := range []aws.RetryMode{"", aws.RetryModeStandard, aws.RetryModeAdaptive} {
 			t.Run(fmt.Sprintf("AWS_NEW_RETRIES_2026=%s/%s", newRetries, mode), func(t *testing.T) {
@@ -157,7 +158,7 @@ func TestThrottledWithoutCode(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			err := answerError(t, test.step)
+			err := responseError(t, test.step)
 			for _, mode := range []aws.RetryMode{aws.RetryModeStandard, aws.RetryModeAdaptive} {
 				retryer := cognitosync.New(cognitosync.Options{RetryMode: mode}).Options().Retryer
 				assert.True(t, retryer.IsErrorRetryable(err), mode)
@@ -775,9 +776,9 @@ func (s passingSigner) SignHTTP(context.Context, aws.Credentials, *http.Request,
 	return &passingError{}
 }
 
-// TestCancelBesideAFailure cancels the call while an attempt fails for another reason. The
+// TestCancelDuringAFailure cancels the call while an attempt fails for another reason. The
 // error wraps both.
-func TestCancelBesideAFailure(t *testing.T) {
+func TestCancelDuringAFailure(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name string

@@ -219,9 +219,9 @@ func TestClockSkewWithoutEvidence(t *testing.T) {
 	}
 }
 
-// TestClockSkewIsNoExcuse checks that calls end if the service rejects requests whatever clock
-// signs them.
-func TestClockSkewIsNoExcuse(t *testing.T) {
+// TestClockSkewNeverAccepted checks that calls end if the service rejects requests whatever
+// clock signs them.
+func TestClockSkewNeverAccepted(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name   string
@@ -247,9 +247,9 @@ func TestClockSkewIsNoExcuse(t *testing.T) {
 	}
 }
 
-// TestClockSkewHeals changes the service's clock right after the client has corrected its
+// TestClockSkewChanges changes the service's clock right after the client has corrected its
 // own.
-func TestClockSkewHeals(t *testing.T) {
+func TestClockSkewChanges(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name   string
@@ -397,9 +397,9 @@ func TestClockSkewIsDoubted(t *testing.T) {
 	}
 }
 
-// TestClockSkewOfOtherAnswers checks that neither a success nor a failure for another reason
-// changes the clock.
-func TestClockSkewOfOtherAnswers(t *testing.T) {
+// TestClockSkewOfOtherResponses checks that neither a success nor a failure for another
+// reason changes the clock.
+func TestClockSkewOfOtherResponses(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
 		keeper, tr := newTimekeeper(t, path)
@@ -439,8 +439,8 @@ func TestClockSkewCorrectionDisabled(t *testing.T) {
 	})
 }
 
-// TestClockSkewIsTheClients checks that clients do not share a correction.
-func TestClockSkewIsTheClients(t *testing.T) {
+// TestClockSkewIsPerClient checks that clients do not share a correction.
+func TestClockSkewIsPerClient(t *testing.T) {
 	t.Parallel()
 	keeper, one := newTimekeeper(t, direct)
 	keeper.set(func(k *timekeeper) { k.offset = time.Hour })
@@ -522,8 +522,8 @@ func newRotationTrial(t *testing.T, path string, provider aws.CredentialsProvide
 	return setupServer(t, path, server, func(o *cognitosync.Options) { o.Credentials = provider })
 }
 
-// TestExpiredTokenHeals checks that a call is retried if there are other credentials.
-func TestExpiredTokenHeals(t *testing.T) {
+// TestExpiredTokenIsRenewed checks that a call is retried if there are other credentials.
+func TestExpiredTokenIsRenewed(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name   string
@@ -594,9 +594,9 @@ func TestExpiredTokenCodes(t *testing.T) {
 	}
 }
 
-// TestExpiredTokenHealsOnce checks that a call ends if the other credentials have expired too,
-// or there are none.
-func TestExpiredTokenHealsOnce(t *testing.T) {
+// TestExpiredTokenIsRenewedOnce checks that a call ends if the other credentials have
+// expired too, or there are none.
+func TestExpiredTokenIsRenewedOnce(t *testing.T) {
 	t.Parallel()
 	boom := errors.New("boom")
 	other := cognitosynctest.Credentials{AccessKeyID: "AKIDOTHER", SecretAccessKey: "secret-3", SessionToken: "token-3", Expired: true}
@@ -1036,9 +1036,9 @@ type changingCache struct {
 
 func (c *changingCache) Invalidate() { c.invalidated.Add(1) }
 
-// TestCacheWithOthers checks that a cache is not invalidated if it already has other
+// TestCacheAlreadyRenewed checks that a cache is not invalidated if it already has other
 // credentials.
-func TestCacheWithOthers(t *testing.T) {
+func TestCacheAlreadyRenewed(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
 		cache := &changingCache{rotation: rotation{sets: []any{expiredCredentials, freshCredentials}}}

@@ -657,9 +657,9 @@ func TestDelayBeyondDeadline(t *testing.T) {
 	})
 }
 
-// TestCancelWhileHeldBack cancels the call while adaptive mode delays its second attempt. The
-// delay is two seconds after the first 429.
-func TestCancelWhileHeldBack(t *testing.T) {
+// TestCancelWhileRateLimited cancels the call while adaptive mode delays its second
+// attempt. The delay is two seconds after the first 429.
+func TestCancelWhileRateLimited(t *testing.T) {
 	t.Parallel()
 	inFakeTime(t, func(t *testing.T, tr *trial) {
 		tr.script(cognitosynctest.Throttle(2))
@@ -834,8 +834,9 @@ func (p *deafProvider) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	return expiredCredentials.Provider().Retrieve(ctx)
 }
 
-// TestDeafProvider checks that calls end in time if their provider ignores the context.
-func TestDeafProvider(t *testing.T) {
+// TestProviderIgnoresContext checks that calls end in time if their provider ignores the
+// context.
+func TestProviderIgnoresContext(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name     string
@@ -1080,9 +1081,9 @@ func (b *foreverBody) Read(p []byte) (int, error) {
 
 func (b *foreverBody) Close() error { return nil }
 
-// TestWhateverTheClientDoes checks that calls end in time if the HTTP client ignores the
+// TestHTTPClientIgnoresContext checks that calls end in time if the HTTP client ignores the
 // context.
-func TestWhateverTheClientDoes(t *testing.T) {
+func TestHTTPClientIgnoresContext(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name string
@@ -1394,9 +1395,9 @@ func TestRenewalOutlivesACall(t *testing.T) {
 	})
 }
 
-// TestRenewalThatNobodyWaitsFor checks that a later call does not wait for a canceled
+// TestAbandonedRenewal checks that a later call does not wait for a canceled
 // renewal, even if its provider ignores the cancellation.
-func TestRenewalThatNobodyWaitsFor(t *testing.T) {
+func TestAbandonedRenewal(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
 		synctest.Test(t, func(t *testing.T) {
@@ -1431,9 +1432,9 @@ func TestRenewalThatNobodyWaitsFor(t *testing.T) {
 	})
 }
 
-// TestRenewalsOfOthers checks that calls with different credentials renew them
+// TestIndependentRenewals checks that calls with different credentials renew them
 // independently.
-func TestRenewalsOfOthers(t *testing.T) {
+func TestIndependentRenewals(t *testing.T) {
 	t.Parallel()
 	for _, cached := range []bool{false, true} {
 		t.Run(fmt.Sprintf("cached=%v", cached), func(t *testing.T) {

@@ -331,9 +331,9 @@ var secretCredentials = cognitosynctest.Credentials{
 
 // An echo is a response that contains the client's own secrets.
 type echo struct {
-	name   string
-	answer func(e exposed) (status int, header http.Header, body string)
-	err    func(e exposed) error // instead of a response
+	name    string
+	respond func(e exposed) (status int, header http.Header, body string)
+	err     func(e exposed) error // instead of a response
 }
 
 // exposed is what an echo can contain.
@@ -344,68 +344,68 @@ type exposed struct {
 }
 
 var echoes = []echo{
-	{name: "canonical request and string to sign, as AWS returns them", answer: func(e exposed) (int, http.Header, string) {
+	{name: "canonical request and string to sign, as AWS returns them", respond: func(e exposed) (int, http.Header, string) {
 		return http.StatusForbidden, http.Header{"X-Amzn-Errortype": {"SignatureDoesNotMatch"}}, `{"message":` + jsonText(e.mismatch()) + `}`
 	}},
-	{name: "the same with other line endings", answer: func(e exposed) (int, http.Header, string) {
+	{name: "the same with other line endings", respond: func(e exposed) (int, http.Header, string) {
 		return http.StatusForbidden, http.Header{"X-Amzn-Errortype": {"SignatureDoesNotMatch"}},
 			`{"message":` + jsonText(strings.ReplaceAll(e.mismatch(), "\n", "\r\n")) + `}`
 	}},
-	{name: "the same in XML", answer: func(e exposed) (int, http.Header, string) {
+	{name: "the same in XML", respond: func(e exposed) (int, http.Header, string) {
 		return http.StatusForbidden, nil, "<ErrorResponse><StringToSign>" + e.stringToSign + "</StringToSign><CanonicalRequest>" + e.canonical + "</CanonicalRequest></ErrorResponse>"
 	}},
-	{name: "the same with slashes escaped", answer: func(e exposed) (int, http.Header, string) {
+	{name: "the same with slashes escaped", respond: func(e exposed) (int, http.Header, string) {
 		return http.StatusForbidden, http.Header{"X-Amzn-Errortype": {"SignatureDoesNotMatch"}},
 			`{"message":` + strings.ReplaceAll(jsonText(e.mismatch()), "/", `\/`) + `}`
 	}},
-	{name: "the same with a reason to retry", answer: func(e exposed) (int, http.Header, string) {
+	{name: "the same with a reason to retry", respond: func(e exposed) (int, http.Header, string) {
 		return http.StatusInternalServerError, nil, `{"__type":"InternalErrorException","message":` + jsonText(e.mismatch()) + `}`
 	}},
-	{name: "the Authorization header", answer: func(e exposed) (int, http.Header, string) {
+	{name: "the Authorization header", respond: func(e exposed) (int, http.Header, string) {
 		return http.StatusForbidden, nil, `{"__type":"IncompleteSignatureException","message":` +
 			jsonText("Authorization header requires existence of a date. Authorization="+e.header.Get("Authorization")) + `}`
 	}},
-	{name: "the signature alone", answer: func(e exposed) (int, http.Header, string) {
+	{name: "the signature alone", respond: func(e exposed) (int, http.Header, string) {
 		_, signature, _ := strings.Cut(e.header.Get("Authorization"), "Signature=")
 		return http.StatusForbidden, nil, `{"__type":"X","message":"Signature=` + signature + ` is wrong"}`
 	}},
-	{name: "the token alone", answer: func(e exposed) (int, http.Header, string) {
+	{name: "the token alone", respond: func(e exposed) (int, http.Header, string) {
 		return http.StatusForbidden, nil, `{"__type":"X","message":` + jsonText("the token "+e.token()+" is not known") + `}`
 	}},
-	{name: "the token where a message is truncated", answer: func(e exposed) (int, http.Header, string) {
+	{name: "the token where a message is truncated", respond: func(e exposed) (int, http.Header, string) {
 		return http.StatusForbidden, nil, `{"__type":"X","message":` + jsonText(strings.Repeat("x", 2000)+" "+e.token()) + `}`
 	}},
-	{name: "the token where a body is truncated", answer: func(e exposed) (int, http.Header, string) {
+	{name: "the token where a body is truncated", respond: func(e exposed) (int, http.Header, string) {
 		return http.StatusForbidden, nil, strings.Repeat("x", 450) + " " + e.token()
 	}},
-	{name: "the secret key", answer: func(exposed) (int, http.Header, string) {
+	{name: "the secret key", respond: func(exposed) (int, http.Header, string) {
 		return http.StatusForbidden, nil, `{"__type":"X","message":` + jsonText("the secret "+secretCredentials.SecretAccessKey) + `}`
 	}},
-	{name: "the token as the error's code", answer: func(e exposed) (int, http.Header, string) {
+	{name: "the token as the error's code", respond: func(e exposed) (int, http.Header, string) {
 		return http.StatusForbidden, nil, `{"__type":` + jsonText(e.token()) + `,"message":"m"}`
 	}},
-	{name: "the token with slashes escaped", answer: func(e exposed) (int, http.Header, string) {
+	{name: "the token with slashes escaped", respond: func(e exposed) (int, http.Header, string) {
 		return http.StatusForbidden, nil, `{"__type":"X","message":` + strings.ReplaceAll(jsonText(e.token()), "/", `\/`) + `}`
 	}},
-	{name: "the token escaped as for HTML", answer: func(e exposed) (int, http.Header, string) {
+	{name: "the token escaped as for HTML", respond: func(e exposed) (int, http.Header, string) {
 		return http.StatusForbidden, nil, `{"__type":"X","message":` + strings.NewReplacer("+", `\u002b`, "=", `\u003d`).Replace(jsonText(e.token())) + `}`
 	}},
-	{name: "the token escaped as for a URL", answer: func(e exposed) (int, http.Header, string) {
+	{name: "the token escaped as for a URL", respond: func(e exposed) (int, http.Header, string) {
 		return http.StatusForbidden, nil, `{"__type":"X","message":` + jsonText("X-Amz-Security-Token="+url.QueryEscape(e.token())+" and "+url.QueryEscape(e.token())) + `}`
 	}},
-	{name: "all headers, by a proxy", answer: func(e exposed) (int, http.Header, string) {
+	{name: "all headers, by a proxy", respond: func(e exposed) (int, http.Header, string) {
 		return http.StatusBadGateway, nil, fmt.Sprintf("<html>%v</html>", e.header)
 	}},
-	{name: "all headers, in lines", answer: func(e exposed) (int, http.Header, string) {
+	{name: "all headers, in lines", respond: func(e exposed) (int, http.Header, string) {
 		var b strings.Builder
 		_ = e.header.Write(&b) // a strings.Builder returns no errors
 		return http.StatusBadGateway, nil, b.String()
 	}},
-	{name: "all headers, in JSON", answer: func(e exposed) (int, http.Header, string) {
+	{name: "all headers, in JSON", respond: func(e exposed) (int, http.Header, string) {
 		text, err := json.Marshal(e.header)
 		return http.StatusBadGateway, nil, fmt.Sprint(string(text), err)
 	}},
-	{name: "headers of its own", answer: func(e exposed) (int, http.Header, string) {
+	{name: "headers of its own", respond: func(e exposed) (int, http.Header, string) {
 		return http.StatusForbidden, http.Header{
 			"X-Debug":              {"Authorization=" + e.header.Get("Authorization")},
 			"X-Amz-Security-Token": {e.token()},
@@ -413,7 +413,7 @@ var echoes = []echo{
 			"X-Amzn-Errortype":     {"X"},
 		}, ""
 	}},
-	{name: "malformed success", answer: func(e exposed) (int, http.Header, string) {
+	{name: "malformed success", respond: func(e exposed) (int, http.Header, string) {
 		return http.StatusOK, nil, `{"IdentityPoolUsage":{"DataStorage":` + jsonText(e.token()) + `}}`
 	}},
 	{name: "an error of the HTTP client", err: func(e exposed) error {
@@ -435,9 +435,9 @@ func jsonText(s string) string {
 	return string(text)
 }
 
-// TestNothingConfidentialIsTold uses services, proxies and HTTP clients that return the
+// TestNothingConfidentialIsLogged uses services, proxies and HTTP clients that return the
 // client's own secrets. No log, span, metric or error may contain them.
-func TestNothingConfidentialIsTold(t *testing.T) {
+func TestNothingConfidentialIsLogged(t *testing.T) {
 	t.Parallel()
 	for _, echo := range echoes {
 		t.Run(echo.name, func(t *testing.T) {
@@ -478,7 +478,7 @@ func testEcho(t *testing.T, path string, echo echo) {
 			if echo.err != nil {
 				return nil, echo.err(e)
 			}
-			status, header, body := echo.answer(e)
+			status, header, body := echo.respond(e)
 			return &http.Response{
 				StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 				Header: header, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)),
@@ -493,7 +493,7 @@ func testEcho(t *testing.T, path string, echo echo) {
 	require.Greater(t, len(confidential), 3)
 
 	details := cognitosync.InspectError(err)
-	told := map[string]string{
+	reported := map[string]string{
 		"log":            strings.Join(log.Take(), "\n"),
 		"structured log": fmt.Sprint(handler.Take()),
 		"spans":          spans.Text(),
@@ -504,13 +504,13 @@ func testEcho(t *testing.T, path string, echo echo) {
 	}
 	if echo.err == nil { // the caller's own error is unchanged
 		for e := err; e != nil; e = errors.Unwrap(e) {
-			told[fmt.Sprintf("error %T", e)] = e.Error()
+			reported[fmt.Sprintf("error %T", e)] = e.Error()
 		}
 	}
 	for _, where := range []string{"log", "structured log", "spans", "metrics", "error", "message"} {
-		assert.NotEmpty(t, told[where], where)
+		assert.NotEmpty(t, reported[where], where)
 	}
-	for where, text := range told {
+	for where, text := range reported {
 		for _, secret := range confidential {
 			if part := leaked(text, secret); part != "" {
 				assert.Fail(t, "secret leaked", "%q in the %s", part, where)
@@ -998,8 +998,8 @@ func TestTarget(t *testing.T) {
 	})
 }
 
-// TestRefusedCallIsRecorded checks that a call that sends nothing has a record and a span.
-func TestRefusedCallIsRecorded(t *testing.T) {
+// TestRejectedCallIsRecorded checks that a call that sends nothing has a record and a span.
+func TestRejectedCallIsRecorded(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name, pool string
@@ -1116,7 +1116,7 @@ func TestKeysOfEveryAttempt(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
 		var attempt atomic.Int32
-		told := newWitness()
+		witness := newWitness()
 		client := newClient(configOf(clienttest.Doer(func(req *http.Request) (*http.Response, error) {
 			var b strings.Builder
 			for n := range attempt.Load() {
@@ -1130,7 +1130,7 @@ func TestKeysOfEveryAttempt(t *testing.T) {
 			return clienttest.Response(req, http.StatusBadRequest, http.Header{
 				"X-Amzn-Requestid": {b.String()}, "X-Amzn-Errortype": {code},
 			}, `{"message":`+jsonText(b.String())+`}`), nil
-		})), path, told.watch, func(o *cognitosync.Options) {
+		})), path, witness.watch, func(o *cognitosync.Options) {
 			o.Credentials = aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
 				return attemptCredentials(attempt.Add(1)).Provider().Retrieve(ctx)
 			})
@@ -1139,13 +1139,13 @@ func TestKeysOfEveryAttempt(t *testing.T) {
 		require.Error(t, err)
 		require.EqualValues(t, 2, attempt.Load())
 		assert.Contains(t, err.Error(), "REDACTED")
-		told.assertSilent(t, err, append(confidentialParts(1), confidentialParts(2)...)...)
+		witness.assertSilent(t, err, append(confidentialParts(1), confidentialParts(2)...)...)
 	})
 }
 
-// TestSecretsWherever puts the token into every part of a response, also where a text is
+// TestSecretsAnywhere puts the token into every part of a response, also where a text is
 // truncated.
-func TestSecretsWherever(t *testing.T) {
+func TestSecretsAnywhere(t *testing.T) {
 	t.Parallel()
 	credentials := attemptCredentials(1)
 	token, key := credentials.SessionToken, credentials.SecretAccessKey
@@ -1176,8 +1176,8 @@ func TestSecretsWherever(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			bothPaths(t, func(t *testing.T, path string) {
-				told := newWitness()
-				client := newClient(configOf(clienttest.Respond(test.status, test.header, test.body)), path, told.watch,
+				witness := newWitness()
+				client := newClient(configOf(clienttest.Respond(test.status, test.header, test.body)), path, witness.watch,
 					func(o *cognitosync.Options) { o.Credentials = credentials.Provider() })
 				_, err := describe(t.Context(), t, client, poolID)
 				require.Error(t, err)
@@ -1189,15 +1189,15 @@ func TestSecretsWherever(t *testing.T) {
 				for _, part := range confidentialParts(1) {
 					assert.NotContains(t, lettersOf(texts), part)
 				}
-				told.assertSilent(t, err, append(confidentialParts(1), "short1")...)
+				witness.assertSilent(t, err, append(confidentialParts(1), "short1")...)
 			})
 		})
 	}
 }
 
-// TestLongHonestBody checks that 64 KiB of text that looks like the beginnings of secrets are
-// logged unchanged.
-func TestLongHonestBody(t *testing.T) {
+// TestLongHarmlessBody checks that 64 KiB of text that looks like the beginnings of secrets
+// are logged unchanged.
+func TestLongHarmlessBody(t *testing.T) {
 	t.Parallel()
 	body := strings.Repeat("authorization:AWS4-HMAC-SHA256 ", 64<<10/31)
 	bothPaths(t, func(t *testing.T, path string) {
@@ -1211,9 +1211,9 @@ func TestLongHonestBody(t *testing.T) {
 	})
 }
 
-// TestProcessTellsItsSecrets uses a credential_process that prints a line before its JSON. The
-// SDK's error for that contains both keys.
-func TestProcessTellsItsSecrets(t *testing.T) {
+// TestSecretsOfACredentialProcess uses a credential_process that prints a line before its
+// JSON. The SDK's error for that contains both keys.
+func TestSecretsOfACredentialProcess(t *testing.T) {
 	t.Parallel()
 	credentials := attemptCredentials(7)
 	output := "warning: old version\n" + `{"Version":1,"AccessKeyId":"ASIAEXAMPLE","SecretAccessKey":"` + credentials.SecretAccessKey +
@@ -1227,13 +1227,13 @@ func TestProcessTellsItsSecrets(t *testing.T) {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Parallel()
 			bothPaths(t, func(t *testing.T, path string) {
-				told := newWitness()
-				tr := setup(t, path, told.watch)
+				witness := newWitness()
+				tr := setup(t, path, witness.watch)
 				for _, first := range []*rotation{{sets: []any{failure}}, {sets: []any{expiredCredentials, failure}}} { // the second fails when it renews
 					tr.server.SetCredentials(expiredCredentials)
 					err := tr.fails(t, t.Context(), func(o *cognitosync.Options) { o.Credentials = first })
 					assert.Contains(t, err.Error(), "REDACTED")
-					told.assertSilent(t, err, confidentialParts(7)...)
+					witness.assertSilent(t, err, confidentialParts(7)...)
 				}
 			})
 		})
@@ -1246,14 +1246,14 @@ func TestNothingControlsATerminal(t *testing.T) {
 	t.Parallel()
 	const dirty = "a\x1b[31mb\x00c\x07d\u202ee\u2066f\u200bg\x7fh\u0085i\xffj\rk"
 	bothPaths(t, func(t *testing.T, path string) {
-		told := newWitness()
+		witness := newWitness()
 		client := newClient(configOf(clienttest.Doer(func(req *http.Request) (*http.Response, error) {
 			resp := clienttest.Response(req, http.StatusForbidden, http.Header{
 				"X-Amzn-Requestid": {dirty}, "X-Amzn-Errortype": {dirty}, "X-Other": {dirty}, dirty: {dirty},
 			}, dirty+`{"message":`+jsonText(dirty)+`}`)
 			resp.Status = "403 " + dirty
 			return resp, nil
-		})), path, told.watch, func(o *cognitosync.Options) {
+		})), path, witness.watch, func(o *cognitosync.Options) {
 			if path == stack {
 				o.APIOptions = append(o.APIOptions, func(s *middleware.Stack) error {
 					return s.Finalize.Add(middleware.FinalizeMiddlewareFunc("Log", func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
@@ -1269,7 +1269,7 @@ func TestNothingControlsATerminal(t *testing.T) {
 			_, err := describe(t.Context(), t, client, id)
 			require.Error(t, err)
 			assertLoggable(t, err.Error())
-			told.assertSilent(t, err, "\x1b", "\x00", "\x07", "\u202e", cognitosynctest.DefaultCredentials().SecretAccessKey)
+			witness.assertSilent(t, err, "\x1b", "\x00", "\x07", "\u202e", cognitosynctest.DefaultCredentials().SecretAccessKey)
 		}
 	})
 }
@@ -1310,14 +1310,14 @@ func TestCookiesAreNotLogged(t *testing.T) {
 		_, err := describe(t.Context(), t, client, anyPool)
 
 		require.NoError(t, err)
-		told := witness.told(err)
-		for where, text := range told {
+		reported := witness.reported(err)
+		for where, text := range reported {
 			assert.NotContains(t, text, "hunter2", where)
 		}
-		assert.Contains(t, told["log"], "\ncookie:REDACTED\n", "the canonical request")
-		assert.Contains(t, told["log"], "\nCookie: REDACTED")
-		assert.Contains(t, told["log"], "\nSet-Cookie: REDACTED")
-		assert.Contains(t, told["log"], "\nCookie2: visible")
+		assert.Contains(t, reported["log"], "\ncookie:REDACTED\n", "the canonical request")
+		assert.Contains(t, reported["log"], "\nCookie: REDACTED")
+		assert.Contains(t, reported["log"], "\nSet-Cookie: REDACTED")
+		assert.Contains(t, reported["log"], "\nCookie2: visible")
 	})
 }
 
@@ -1427,9 +1427,9 @@ func (m oddMeter) Float64Histogram(name string, opts ...metrics.InstrumentOption
 	return m.Meter.Float64Histogram(name, opts...)
 }
 
-// TestInstrumentCannotBeMade checks that calls fail if an instrument cannot be created.
+// TestInstrumentCannotBeCreated checks that calls fail if an instrument cannot be created.
 // Other invalid settings are reported first.
-func TestInstrumentCannotBeMade(t *testing.T) {
+func TestInstrumentCannotBeCreated(t *testing.T) {
 	t.Parallel()
 	for _, instrument := range clientInstruments {
 		t.Run(instrument[0], func(t *testing.T) {
@@ -1480,20 +1480,20 @@ func TestHostOfMiddleware(t *testing.T) {
 	}
 }
 
-// TestNothingIsToldOfNothing checks that a call without an attempt has no record, and that
-// the span of a call without a region has no region.
-func TestNothingIsToldOfNothing(t *testing.T) {
+// TestTelemetryWithoutAttemptOrRegion checks that a call without an attempt has no record,
+// and that the span of a call without a region has no region.
+func TestTelemetryWithoutAttemptOrRegion(t *testing.T) {
 	t.Parallel()
 	records, spans := &clienttest.Records{Level: slog.LevelDebug}, &clienttest.Spans{}
 	watch := func(o *cognitosync.Options) { o.StructuredLogger, o.TracerProvider = slog.New(records), spans }
-	answers := middleware.InitializeMiddlewareFunc("answer", func(context.Context, middleware.InitializeInput, middleware.InitializeHandler) (
+	responds := middleware.InitializeMiddlewareFunc("respond", func(context.Context, middleware.InitializeInput, middleware.InitializeHandler) (
 		out middleware.InitializeOutput, metadata middleware.Metadata, err error,
 	) {
 		out.Result = &cognitosync.DescribeIdentityPoolUsageOutput{}
 		return out, metadata, nil
 	})
 	cfg := configOf(clienttest.Respond(http.StatusOK, nil, stubBody))
-	_, err := describe(t.Context(), t, newClient(cfg, direct, watch, atEnd("initialize", &probe{id: "answer", instead: answers}, middleware.Before)), poolID)
+	_, err := describe(t.Context(), t, newClient(cfg, direct, watch, atEnd("initialize", &probe{id: "respond", instead: responds}, middleware.Before)), poolID)
 	require.NoError(t, err)
 	assert.Empty(t, records.Take())
 	require.Len(t, spans.Take(), 1)

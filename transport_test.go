@@ -43,45 +43,45 @@ func numbered(size int) string {
 	return b.String()
 }
 
-// TestHostileHeads sends responses in which everything but the body is too long.
-func TestHostileHeads(t *testing.T) {
+// TestHostileHeaders sends responses in which everything but the body is too long.
+func TestHostileHeaders(t *testing.T) {
 	xs := bytes.Repeat([]byte("x"), 64<<10)
-	testHostile(t, paths, []hostileAnswer{
-		{"endless header", headOK, []byte("X-A: xxxxxxxxxxxxxxxx\r\n"), endless, endsUnsent},
-		{"endless line", headOK + "X-A: ", xs, endless, endsUnsent},
+	testHostile(t, paths, []hostileResponse{
+		{"endless header", headersOK, []byte("X-A: xxxxxxxxxxxxxxxx\r\n"), endless, endsUnsent},
+		{"endless line", headersOK + "X-A: ", xs, endless, endsUnsent},
 		{"endless status", "HTTP/1.1 500 ", xs, endless, endsUnsent},
 		{"endless garbage", "", xs, endless, endsUnsent},
 		{"endless interim responses", "", []byte("HTTP/1.1 103 Early Hints\r\nX-A: x\r\n\r\n"), endless, endsUnsent},
-		{"endless trailer", headOK + headChunked + "2\r\n{}\r\n0\r\n", []byte("X-A: xxxxxxxxxxxxxxxx\r\n"), endless, endsUnsent},
-		{"endless chunk extension", headOK + headChunked + "2;", xs, endless, endsUnsent},
-		{"huge header", headServerError + "X-A: " + strings.Repeat("x", 200<<10) + "\r\n" + headNoBody, nil, 0, endsSomehow},
-		{"many headers", headServerError + numbered(200<<10) + headNoBody, nil, 0, endsSomehow},
-		{"many headers of one name", headServerError + strings.Repeat("a:\r\n", 50<<10) + headNoBody, nil, 0, endsSomehow},
-		{"huge code in the header", headBadRequest + "X-Amzn-ErrorType: " + strings.Repeat("x", 20<<10) + "\r\n" + headNoBody, nil, 0, endsAPIError},
-		{"huge message in the header", headBadRequest + "X-Amzn-ErrorMessage: " + strings.Repeat("x", 20<<10) + "\r\n" + headNoBody, nil, 0, endsAPIError},
-		{"huge request ID", headBadRequest + "X-Amzn-RequestId: " + strings.Repeat("x", 20<<10) + "\r\n" + headNoBody, nil, 0, endsAPIError},
-		{"huge reason", "HTTP/1.1 400 " + strings.Repeat("x", 20<<10) + "\r\n" + headNoBody, nil, 0, endsAPIError},
-		{"huge Location", "HTTP/1.1 302 Found\r\nLocation: https://" + strings.Repeat("x", 20<<10) + "/\r\n" + headNoBody, nil, 0, endsAPIError},
+		{"endless trailer", headersOK + headersChunked + "2\r\n{}\r\n0\r\n", []byte("X-A: xxxxxxxxxxxxxxxx\r\n"), endless, endsUnsent},
+		{"endless chunk extension", headersOK + headersChunked + "2;", xs, endless, endsUnsent},
+		{"huge header", headersServerError + "X-A: " + strings.Repeat("x", 200<<10) + "\r\n" + headersNoBody, nil, 0, endsSomehow},
+		{"many headers", headersServerError + numbered(200<<10) + headersNoBody, nil, 0, endsSomehow},
+		{"many headers of one name", headersServerError + strings.Repeat("a:\r\n", 50<<10) + headersNoBody, nil, 0, endsSomehow},
+		{"huge code in the header", headersBadRequest + "X-Amzn-ErrorType: " + strings.Repeat("x", 20<<10) + "\r\n" + headersNoBody, nil, 0, endsAPIError},
+		{"huge message in the header", headersBadRequest + "X-Amzn-ErrorMessage: " + strings.Repeat("x", 20<<10) + "\r\n" + headersNoBody, nil, 0, endsAPIError},
+		{"huge request ID", headersBadRequest + "X-Amzn-RequestId: " + strings.Repeat("x", 20<<10) + "\r\n" + headersNoBody, nil, 0, endsAPIError},
+		{"huge reason", "HTTP/1.1 400 " + strings.Repeat("x", 20<<10) + "\r\n" + headersNoBody, nil, 0, endsAPIError},
+		{"huge Location", "HTTP/1.1 302 Found\r\nLocation: https://" + strings.Repeat("x", 20<<10) + "/\r\n" + headersNoBody, nil, 0, endsAPIError},
 	})
 }
 
 // TestHostileHTTP sends responses that are not valid HTTP.
 func TestHostileHTTP(t *testing.T) {
-	testHostile(t, paths, []hostileAnswer{
+	testHostile(t, paths, []hostileResponse{
 		{"not HTTP", "SSH-2.0-OpenSSH_9.9\r\n", nil, 0, endsUnsent},
 		{"no status", "HTTP/1.1\r\n\r\n", nil, 0, endsUnsent},
-		{"invalid status", "HTTP/1.1 abc OK\r\n" + headNoBody, nil, 0, endsUnsent},
-		{"negative status", "HTTP/1.1 -20 OK\r\n" + headNoBody, nil, 0, endsUnsent},
-		{"status 0", "HTTP/1.1 000 OK\r\n" + headNoBody, nil, 0, endsAPIError},
-		{"status 999", "HTTP/1.1 999 OK\r\n" + headNoBody, nil, 0, endsAPIError},
+		{"invalid status", "HTTP/1.1 abc OK\r\n" + headersNoBody, nil, 0, endsUnsent},
+		{"negative status", "HTTP/1.1 -20 OK\r\n" + headersNoBody, nil, 0, endsUnsent},
+		{"status 0", "HTTP/1.1 000 OK\r\n" + headersNoBody, nil, 0, endsAPIError},
+		{"status 999", "HTTP/1.1 999 OK\r\n" + headersNoBody, nil, 0, endsAPIError},
 		{"switched protocols", "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n", []byte("x"), 1, endsAPIError},
-		{"negative length", headOK + "Content-Length: -1\r\n\r\n", nil, 0, endsUnsent},
-		{"two lengths", headOK + "Content-Length: 2\r\nContent-Length: 3\r\n\r\n", []byte("{}"), 1, endsUnsent},
-		{"chunk of wrong length", headOK + headChunked, []byte("2\r\n{}}\r\n0\r\n\r\n"), 1, endsUnsent},
-		{"chunk of huge length", headOK + headChunked, []byte("ffffffffffffffffff\r\n{}"), 1, endsUnsent},
-		{"invalid gzip", headOK + headGzip, []byte(stubBody), 1, endsDeserializing},
-		{"gzip with a wrong sum", headOK + headGzip, []byte(emptyGzip[:len(emptyGzip)-1] + "x"), 1, endsDeserializing},
-		{"gzip with rubbish inside", headOK + headGzip, append(zipped(t, 0)[:12], "\xff\xff\xff\xff\xff\xff\xff\xff"...), 1, endsDeserializing},
+		{"negative length", headersOK + "Content-Length: -1\r\n\r\n", nil, 0, endsUnsent},
+		{"two lengths", headersOK + "Content-Length: 2\r\nContent-Length: 3\r\n\r\n", []byte("{}"), 1, endsUnsent},
+		{"chunk of wrong length", headersOK + headersChunked, []byte("2\r\n{}}\r\n0\r\n\r\n"), 1, endsUnsent},
+		{"chunk of huge length", headersOK + headersChunked, []byte("ffffffffffffffffff\r\n{}"), 1, endsUnsent},
+		{"invalid gzip", headersOK + headersGzip, []byte(stubBody), 1, endsDeserializing},
+		{"gzip with a wrong sum", headersOK + headersGzip, []byte(emptyGzip[:len(emptyGzip)-1] + "x"), 1, endsDeserializing},
+		{"gzip with rubbish inside", headersOK + headersGzip, append(zipped(t, 0)[:12], "\xff\xff\xff\xff\xff\xff\xff\xff"...), 1, endsDeserializing},
 	})
 }
 
@@ -767,13 +767,13 @@ func TestProxy(t *testing.T) {
 				t.Parallel()
 				bothPaths(t, func(t *testing.T, path string) {
 					host := newProxy(t, test.serve)
-					told := newWitness()
-					tr := setup(t, path, told.watch, throughProxy(t, scheme+"://service.test", "http://user:"+proxyPassword+"@"+host))
+					witness := newWitness()
+					tr := setup(t, path, witness.watch, throughProxy(t, scheme+"://service.test", "http://user:"+proxyPassword+"@"+host))
 					err := tr.fails(t, t.Context())
 					assert.Equal(t, attempts, cognitosync.InspectError(err).Attempts)
 					assert.ErrorContains(t, err, test.contains[scheme])
 					encoded := base64.StdEncoding.EncodeToString([]byte("user:" + proxyPassword))
-					told.assertSilent(t, err, proxyPassword, encoded, encoded[:16])
+					witness.assertSilent(t, err, proxyPassword, encoded, encoded[:16])
 				})
 			})
 		}
@@ -794,11 +794,11 @@ func TestProxyAddress(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			bothPaths(t, func(t *testing.T, path string) {
-				told := newWitness()
-				tr := setup(t, path, told.watch, throughProxy(t, "https://service.test", test.address))
+				witness := newWitness()
+				tr := setup(t, path, witness.watch, throughProxy(t, "https://service.test", test.address))
 				err := tr.fails(t, t.Context())
 				assert.ErrorContains(t, err, test.contains)
-				told.assertSilent(t, err, proxyPassword)
+				witness.assertSilent(t, err, proxyPassword)
 			})
 		})
 	}

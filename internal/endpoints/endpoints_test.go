@@ -451,8 +451,8 @@ func TestPartitionID(t *testing.T) {
 	}
 }
 
-// TestWithoutSecretsOfQuotes checks where a URL in a text begins and ends.
-func TestWithoutSecretsOfQuotes(t *testing.T) {
+// TestWithoutSecretsBounds checks where a URL in a text begins and ends.
+func TestWithoutSecretsBounds(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ text, want string }{
 		{"://user:hunter2@host.test", "://..."},

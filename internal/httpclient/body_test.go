@@ -294,8 +294,8 @@ func TestEmptyReads(t *testing.T) {
 	}
 }
 
-// TestBoundAfterItsEnd checks reads after the limit was exceeded.
-func TestBoundAfterItsEnd(t *testing.T) {
+// TestBoundAfterLimit checks reads after the limit was exceeded.
+func TestBoundAfterLimit(t *testing.T) {
 	t.Parallel()
 	bounded := httpclient.Bound(newTextBody("text"), 3, errTooLarge)
 	buffer := make([]byte, 100)

@@ -264,8 +264,8 @@ func (b *blockingCloser) Close() error {
 	return nil
 }
 
-// TestMethodOfAnError checks that the error contains the method as in net/http.
-func TestMethodOfAnError(t *testing.T) {
+// TestErrorMethod checks that the error contains the method as in net/http.
+func TestErrorMethod(t *testing.T) {
 	t.Parallel()
 	for method, want := range map[string]string{"": "Get", http.MethodGet: "Get", http.MethodHead: "Head"} {
 		req := newRequest(t, "https://host.test/")

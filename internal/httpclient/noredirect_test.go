@@ -75,9 +75,9 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	}
 }
 
-// TestClientStaysTheCallers checks that the caller's http.Client is not modified, and that
-// later changes to it have an effect.
-func TestClientStaysTheCallers(t *testing.T) {
+// TestCallersClientIsUnchanged checks that the caller's http.Client is not modified, and
+// that later changes to it have an effect.
+func TestCallersClientIsUnchanged(t *testing.T) {
 	t.Parallel()
 	respond := func(status int) http.RoundTripper {
 		return roundTripFunc(func(req *http.Request) (*http.Response, error) {
@@ -229,9 +229,9 @@ func requireURLError(t *testing.T, err error, target string) {
 	assert.Equal(t, target, withURL.URL)
 }
 
-// TestTimerOfAClientEnds checks that the context of http.Client.Timeout ends when the body
+// TestTimeoutContextEnds checks that the context of http.Client.Timeout ends when the body
 // has been read, or with the error.
-func TestTimerOfAClientEnds(t *testing.T) {
+func TestTimeoutContextEnds(t *testing.T) {
 	t.Parallel()
 	server, transport := newServer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "text") })
 	for _, test := range []struct {
@@ -307,9 +307,9 @@ func TestJar(t *testing.T) {
 	}
 }
 
-// TestErrorsThatLookLikeAProxys checks that only errors of the Proxy function are hidden,
+// TestErrorsLikeProxyErrors checks that only errors of the Proxy function are hidden,
 // because they may contain a password.
-func TestErrorsThatLookLikeAProxys(t *testing.T) {
+func TestErrorsLikeProxyErrors(t *testing.T) {
 	t.Parallel()
 	errOfHost := errors.New("no route to me@host")
 	changing := 0
@@ -345,8 +345,9 @@ func TestErrorsThatLookLikeAProxys(t *testing.T) {
 	}
 }
 
-// TestNoTLS checks that only a server that responds with HTTP results in ErrSchemeMismatch.
-func TestNoTLS(t *testing.T) {
+// TestServerWithoutTLS checks that only a server that responds with HTTP results in
+// ErrSchemeMismatch.
+func TestServerWithoutTLS(t *testing.T) {
 	t.Parallel()
 	for greeting, isHTTP := range map[string]bool{"HTTP/1.1 400 Bad Request\r\n\r\n": true, "SSH-2.0-OpenSSH\r\n": false} {
 		t.Run(greeting[:4], func(t *testing.T) {
@@ -367,8 +368,8 @@ func TestNoTLS(t *testing.T) {
 	}
 }
 
-// TestTimeoutIsNoOtherError checks what errors.Is finds in the error of a timeout.
-func TestTimeoutIsNoOtherError(t *testing.T) {
+// TestTimeoutError checks what errors.Is finds in the error of a timeout.
+func TestTimeoutError(t *testing.T) {
 	t.Parallel()
 	client := without(&http.Client{Timeout: time.Nanosecond, Transport: roundTripFunc(func(req *http.Request) (*http.Response, error) {
 		<-req.Context().Done()

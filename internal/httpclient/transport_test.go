@@ -226,8 +226,8 @@ func newForgetfulProxy(t *testing.T, target string) *forgetfulProxy {
 
 func (p *forgetfulProxy) forgetAll() { p.generation.Add(1) }
 
-// TestTimeoutsThatAllow checks that timeouts that are long or unset do not fail a request.
-func TestTimeoutsThatAllow(t *testing.T) {
+// TestLongTimeouts checks that timeouts that are long or unset do not fail a request.
+func TestLongTimeouts(t *testing.T) {
 	t.Parallel()
 	server, _ := newServer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "text") })
 	for name, dial := range map[string]func(context.Context, string, string) (net.Conn, error){

@@ -280,8 +280,8 @@ func TestNameAfterLongWord(t *testing.T) {
 	}
 }
 
-// TestHonestTexts checks that texts that do not contain keys are unchanged.
-func TestHonestTexts(t *testing.T) {
+// TestHarmlessTexts checks that texts that do not contain keys are unchanged.
+func TestHarmlessTexts(t *testing.T) {
 	t.Parallel()
 	secrets := newSecrets("secret", "token", secretKey, sessionToken)
 	for _, text := range []string{
@@ -543,9 +543,9 @@ func TestLinear(t *testing.T) {
 	}
 }
 
-// TestEscapesNextToOthers checks which escapes are resolved. The key is found only if the
+// TestEscapes checks which escapes are resolved. The key is found only if the
 // escape of its first letter, or of the character in its middle, is resolved.
-func TestEscapesNextToOthers(t *testing.T) {
+func TestEscapes(t *testing.T) {
 	t.Parallel()
 	const key, rest = "ABCDEFGHIJKL", "BCDEFGHIJKL"
 	for _, test := range []struct {
@@ -643,9 +643,9 @@ func TestLengthsOfValues(t *testing.T) {
 	}
 }
 
-// TestParametersInATable checks Authorization headers with tabs instead of spaces, and two
-// of them in a row.
-func TestParametersInATable(t *testing.T) {
+// TestAuthorizationParameters checks Authorization headers with tabs instead of spaces, and
+// two of them in a row.
+func TestAuthorizationParameters(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"AWS4-HMAC-SHA256\tCredential=a/b\tSignature=" + unknownSignature + "\tis wrong":  "REDACTED\tis wrong",
@@ -661,9 +661,9 @@ func TestParametersInATable(t *testing.T) {
 	}
 }
 
-// TestUsersNextToOthers checks that users and passwords in URLs are redacted, and that
+// TestUsersInURLs checks that users and passwords in URLs are redacted, and that
 // similar texts are unchanged.
-func TestUsersNextToOthers(t *testing.T) {
+func TestUsersInURLs(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"http://u:p@h":                    "http://REDACTED@h",
@@ -717,8 +717,8 @@ func TestQuoteUpToAKey(t *testing.T) {
 	assert.Equal(t, "REDAC...", secrets.Quote(secretKey+"x", 8))
 }
 
-// TestClipOfNoRunes checks that clipping drops bytes that do not begin a character.
-func TestClipOfNoRunes(t *testing.T) {
+// TestClipInvalidUTF8 checks that clipping drops bytes that do not begin a character.
+func TestClipInvalidUTF8(t *testing.T) {
 	t.Parallel()
 	assert.Equal(t, "...", redact.Clip("\x80\x80\x80\x80\x80", 4))
 	assert.Equal(t, "a...", redact.Clip("ab\x80\x80\x80\x80", 4))
@@ -752,9 +752,9 @@ func TestShortestKey(t *testing.T) {
 	assert.Equal(t, "1234567 REDACTED 1234567REDACTED", secrets.Text("1234567 abcdefgh 1234567abcdefgh"))
 }
 
-// TestPartsOfKeysAndNames checks texts that are one letter short of a key, or almost a
+// TestAlmostKeysAndNames checks texts that are one letter short of a key, or almost a
 // name.
-func TestPartsOfKeysAndNames(t *testing.T) {
+func TestAlmostKeysAndNames(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"ABCDEFGHIJK", " ABCDEFGHIJK", "t.oken=" + unknownKey} {
 		assert.Equal(t, text, newSecrets("ABCDEFGHIJKL").Text(text))
