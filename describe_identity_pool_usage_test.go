@@ -374,8 +374,8 @@ func TestCancelAfterANetworkError(t *testing.T) {
 	}
 }
 
-// TestNestedInvalidID nests the error for an ID in that of another operation, as
-// smithy does with its own errors.
+// TestNestedInvalidID checks that the error for an ID can be nested in that of another
+// operation, as with smithy's own errors.
 func TestNestedInvalidID(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {

@@ -403,11 +403,11 @@ func TestUseIdentityPoolRegion(t *testing.T) {
 		{"no region of the client", "", "ap-southeast-2:1", nil, "cognito-sync.ap-southeast-2.amazonaws.com", "ap-southeast-2"},
 		{"no region of the client, another partition", "", "cn-north-1:1", nil, "cognito-sync.cn-north-1.amazonaws.com.cn", "cn-north-1"},
 		{"government", "us-gov-east-1", "us-gov-west-1:1", nil, "cognito-sync.us-gov-west-1.amazonaws.com", "us-gov-west-1"},
-		{"region to come", "us-east-1", "eu-north-99:1", nil, "cognito-sync.eu-north-99.amazonaws.com", "eu-north-99"},
+		{"future region", "us-east-1", "eu-north-99:1", nil, "cognito-sync.eu-north-99.amazonaws.com", "eu-north-99"},
 		{"FIPS", "us-west-2", "us-east-2:1", fips, "cognito-sync-fips.us-east-2.amazonaws.com", "us-east-2"},
 		{"pseudo region with FIPS", "fips-us-west-2", "us-east-2:1", nil, "cognito-sync-fips.us-east-2.amazonaws.com", "us-east-2"},
 		{"dual stack", "us-west-2", "eu-west-1:1", dualStack, "cognito-sync.eu-west-1.api.aws", "eu-west-1"},
-		{"id without a region", "us-west-2", "1", nil, "cognito-sync.us-west-2.amazonaws.com", "us-west-2"},
+		{"ID without a region", "us-west-2", "1", nil, "cognito-sync.us-west-2.amazonaws.com", "us-west-2"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -513,9 +513,9 @@ func TestRegionMismatch(t *testing.T) {
 		{"same region by its pseudo name", "fips-us-west-2", "us-west-2:1", nil},
 		{"no region", "us-east-1", "1", nil},
 		{"empty region", "us-east-1", ":1", nil},
-		{"region that cannot be", "us-east-1", "mars-north-1:1", nil},
+		{"impossible region", "us-east-1", "mars-north-1:1", nil},
 		{"region in capitals", "us-east-1", "EU-WEST-1:1", nil},
-		{"region with something before it", "us-east-1", " eu-west-1:1", nil},
+		{"region after a space", "us-east-1", " eu-west-1:1", nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -363,7 +363,7 @@ func TestWithoutValidation(t *testing.T) {
 	}{
 		{name: "no input"},
 		{name: "no ID", input: &cognitosync.DescribeIdentityPoolUsageInput{}},
-		{name: "unsafe id", input: &cognitosync.DescribeIdentityPoolUsageInput{IdentityPoolId: aws.String("../x")}},
+		{name: "unsafe ID", input: &cognitosync.DescribeIdentityPoolUsageInput{IdentityPoolId: aws.String("../x")}},
 		{
 			name:   "no credentials",
 			input:  &cognitosync.DescribeIdentityPoolUsageInput{IdentityPoolId: aws.String(poolID)},
@@ -1135,7 +1135,7 @@ func TestInterceptors(t *testing.T) {
 			name: "no response, then one", steps: []cognitosynctest.Step{cognitosynctest.Hangup()}, output: true,
 			want: slices.Concat(before, withoutResponse, attemptHooks, after),
 		},
-		{name: "half a response, then one", steps: []cognitosynctest.Step{cognitosynctest.OK().CutAfter(10)}, output: true,
+		{name: "truncated response, then a success", steps: []cognitosynctest.Step{cognitosynctest.OK().CutAfter(10)}, output: true,
 			// AfterDeserialization is not called for an incomplete body.
 			want: slices.Concat(before, []string{
 				"BeforeAttempt", "BeforeSigning", "AfterSigning", "BeforeTransmit", "AfterTransmit", "BeforeDeserialization", "AfterAttempt",
@@ -1511,8 +1511,8 @@ func TestRequestsOfOtherTypes(t *testing.T) {
 	}
 }
 
-// TestMiddlewareMocksWithoutSettings checks that middleware can return the results of a
-// client without a region and credentials, as clients in tests have none.
+// TestMiddlewareMocksWithoutSettings checks that middleware can return results even if the
+// client has neither a region nor credentials, because clients in tests may have none.
 func TestMiddlewareMocksWithoutSettings(t *testing.T) {
 	t.Parallel()
 	throttled := &cognitosync.TooManyRequestsException{}

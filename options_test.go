@@ -1017,7 +1017,7 @@ func TestBadSettings(t *testing.T) {
 		{name: "endpoint with a query", set: base("http://base.test?a=b"), setting: "BaseEndpoint", text: "query"},
 		{name: "endpoint with an empty query", set: base("http://base.test?"), setting: "BaseEndpoint", text: "query"},
 		{name: "endpoint with a fragment", set: base("http://base.test#a"), setting: "BaseEndpoint", text: "fragment"},
-		{name: "unreadable endpoint", set: base("http://[::1"), setting: "BaseEndpoint", text: "not a valid URL"},
+		{name: "unparsable endpoint", set: base("http://[::1"), setting: "BaseEndpoint", text: "not a valid URL"},
 		{name: "empty endpoint", set: base(""), setting: "BaseEndpoint", text: "scheme"},
 		{name: "custom FIPS endpoint", setting: "BaseEndpoint", text: "FIPS and custom endpoint are not supported", set: func(o *cognitosync.Options) {
 			base("http://base.test")(o)
@@ -1046,7 +1046,7 @@ func TestBadSettings(t *testing.T) {
 		{name: "broken endpoint setting", config: source(brokenEndpointSource{errBroken}), setting: "BaseEndpoint", cause: errBroken},
 		{name: "broken ignore setting", config: source(brokenIgnoreSource{errBroken}), setting: "BaseEndpoint", cause: errBroken},
 		{name: "broken legacy resolver", config: legacy(aws.Endpoint{}, errBroken), setting: "EndpointResolver", cause: errBroken},
-		{name: "unreadable legacy endpoint", config: legacy(aws.Endpoint{URL: "http://[::1"}, nil), setting: "EndpointResolver", text: "not a valid URL"},
+		{name: "unparsable legacy endpoint", config: legacy(aws.Endpoint{URL: "http://[::1"}, nil), setting: "EndpointResolver", text: "not a valid URL"},
 		{name: "empty legacy endpoint", config: legacy(aws.Endpoint{}, nil), setting: "EndpointResolver", text: "scheme"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -1095,8 +1095,8 @@ func TestCallCorrectsSettings(t *testing.T) {
 	})
 }
 
-// TestClearedForACall checks calls that clear a setting: the client's value is used for
-// what is required, and the default for all else.
+// TestClearedForACall checks that a call that clears HTTPClient uses the client's, and that
+// a call that clears EndpointResolver uses the default endpoint.
 func TestClearedForACall(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {

@@ -123,7 +123,7 @@ func TestOddErrorBody(t *testing.T) {
 		{name: "null code", body: `{"code":null,"__type":"AccessDeniedException","message":"m"}`, code: denied, message: "m"},
 		{name: "empty code", body: `{"code":"","__type":"AccessDeniedException","message":"m"}`, code: denied, message: "m"},
 		{name: "blank code", body: `{"code":" ","__type":"AccessDeniedException","message":"m"}`, code: denied, message: "m"},
-		{name: "code of a colon", body: `{"code":":","__type":"AccessDeniedException","message":"m"}`, code: denied, message: "m"},
+		{name: "colon as the code", body: `{"code":":","__type":"AccessDeniedException","message":"m"}`, code: denied, message: "m"},
 		{name: "object as code", body: `{"code":{"a":1},"message":"m"}`, code: unknown, message: "m"},
 		{name: "code with spaces around", body: `{"code":" AccessDeniedException ","message":"m"}`, code: denied, message: "m"},
 		{name: "numeric message", body: `{"code":"AccessDeniedException","message":42}`, code: denied, message: "42"},
@@ -413,7 +413,7 @@ func testHostile(t *testing.T, paths []string, responses []hostileResponse) {
 				assert.Less(t, allocated, maxAllocated, "bytes allocated")
 				assertEnding(t, test.want, output, err)
 				if isA[*smithy.DeserializationError](err) {
-					assert.EqualValues(t, 1, server.requests.Load(), "retried in vain")
+					assert.EqualValues(t, 1, server.requests.Load(), "requests")
 				}
 			})
 		}
@@ -478,7 +478,7 @@ func TestHostileErrors(t *testing.T) {
 		{"huge page", headersBadRequest + headersEnd, filled(mib, "<p>", "x", "</p>"), 1, endsAPIError},
 		{"huge message", headersBadRequest + headersEnd, filled(mib, `{"message":"`, "x", `"}`), 1, endsAPIError},
 		{"huge message of escapes", headersBadRequest + headersEnd, filled(mib, `{"message":"`, `\n`, `"}`), 1, endsAPIError},
-		{"huge message not in ASCII", headersBadRequest + headersEnd, filled(mib, `{"message":"\n`, "é", `"}`), 1, endsAPIError},
+		{"huge non-ASCII message", headersBadRequest + headersEnd, filled(mib, `{"message":"\n`, "é", `"}`), 1, endsAPIError},
 		{"huge message of a server error", headersServerError + headersEnd, filled(mib, `{"message":"`, `\n`, `"}`), 1, endsAPIError},
 		{"huge code", headersBadRequest + headersEnd, filled(mib, `{"code":"`, `\n`, `"}`), 1, endsAPIError},
 		{"huge code and message", headersBadRequest + headersEnd,
@@ -780,7 +780,7 @@ func TestInvalidLocation(t *testing.T) {
 	}
 }
 
-// TestSuccessAtTheLimit checks that a response may have 1 MiB, and not more.
+// TestSuccessAtTheLimit checks that a response may have 1 MiB, but not a byte more.
 func TestSuccessAtTheLimit(t *testing.T) {
 	t.Parallel()
 	for length, fits := range map[int]bool{mib: true, mib + 1: false} {

@@ -123,9 +123,8 @@ func TestDefaultDelays(t *testing.T) { // not parallel: it sets an environment v
 	}
 }
 
-// assertFullJitter checks that delays are uniformly distributed between zero and most. Of
-// 1,000 delays, some are in the first twentieth and some in the last, with a probability of
-// failure of 10^-22.
+// assertFullJitter checks that delays cover the range from zero to most. If they are
+// uniformly distributed, 1,000 of them fail the check once in 10^22 runs.
 func assertFullJitter(t *testing.T, retryer aws.Retryer, attempt int, err error, most time.Duration, what string) {
 	t.Helper()
 	delays := make([]time.Duration, 1000)
@@ -436,8 +435,8 @@ func TestRetryerOfTheCaller(t *testing.T) {
 	})
 }
 
-// TestQuotaOfARegion uses up the quota in a region that fails. Other regions still have
-// theirs, unless the caller set the retryer.
+// TestQuotaOfARegion uses up the quota in a region that fails. Other regions have their own
+// quota, unless the caller set the retryer.
 func TestQuotaOfARegion(t *testing.T) {
 	t.Parallel()
 	const failing, healthy = "eu-west-1:1", "ap-southeast-2:1"
@@ -628,7 +627,7 @@ func TestAttemptTokenIsReturned(t *testing.T) {
 	})
 }
 
-// TestNoDelay checks that a call ends if the retryer fails to provide a delay.
+// TestNoDelay checks that a call ends if the retryer returns an error instead of a delay.
 func TestNoDelay(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
@@ -652,8 +651,8 @@ func TestNoDelay(t *testing.T) {
 	})
 }
 
-// TestCancelWithTheResponse cancels the call just as a response arrives. The call returns
-// the response's error. That error wraps the context's only if a retry would follow.
+// TestCancelWithTheResponse cancels the call just as a response arrives. The error is that
+// of the response. It also wraps the context's if a retry was due.
 func TestCancelWithTheResponse(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

@@ -197,7 +197,7 @@ func TestClockSkewWithoutEvidence(t *testing.T) {
 		{"cached response", func(k *timekeeper) { k.age = "3600" }},
 		{"cached just now", func(k *timekeeper) { k.age = "0" }},
 		{"no Date", date("")},
-		{"unreadable Date", date("yesterday")},
+		{"invalid Date", date("yesterday")},
 		{"a tolerable skew", date(time.Now().Add(3 * time.Minute).UTC().Format(http.TimeFormat))},
 		{"no skew", date(time.Now().UTC().Format(http.TimeFormat))},
 	} {
@@ -229,7 +229,7 @@ func TestClockSkewNeverAccepted(t *testing.T) {
 		signed []time.Duration
 	}{
 		{"same clock", 0, []time.Duration{0, time.Hour}},
-		{"clock that runs away", time.Hour, []time.Duration{0, time.Hour}},
+		{"clock that drifts", time.Hour, []time.Duration{0, time.Hour}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -364,9 +364,9 @@ func TestClockSkewAcceptedByAFailure(t *testing.T) {
 	}
 }
 
-// TestClockSkewIsDoubted rejects requests that are signed with a correction, without a helpful
+// TestClockSkewIsDiscarded rejects requests that are signed with a correction, without a helpful
 // Date. The client tries its own clock.
-func TestClockSkewIsDoubted(t *testing.T) {
+func TestClockSkewIsDiscarded(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name   string
@@ -1003,7 +1003,7 @@ func TestRenewedCredentialsServeOthers(t *testing.T) {
 		fails []bool // of each call
 		calls int    // of the provider
 	}{
-		{"old ones again", []any{expiredCredentials, freshCredentials, expiredCredentials, errBroken}, []bool{false, false}, 3},
+		{"another call with the old ones", []any{expiredCredentials, freshCredentials, expiredCredentials, errBroken}, []bool{false, false}, 3},
 		{"no keys", []any{expiredCredentials, cognitosynctest.Credentials{}, expiredCredentials, freshCredentials}, []bool{true, false}, 4},
 		{"failure", []any{expiredCredentials, errBroken, expiredCredentials, freshCredentials}, []bool{true, false}, 4},
 		{"the same each time, uncached", []any{expiredCredentials}, []bool{true}, 2},
@@ -1148,8 +1148,8 @@ func TestClockOfMiddlewaresAttempts(t *testing.T) {
 	assert.Equal(t, []time.Duration{time.Hour}, keeper.requests())
 }
 
-// TestResultOfASkewedAttempt checks that the metadata marks the attempt that a wrong clock
-// made fail as retried.
+// TestResultOfASkewedAttempt checks that the metadata marks an attempt as retried if it
+// failed because of a wrong clock.
 func TestResultOfASkewedAttempt(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {

@@ -495,7 +495,7 @@ func TestConnectTimeouts(t *testing.T) {
 		{name: "in-region", mode: aws.DefaultsModeInRegion, dial: "1.1s", handshake: 1100 * time.Millisecond},
 		{name: "cross-region", mode: aws.DefaultsModeCrossRegion, dial: "3.1s", handshake: 3100 * time.Millisecond},
 		{name: "mobile", mode: aws.DefaultsModeMobile, dial: "30s", handshake: 30 * time.Second},
-		{name: "the caller's number stays", mode: aws.DefaultsModeInRegion, transport: ownTransport, dial: "1.1s", handshake: 7 * time.Second},
+		{name: "the caller's timeout is kept", mode: aws.DefaultsModeInRegion, transport: ownTransport, dial: "1.1s", handshake: 7 * time.Second},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -750,7 +750,7 @@ func TestCredentialsOfAPerson(t *testing.T) {
 		{"provider", false, 0, cognitosynctest.OK(), 1, 1, time.Minute},
 		{"provider, deadline", false, time.Hour, cognitosynctest.OK(), 1, 1, time.Minute},
 		{"cache", true, 0, cognitosynctest.OK(), 1, 1, time.Minute},
-		{"a slow response then", false, 0, cognitosynctest.OK().After(14 * time.Second), 1, 1, 74 * time.Second},
+		{"then a slow response", false, 0, cognitosynctest.OK().After(14 * time.Second), 1, 1, 74 * time.Second},
 		{"two attempts", false, 0, cognitosynctest.TooManyRequests().WithHeader("Retry-After", "1"), 2, 2, 121 * time.Second},
 		{"two attempts, cache", true, 0, cognitosynctest.TooManyRequests().WithHeader("Retry-After", "1"), 1, 2, 61 * time.Second},
 	} {
@@ -1103,12 +1103,12 @@ func TestHTTPClientIgnoresContext(t *testing.T) {
 			resp.Body = &foreverBody{block: end, text: stubBody[:10]}
 			return resp
 		}},
-		{"reads of nothing", func(_ chan struct{}, req *http.Request) *http.Response {
+		{"empty reads", func(_ chan struct{}, req *http.Request) *http.Response {
 			resp := clienttest.Response(req, http.StatusOK, nil, "")
 			resp.Body = &foreverBody{}
 			return resp
 		}},
-		{"whitespace without end", func(_ chan struct{}, req *http.Request) *http.Response {
+		{"endless whitespace", func(_ chan struct{}, req *http.Request) *http.Response {
 			resp := clienttest.Response(req, http.StatusOK, nil, "")
 			resp.Body = io.NopCloser(slowly{strings.NewReader(strings.Repeat(" ", 1<<20))})
 			return resp
@@ -1167,14 +1167,14 @@ func (s slowly) Read(p []byte) (int, error) {
 	return s.Reader.Read(p[:1])
 }
 
-// TestReadsOfNothing checks that a call fails immediately if the reads of a body keep
-// returning nothing.
-func TestReadsOfNothing(t *testing.T) {
+// TestEmptyReads checks that a call fails immediately if the reads of a body keep
+// returning no data.
+func TestEmptyReads(t *testing.T) {
 	t.Parallel()
 	bothPaths(t, func(t *testing.T, path string) {
 		client := newClient(configOf(clienttest.Doer(func(req *http.Request) (*http.Response, error) {
 			resp := clienttest.Response(req, http.StatusOK, nil, "")
-			resp.Body = io.NopCloser(nothing{})
+			resp.Body = io.NopCloser(emptyReader{})
 			return resp, nil
 		})), path)
 		output, err := describe(t.Context(), t, client, poolID)
@@ -1184,9 +1184,9 @@ func TestReadsOfNothing(t *testing.T) {
 	})
 }
 
-type nothing struct{}
+type emptyReader struct{}
 
-func (nothing) Read([]byte) (int, error) { return 0, nil }
+func (emptyReader) Read([]byte) (int, error) { return 0, nil }
 
 // A forgetful connection drops all data after its network has forgotten it.
 type forgetful struct {

@@ -1158,7 +1158,7 @@ func TestSecretsAnywhere(t *testing.T) {
 	}{
 		{"request ID", 400, http.Header{"X-Amzn-Requestid": {token}}, ""},
 		{"truncated request ID", 400, http.Header{"X-Amzn-Requestid": {cut(256)}}, ""},
-		{"request ID, escaped and cut", 400, http.Header{"X-Amz-Request-Id": {strings.Repeat("x", 240) + url.QueryEscape(url.QueryEscape(token))}}, ""},
+		{"request ID, escaped and truncated", 400, http.Header{"X-Amz-Request-Id": {strings.Repeat("x", 240) + url.QueryEscape(url.QueryEscape(token))}}, ""},
 		{"Location", 302, http.Header{"Location": {"https://" + strings.NewReplacer("/", ".", "+", "-", "=", "").Replace(token) + ".test/"}}, ""},
 		{"Location that is cut", 302, http.Header{"Location": {"https://" + strings.Repeat("x", 240) + "." + strings.NewReplacer("/", ".", "+", "-", "=", "").Replace(token) + ".test/"}}, ""},
 		{"Set-Cookie", 400, http.Header{"Set-Cookie": {"session=short1; Path=/", "other=" + token}, "set-cookie": {"third=short1"}}, ""},
@@ -1166,7 +1166,7 @@ func TestSecretsAnywhere(t *testing.T) {
 		{"truncated page", 400, nil, cut(512)},
 		{"truncated code", 400, http.Header{"X-Amzn-Errortype": {cut(256)}}, ""},
 		{"malformed success", 200, nil, cut(512)},
-		{"success with a wrong number", 200, nil, `{"IdentityPoolUsage":{"DataStorage":"` + key + `"}}`},
+		{"success with an invalid number", 200, nil, `{"IdentityPoolUsage":{"DataStorage":"` + key + `"}}`},
 		{"without padding", 400, nil, strings.TrimRight(token, "=")},
 		{"folded", 400, nil, strings.Join(strings.SplitAfter(key+token, "J"), "\r\n ")},
 		{"space for plus", 400, nil, strings.ReplaceAll(token, "+", " ")},
@@ -1240,9 +1240,9 @@ func TestSecretsOfACredentialProcess(t *testing.T) {
 	}
 }
 
-// TestNothingControlsATerminal puts control and format characters into everything that comes
+// TestNoControlCharacters puts control and format characters into everything that comes
 // from outside. Logs must not contain them, not even those of middleware.
-func TestNothingControlsATerminal(t *testing.T) {
+func TestNoControlCharacters(t *testing.T) {
 	t.Parallel()
 	const dirty = "a\x1b[31mb\x00c\x07d\u202ee\u2066f\u200bg\x7fh\u0085i\xffj\rk"
 	bothPaths(t, func(t *testing.T, path string) {
@@ -1321,8 +1321,7 @@ func TestCookiesAreNotLogged(t *testing.T) {
 	})
 }
 
-// TestLengthsOfTelemetry checks that long errors of middleware and long pool IDs are
-// truncated in logs, spans and metrics.
+// TestLengthsOfTelemetry checks that long texts are truncated in logs, spans and metrics.
 func TestLengthsOfTelemetry(t *testing.T) {
 	t.Parallel()
 	const maxCode, maxMessage, maxText = 256, 2 << 10, 3 << 10

@@ -97,7 +97,7 @@ func TestConnectionIsReused(t *testing.T) {
 		connections int
 	}{
 		{"success", 200, stubBody, 1},
-		{"success with something after it", 200, stubBody + strings.Repeat(" ", 100<<10), 1},
+		{"success with trailing spaces", 200, stubBody + strings.Repeat(" ", 100<<10), 1},
 		{"success without a body", 204, "", 1},
 		{"malformed", 200, `{"IdentityPoolUsage":[` + strings.Repeat("x", 100<<10), 1},
 		{"client error", 404, `{"message":"m"}`, 1},
@@ -326,7 +326,7 @@ func TestRedirectErrors(t *testing.T) {
 		{name: "password", status: 307, location: "https://user:hunter2@other.example/x", code: redirectNotFollowed, message: "other.example", secret: "hunter2"},
 		{name: "query", status: 307, location: "https://other.example/x?token=hunter2", code: redirectNotFollowed, message: "other.example", secret: "hunter2"},
 		{name: "unreadable", status: 302, location: "http://[other.example"},
-		{name: "unreadable escape", status: 308, location: "http://other.example/%zz"},
+		{name: "invalid escape", status: 308, location: "http://other.example/%zz"},
 		{name: "long", status: 302, location: "https://" + strings.Repeat("other.", 4000) + "example/", code: redirectNotFollowed, message: "other.other."},
 		{name: "HTML", status: 301, location: "https://other.example/", body: `<a href="https://other.example/">Moved Permanently</a>.`,
 			headers: map[string]string{"Content-Type": "text/html"}, code: redirectNotFollowed, message: "other.example"},
@@ -789,7 +789,7 @@ func TestProxyAddress(t *testing.T) {
 		{"slash in the password", "http://user:" + proxyPassword + "/x@" + closed, "invalid proxy address: check HTTP_PROXY and HTTPS_PROXY, or the transport's Proxy"},
 		{"space in the password", "http://user:" + proxyPassword + " x@" + closed, "invalid proxy address: check HTTP_PROXY and HTTPS_PROXY, or the transport's Proxy"},
 		{"no scheme", "user:" + proxyPassword + "/x@" + closed, "invalid proxy address: check HTTP_PROXY and HTTPS_PROXY, or the transport's Proxy"},
-		{"no number as the port", "http://user:" + proxyPassword + "@127.0.0.1:x", "invalid proxy address: check HTTP_PROXY and HTTPS_PROXY, or the transport's Proxy"},
+		{"port that is not a number", "http://user:" + proxyPassword + "@127.0.0.1:x", "invalid proxy address: check HTTP_PROXY and HTTPS_PROXY, or the transport's Proxy"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -51,7 +51,7 @@ func TestReadBody(t *testing.T) {
 		{"data with an error", func() io.Reader {
 			return io.MultiReader(strings.NewReader("text"), iotest.ErrReader(errBroken))
 		}, -1, 1 << 20, "text", errBroken},
-		{"cut off", func() io.Reader {
+		{"truncated", func() io.Reader {
 			return iotest.DataErrReader(io.MultiReader(strings.NewReader("text"), iotest.ErrReader(io.ErrUnexpectedEOF)))
 		},
 			-1, 1 << 20, "text", io.ErrUnexpectedEOF},
@@ -59,7 +59,7 @@ func TestReadBody(t *testing.T) {
 			return io.MultiReader(emptyReads(99), strings.NewReader("te"), emptyReads(99), strings.NewReader("xt"))
 		},
 			-1, 1 << 20, "text", nil},
-		{"empty reads for ever", func() io.Reader {
+		{"endless empty reads", func() io.Reader {
 			return io.MultiReader(strings.NewReader("text"), readFunc(func([]byte) (int, error) { return 0, nil }))
 		}, -1, 1 << 20, "text", io.ErrNoProgress},
 	} {

@@ -388,7 +388,7 @@ func TestQuote(t *testing.T) {
 		{"long", "abcdefgh", 6, "abc..."},
 		{"key at the limit", "12345 " + secretKey, 14, "12345 REDACTED"},
 		{"key beyond the limit", "12345 " + secretKey, 13, "12345 REDA..."},
-		{"token that makes room", sessionToken + " is wrong", 17, "REDACTED is wrong"},
+		{"token that is shorter when redacted", sessionToken + " is wrong", 17, "REDACTED is wrong"},
 		{"many tokens", strings.Repeat(sessionToken+" ", 50) + "x", 20, "REDACTED REDACTED..."},
 		{"value of a name at the limit", "SecretAccessKey=" + unknownKey, 18, "SecretAccessKey..."},
 		{"no room", secretKey, 0, ""},
