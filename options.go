@@ -51,10 +51,10 @@ type Options struct {
 
 	// BaseEndpoint is the URL to send requests to instead of AWS's, for example
 	// "http://127.0.0.1:4566". It has the scheme http or https, a host, and optionally a
-	// port and a path, which precedes the operation's path. It must not contain user
-	// information, a query or a fragment. It does not change the region that requests are
-	// signed for. LoadDefaultConfig sets it from AWS_ENDPOINT_URL_COGNITO_SYNC,
-	// AWS_ENDPOINT_URL and the shared configuration.
+	// port and a path. The path is normalized and precedes the operation's path. The URL
+	// must not contain user information, a query or a fragment. It does not change the
+	// region that requests are signed for. LoadDefaultConfig sets it from
+	// AWS_ENDPOINT_URL_COGNITO_SYNC, AWS_ENDPOINT_URL and the shared configuration.
 	BaseEndpoint *string
 
 	// ClientLogMode selects what is written to Logger: [aws.LogSigning], [aws.LogRetries],
