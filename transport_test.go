@@ -657,30 +657,16 @@ func TestIdleConnectionClosed(t *testing.T) {
 // tunnel.
 func TestSwitchedProtocols(t *testing.T) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, listener.Close()) })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
-					_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\nX-Amzn-RequestId: id-1\r\n\r\n")
-				}
-				_, _ = io.Copy(io.Discard, conn) // until the client closes the connection
-			}()
-		}
-	}()
+	host := serveConns(t, func(conn net.Conn, _ *http.Request) {
+		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\nX-Amzn-RequestId: id-1\r\n\r\n")
+		_, _ = io.Copy(io.Discard, conn) // until the client closes the connection
+	})
 	for _, client := range httpClients {
 		t.Run(client.name, func(t *testing.T) {
 			t.Parallel()
 			bothPaths(t, func(t *testing.T, path string) {
 				tr := setup(t, path, func(o *cognitosync.Options) {
-					o.BaseEndpoint, o.HTTPClient = aws.String("http://"+listener.Addr().String()), client.make()
+					o.BaseEndpoint, o.HTTPClient = aws.String("http://"+host), client.make()
 				})
 				details := cognitosync.InspectError(tr.fails(t, t.Context())) // the context has no deadline
 				assert.Equal(t, http.StatusSwitchingProtocols, details.StatusCode)
@@ -695,9 +681,9 @@ func TestSwitchedProtocols(t *testing.T) {
 // proxyPassword must not be contained in any error or log, not even in base64.
 const proxyPassword = "hunter2-of-the-proxy"
 
-// newProxy starts a proxy that reads a request from every connection and then calls a
+// serveConns starts a server that reads a request from every connection and then calls a
 // function.
-func newProxy(t *testing.T, serve func(conn net.Conn, req *http.Request)) (host string) {
+func serveConns(t *testing.T, serve func(conn net.Conn, req *http.Request)) (host string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -748,11 +734,7 @@ func TestProxy(t *testing.T) {
 		},
 		{"dies", func(net.Conn, *http.Request) {}, map[string]int{"http": 3, "https": 3}, map[string]string{"http": "EOF", "https": "EOF"}},
 		{
-			"dies after it has connected", func(conn net.Conn, req *http.Request) {
-				say("HTTP/1.1 200 OK\r\n\r\n")(conn, req)
-				_ = conn.(*net.TCPConn).CloseWrite()
-				_, _ = io.Copy(io.Discard, conn) // closing with unread data would reset the connection
-			},
+			"dies after it has connected", say("HTTP/1.1 200 OK\r\n\r\n"),
 			map[string]int{"https": 3}, map[string]string{"https": "EOF"},
 		},
 		{"resets", func(conn net.Conn, _ *http.Request) { _ = reset(conn) }, map[string]int{"http": 3, "https": 3}, map[string]string{"http": "reset", "https": "reset"}},
@@ -766,7 +748,7 @@ func TestProxy(t *testing.T) {
 			t.Run(test.name+" "+scheme, func(t *testing.T) {
 				t.Parallel()
 				bothPaths(t, func(t *testing.T, path string) {
-					host := newProxy(t, test.serve)
+					host := serveConns(t, test.serve)
 					witness := newWitness()
 					tr := setup(t, path, witness.watch, throughProxy(t, scheme+"://service.test", "http://user:"+proxyPassword+"@"+host))
 					err := tr.fails(t, t.Context())
